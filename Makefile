@@ -1,0 +1,40 @@
+# 'make demo' and 'make test' set everything up themselves; they need Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN := runs/banking77_cnn
+
+.PHONY: demo test check format install clean
+
+install: $(STAMP)
+
+# TensorFlow is large: installed once, and again only when what is asked for has changed.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "textnets needs Python 3.11 or newer; make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/textnets train recipes/banking77_cnn.yaml --output $(RUN) --overwrite
+	@echo
+	@echo 'Three sentences typed in:'
+	@printf '%s\n' 'my card still has not arrived' 'How do I change my PIN?' 'why was I charged twice for one coffee' | $(BIN)/textnets predict $(RUN) -
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

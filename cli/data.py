@@ -1,0 +1,22 @@
+"""``textnets data``."""
+
+from __future__ import annotations
+
+import click
+
+from textnets_cli import options
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.quiet
+def data(name: str | None, quiet: bool) -> None:
+    """List the catalog of data sets, or fetch the one called NAME."""
+    from textnets.data.listing import fetch, list_catalog
+    from textnets.progress import terminal_progress
+    from textnets_cli.tables import show_table
+
+    if name is None:
+        show_table(("name", "task", "rows", "licence", "found in"), list_catalog())
+        return
+    click.echo(fetch(name, terminal_progress(quiet=quiet)))

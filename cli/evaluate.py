@@ -1,0 +1,34 @@
+"""``textnets evaluate``."""
+
+from __future__ import annotations
+
+import click
+
+from textnets_cli import options
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Score on this file, written like the recipe's own.  [default: the run's test split]",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to write the scores.",
+)
+@options.device
+@options.quiet
+def evaluate(run: str, data: str | None, output_format: str, device: str, quiet: bool) -> None:
+    """Score the trained RUN, with confidence intervals. Nothing in RUN is changed."""
+    from textnets.pipeline import evaluate as score
+    from textnets.progress import terminal_progress
+    from textnets_cli.tables import show_evaluation
+
+    found = score(run, data, device=device, progress=terminal_progress(quiet=quiet))
+    show_evaluation(found, output_format)

@@ -1,0 +1,71 @@
+"""Scores and facts on standard output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import click
+
+from textnets.evaluation.confidence import Estimate
+from textnets.pipeline import SplitEvaluation, TrainResult
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Left-aligned columns, as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    for row in (columns, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def show_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Name and value, a line each."""
+    width = max((len(name) for name, _ in facts), default=0)
+    for name, value in facts:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def show_training(result: TrainResult) -> None:
+    """The scores beside the baselines', and where the run lies."""
+    if result.evaluation is not None:
+        _show_scores(result.evaluation)
+    claim = result.run.evaluation().get("claim")
+    if claim is not None and claim["holds"] is not None:
+        bound = "at least" if claim["at_least"] is not None else "at most"
+        limit = claim["at_least"] if claim["at_least"] is not None else claim["at_most"]
+        verdict = "holds" if claim["holds"] else "DOES NOT HOLD"
+        click.echo(
+            f"claim: {claim['metric']} {bound} {limit} {verdict} "
+            f"({claim['value']:.3f}; 1 of {claim['seeds']} seeds)"
+        )
+    click.echo(f"run: {result.run.folder}  report: {result.run.folder / 'report.html'}")
+
+
+def show_evaluation(evaluation: SplitEvaluation, output_format: str) -> None:
+    """The scores of one split, as a table or as JSON."""
+    if output_format == "text":
+        _show_scores(evaluation)
+        return
+    content = {
+        "split": evaluation.split,
+        "examples": evaluation.examples,
+        "scores": {name: found.as_dict() for name, found in evaluation.scores.items()},
+        "baselines": {
+            rival.name: {name: found.as_dict() for name, found in rival.scores.items()}
+            for rival in evaluation.baselines
+        },
+    }
+    click.echo(json.dumps(content, indent=2))
+
+
+def _show_scores(evaluation: SplitEvaluation) -> None:
+    metrics = list(evaluation.scores)
+    systems: list[tuple[str, Mapping[str, Estimate]]] = [("this model", evaluation.scores)]
+    systems += [(rival.name, rival.scores) for rival in evaluation.baselines]
+    click.echo(f"{evaluation.split}: {evaluation.examples:,} examples")
+    rows = [
+        (name, *(scores[metric].render() if metric in scores else "–" for metric in metrics))
+        for name, scores in systems
+    ]
+    show_table(("", *metrics), rows)

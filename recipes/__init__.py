@@ -1,0 +1,1 @@
+"""The recipes that ship with textnets; installed as ``textnets_recipes``."""

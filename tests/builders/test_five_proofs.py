@@ -1,0 +1,146 @@
+"""Every model is proved in the same five ways (DESIGN.md, section 4).
+
+Here are four of them for all builders; the values by hand are in each builder's own test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import textnets.layers
+
+# Keras 3.15 reads its variables in a way that NumPy 2.4 warns of, whenever it saves.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+REPOSITORY = Path(textnets.layers.__file__).parents[2]
+
+# What a program that only predicts would do.
+LOAD_AND_ANSWER = """
+import json, sys
+import numpy as np
+import keras
+import textnets.layers
+
+folder = sys.argv[1]
+token_ids = np.load(f"{folder}/token_ids.npy")
+answers = {}
+for name in json.load(open(f"{folder}/names.json")):
+    model = keras.saving.load_model(f"{folder}/{name}.keras", safe_mode=True)
+    answers[name] = keras.ops.convert_to_numpy(model(token_ids, training=False))
+assert "textnets.builders" not in sys.modules
+np.savez(f"{folder}/{keras.backend.backend()}.npz", **answers)
+"""
+
+
+def answers_of_a_fresh_process(folder: Path, backend: str) -> dict[str, np.ndarray]:
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(
+        [sys.executable, "-c", LOAD_AND_ANSWER, str(folder)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        timeout=300,
+    )
+    with np.load(folder / f"{backend}.npz") as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="module")
+def saved(cases, built, token_ids, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    for case in cases:
+        built(case).save(folder / f"{case.name}.keras")
+    np.save(folder / "token_ids.npy", token_ids)
+    (folder / "names.json").write_text(json.dumps([case.name for case in cases]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(saved) -> dict[str, np.ndarray]:
+    return answers_of_a_fresh_process(saved, keras.backend.backend())
+
+
+def test_shape(case, built, token_ids, answer):
+    model = built(case)
+    assert model.name == case.builder
+    assert model.input.name == "token_ids"
+    assert (model.input.shape, model.input.dtype) == ((None, None), "int32")
+    assert model.layers[-1].name == "probabilities"
+    assert (model.output.shape, model.output.dtype) == ((None, case.num_outputs), "float32")
+    probabilities = answer(model, token_ids)
+    assert probabilities.shape == (len(token_ids), case.num_outputs)
+    assert probabilities.dtype == np.float32
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+    if case.head == "softmax":
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_the_amount_of_padding_does_not_change_the_answer(case, built, token_ids, answer):
+    model = built(case)
+    expected = answer(model, token_ids)
+    longer = np.pad(token_ids, [(0, 0), (0, 6)])
+    np.testing.assert_allclose(answer(model, longer), expected, rtol=0, atol=1e-6)
+    for row, ids in enumerate(token_ids):
+        alone = ids[ids != 0][None, :]
+        np.testing.assert_allclose(answer(model, alone)[0], expected[row], rtol=0, atol=1e-6)
+
+
+def test_one_step_moves_every_weight(case, token_ids):
+    model = case.build(dropout=0.0)
+    before = [weight.numpy().copy() for weight in model.trainable_weights]
+    model.compile(keras.optimizers.SGD(1.0), case.loss, run_eagerly=True)
+    loss = model.train_on_batch(token_ids, case.targets())
+    assert np.isfinite(loss)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        moved = weight.numpy() != old
+        assert np.isfinite(weight.numpy()).all(), weight.path
+        if weight.path == "embedding/embeddings":
+            used = np.isin(np.arange(len(old)), token_ids[token_ids != 0])
+            assert moved[used].any(axis=1).all()
+            assert not moved[~used].any()  # the row of the padding among them
+        else:
+            assert moved.mean() > 0.9, weight.path
+
+
+def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
+    case, built, token_ids, answer, loaded
+):
+    np.testing.assert_array_equal(loaded[case.name], answer(built(case), token_ids))
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_a_saved_model_answers_the_same_on_jax(cases, built, token_ids, answer, saved):
+    answers = answers_of_a_fresh_process(saved, "jax")
+    for case in cases:
+        expected = answer(built(case), token_ids)
+        np.testing.assert_allclose(answers[case.name], expected, atol=1e-6, err_msg=case.name)
+
+
+def test_names_are_the_same_in_every_model_of_a_process(case, built):
+    # Checkpoints are matched by path, so a second model must not count on.
+    again = case.build()
+    assert [weight.path for weight in again.weights] == [
+        weight.path for weight in built(case).weights
+    ]
+    assert [layer.name for layer in again.layers] == [layer.name for layer in built(case).layers]
+
+
+def test_mixed_bfloat16_answers_in_float32(case, built, token_ids, answer, policy):
+    expected = answer(built(case), token_ids)
+    policy("mixed_bfloat16")
+    model = case.build()
+    model.set_weights(built(case).get_weights())
+    assert model.get_layer("embedding").compute_dtype == "bfloat16"
+    probabilities = answer(model, token_ids)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, expected, atol=0.03)

@@ -1,0 +1,115 @@
+"""A builder's signature is the schema of a recipe: readable without Keras, and enforced."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import textnets.builders
+from textnets.builders import BUILDERS
+from textnets.builders.parameters import FromData
+from textnets.errors import InputError
+
+SIZES = {"vocabulary_size": 23, "num_classes": 2, "embedding_width": 5}
+
+
+@pytest.fixture(params=BUILDERS)
+def builder(request):
+    return BUILDERS[request.param]
+
+
+def test_importing_the_builders_loads_nothing_heavy():
+    program = (
+        "import sys, typing, inspect, json, textnets.builders as builders\n"
+        "for build in builders.BUILDERS.values():\n"
+        "    typing.get_type_hints(build, include_extras=True), inspect.signature(build)\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'numpy', 'sklearn', 'textnets.layers'}\n"
+        "print(json.dumps(sorted(heavy & set(sys.modules))))\n"
+    )
+    repository = Path(textnets.builders.__file__).parents[2]
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, check=True, text=True
+    )
+    assert json.loads(answer.stdout) == []
+
+
+def test_names_match_the_functions(builder):
+    assert BUILDERS[builder.__name__.removeprefix("build_")] is builder
+
+
+def test_every_parameter_is_annotated_and_given_by_name(builder):
+    parameters = inspect.signature(builder).parameters
+    hints = typing.get_type_hints(builder, include_extras=True)
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert set(hints) == {*parameters, "return"}
+    from_data = {
+        name
+        for name, hint in hints.items()
+        if any(isinstance(extra, FromData) for extra in getattr(hint, "__metadata__", ()))
+    }
+    assert from_data == {"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}
+
+
+def test_every_parameter_is_described_in_one_line(builder):
+    section = re.search(r"Args:\n(.*?)\n\n", inspect.getdoc(builder), re.DOTALL).group(1)
+    described = re.findall(r"^    (\w+): [A-Z].*\.$", section, re.MULTILINE)
+    assert described == list(inspect.signature(builder).parameters)
+    assert len(section.splitlines()) == len(described)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dropout": 1.0}, r"dropout: .* less than 1, was: 1.0"),
+        ({"embedding_width": 0}, r"embedding_width: .* greater than 0, was: 0"),
+        ({"dense_units": [8, -1]}, r"dense_units\[1\]: .*, was: -1"),
+        ({"activation": "rellu"}, r"activation: .*'relu'.*, was: 'rellu'"),
+        ({"l2": -0.1}, r"l2: .*, was: -0.1"),
+        ({"num_classes": 1}, r"num_classes: .*, was: 1"),
+        ({"embeding_width": 5}, r"embeding_width: .* did you mean 'embedding_width'\?"),
+        (
+            {"embedding_vectors": np.zeros((5, 23))},
+            r"embedding_vectors: .* = \[23, 5\], was: \[5, 23\]",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused(builder, wrong, message):
+    with pytest.raises(InputError, match=message):
+        builder(**{**SIZES, **wrong})
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(InputError) as refusal:
+        BUILDERS["rnn_classifier"](vocabulary_size=23, units=[], cell="lsmt", pooling=None)
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == 4
+    assert lines[0] == "build_rnn_classifier: num_classes: is required"
+    assert all(word in str(refusal.value) for word in ("units", "was: 'lsmt'", "was: None"))
+
+
+def test_positional_arguments_are_refused(builder):
+    with pytest.raises(InputError, match="argument 1: give every argument by its name"):
+        builder(23)
+
+
+def test_pretrained_vectors_start_the_table_and_stay_out_of_the_config(builder):
+    vectors = np.random.default_rng(0).normal(size=(23, 5))
+    model = builder(**SIZES, embedding_vectors=vectors)
+    np.testing.assert_array_equal(
+        model.get_layer("embedding").get_weights()[0], vectors.astype("float32")
+    )
+    assert len(model.to_json()) == len(builder(**SIZES).to_json())
+
+
+def test_frozen_embeddings_are_not_trained(builder):
+    model = builder(**SIZES, train_embeddings=False)
+    assert "embedding/embeddings" not in {weight.path for weight in model.trainable_weights}
+    assert model.get_layer("embedding").weights

@@ -1,0 +1,37 @@
+"""textnets: from a text file and one YAML recipe to a trained, measured text model.
+
+Names are loaded when they are first used, so that ``import textnets`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textnets.errors import InputError, TextnetsError
+    from textnets.pipeline import check, evaluate, train
+    from textnets.predictor import Predictor
+
+__version__ = "0.1.0"
+
+__all__ = ["InputError", "Predictor", "TextnetsError", "check", "evaluate", "train"]
+
+_HOMES = {
+    "InputError": "textnets.errors",
+    "TextnetsError": "textnets.errors",
+    "Predictor": "textnets.predictor",
+    "check": "textnets.pipeline",
+    "evaluate": "textnets.pipeline",
+    "train": "textnets.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'textnets' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

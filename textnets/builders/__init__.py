@@ -1,0 +1,23 @@
+"""The architectures, and the one list of them.
+
+A builder takes keyword arguments and returns an uncompiled ``keras.Model``. Its signature
+is the schema of a recipe's ``model:`` section, so reading one loads no Keras: a builder
+imports it when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textnets.builders.cnn_classifier import build_cnn_classifier
+from textnets.builders.mlp_classifier import build_mlp_classifier
+from textnets.builders.rnn_classifier import build_rnn_classifier
+
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "rnn_classifier": build_rnn_classifier,
+    "cnn_classifier": build_cnn_classifier,
+    "mlp_classifier": build_mlp_classifier,
+}
+
+__all__ = ["BUILDERS", "build_cnn_classifier", "build_mlp_classifier", "build_rnn_classifier"]

@@ -1,0 +1,138 @@
+"""Convolutions of several widths and a maximum over time, after Kim (2014)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from textnets.builders.arguments import checked
+from textnets.builders.classification_head import classify
+from textnets.builders.parameters import (
+    Activation,
+    EmbeddingVectors,
+    Initializer,
+    MaxNorm,
+    Model,
+    MultiLabel,
+    NumClasses,
+    OptionalWidths,
+    Rate,
+    Strength,
+    VocabularySize,
+    Width,
+    Widths,
+)
+from textnets.builders.token_embedding import embed_tokens
+from textnets.errors import InputError
+
+
+@checked
+def build_cnn_classifier(
+    *,
+    vocabulary_size: VocabularySize,
+    num_classes: NumClasses,
+    multi_label: MultiLabel = False,
+    embedding_vectors: EmbeddingVectors = None,
+    embedding_width: Width = 128,
+    train_embeddings: bool = True,
+    widths: Widths = (3, 4, 5),
+    maps: Width = 100,
+    dense_units: OptionalWidths = (),
+    activation: Activation = "relu",
+    embedding_dropout: Rate = 0.0,
+    dropout: Rate = 0.5,
+    max_norm: MaxNorm = 3.0,
+    l2: Strength = 0.0,
+    kernel_initializer: Initializer = "glorot_uniform",
+) -> Model:
+    """Build the convolutional classifier of Kim (2014).
+
+    Kim, "Convolutional Neural Networks for Sentence Classification". Its defaults are
+    kept: three widths of 100 maps, half of the pooled features dropped, and the weights
+    into each class held to a norm of 3.
+
+    Args:
+        vocabulary_size: How many token ids there are, special ids included.
+        num_classes: How many classes or labels there are.
+        multi_label: Whether a text may have any number of labels.
+        embedding_vectors: Starting vectors, one row a token id; random when absent.
+        embedding_width: Size of a token's vector.
+        train_embeddings: Whether the token vectors are trained or kept as they start.
+        widths: How many neighboring tokens each convolution sees; each width once.
+        maps: How many features each convolution finds.
+        dense_units: Sizes of hidden layers between the pooled features and the classes.
+        activation: Activation of convolutions and hidden layers.
+        embedding_dropout: Share of token vector components to drop, the same for a whole text.
+        dropout: Share of the pooled features, and of each hidden layer's outputs, to drop.
+        max_norm: Largest norm of the weights into one class; null for none.
+        l2: Strength of the penalty on squared kernels of convolutions and dense layers.
+        kernel_initializer: How the kernels of convolutions and dense layers start.
+
+    Returns:
+        A model from ``token_ids``, ``<int32>[batch, length]``, padded on the right with 0
+        and with a token in every row, to ``probabilities``: ``<float32>[batch, 1]`` (that
+        of class 1) for two classes, else ``<float32>[batch, num_classes]``.
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+    import keras
+
+    from textnets import layers
+
+    _check_widths(widths)
+
+    # --- Layers ---
+    convolutions = [
+        keras.layers.Conv1D(
+            maps,
+            width,
+            # A text shorter than the filter still has a feature (Kim pads with zeros too).
+            padding="same",
+            activation=activation,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name=f"convolution_{width}",
+        )
+        for width in widths
+    ]
+
+    # --- Model ---
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = layers.PaddingMask(name="padding_mask")(token_ids)
+    sequence = embed_tokens(
+        token_ids,
+        vocabulary_size=vocabulary_size,
+        embedding_width=embedding_width,
+        embedding_vectors=embedding_vectors,
+        train_embeddings=train_embeddings,
+        embedding_dropout=embedding_dropout,
+    )
+    sequence = layers.MaskedInputs(name="masked_embeddings")([sequence, mask])
+    pooled = [
+        layers.MaskedMaxPooling(name=f"{convolution.name}_maximum")([convolution(sequence), mask])
+        for convolution in convolutions
+    ]
+    features = keras.layers.Concatenate(name="features")(pooled) if len(pooled) > 1 else pooled[0]
+    probabilities = classify(
+        features,
+        num_classes=num_classes,
+        multi_label=multi_label,
+        dense_units=dense_units,
+        activation=activation,
+        dropout=dropout,
+        l2=l2,
+        kernel_initializer=kernel_initializer,
+        max_norm=max_norm,
+    )
+    return keras.Model(token_ids, probabilities, name="cnn_classifier")
+
+
+def _check_widths(widths: Sequence[int]) -> None:
+    """Refuse a width given twice: layers are named by their width."""
+    twice = [width for width, count in Counter(widths).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"build_cnn_classifier: widths: each width once (raise maps for more features), "
+            f"was: {list(widths)}"
+        )

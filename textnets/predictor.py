@@ -1,0 +1,95 @@
+"""A run and raw text in, typed predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from textnets.errors import RunError
+from textnets.run import Run, open_run
+from textnets.tasks import Task, read_task
+from textnets.tasks.task import Outputs, Prediction
+from textnets.text.corpus import EncodedSplit
+from textnets.text.encoder import Token
+from textnets.training.devices import prepare_device
+from textnets.training.inference import predict_all
+
+_CHUNK = 1024  # texts held at a time in a stream
+
+
+class Predictor:
+    """A trained model with its vocabularies.
+
+    The same graph turns text into ids here and in training, so the same sentence gets the
+    same ids and the same probabilities.
+    """
+
+    def __init__(self, run: Run, task: Task[Any], model: Any) -> None:
+        self.run, self.task, self.model = run, task, model
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Predictor:
+        """Open a run directory.
+
+        Args:
+            folder: of a finished run.
+            device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+
+        Raises:
+            RunError: the run is incomplete, damaged or from a newer version.
+        """
+        run = open_run(Path(folder))
+        task = read_task(run.recipe_path)
+        task.load(run.folder)
+        prepare_device(device)
+        return cls(run, task, load_model(run.model_path))
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Predictions for some texts, in their order.
+
+        Raises:
+            TypeError: a single string was given instead of a list of them.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected a list of texts, was: one string")
+        texts = list(texts)
+        if not texts:
+            return []
+        return list(self.task.decode(texts, self.outputs(self.task.encode_inputs(texts))))
+
+    def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """Predictions for any number of texts, a chunk at a time: memory stays flat."""
+        iterator = iter(texts)
+        while chunk := list(islice(iterator, _CHUNK)):
+            yield from self.predict(chunk)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """The tokens of some texts as the model sees them."""
+        return self.task.tokens(texts)
+
+    def outputs(self, split: EncodedSplit) -> Outputs:
+        """The model's raw outputs for encoded examples: ``<float32>[examples, ...]``."""
+        width = self.task.recipe.training.bucket_width
+        return predict_all(self.model, split.inputs, bucket_width=width)
+
+
+def load_model(path: Path) -> Any:
+    """Load a ``.keras`` file that textnets wrote; no code in it is run (Keras safe mode).
+
+    Raises:
+        RunError: the file is no such model.
+    """
+    import keras
+
+    import textnets.layers  # noqa: F401  (registers our layers)
+
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds for a file that is not its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path}: the model cannot be loaded: {reason}") from None
+    # XLA compiles again for each new length; ordinary graphs do not.
+    model.jit_compile = False
+    return model

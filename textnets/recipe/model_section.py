@@ -1,0 +1,81 @@
+"""The ``model:`` section: a builder's own signature is its schema.
+
+Nothing is written twice: keyword, type, range, default and description are read from
+the builder function. Parameters marked :class:`~textnets.builders.parameters.FromData`
+are filled in by the task and are no recipe keys.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from textnets.builders.parameters import FromData
+
+Builder = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class BuilderSchema:
+    """What a builder's signature says.
+
+    Attributes:
+        section: a frozen pydantic model of its recipe keys, ``builder`` included.
+        from_data: names of the parameters that the task fills in.
+        required_from_data: those of them without a default.
+    """
+
+    section: type[BaseModel]
+    from_data: frozenset[str]
+    required_from_data: frozenset[str]
+
+
+@cache
+def builder_schema(name: str, builder: Builder) -> BuilderSchema:
+    """Read a builder's signature.
+
+    Raises:
+        TypeError: the function is no builder: a parameter is positional, a ``**kwargs``, or
+            has no annotation.
+    """
+    hints = get_type_hints(builder, include_extras=True)
+    descriptions = _parameter_descriptions(builder)
+    fields: dict[str, Any] = {"builder": (Literal[name], ...)}
+    from_data, required = set(), set()
+    for parameter in inspect.signature(builder).parameters.values():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or parameter.name not in hints:
+            raise TypeError(
+                f"builder '{name}': parameter '{parameter.name}' must be keyword-only and annotated"
+            )
+        has_default = parameter.default is not inspect.Parameter.empty
+        if _is_from_data(hints[parameter.name]):
+            from_data.add(parameter.name)
+            required |= set() if has_default else {parameter.name}
+            continue
+        default = parameter.default if has_default else ...
+        about = descriptions.get(parameter.name)
+        fields[parameter.name] = (hints[parameter.name], Field(default, description=about))
+    config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    section = create_model(f"{name}_model", __config__=config, **fields)
+    return BuilderSchema(section, frozenset(from_data), frozenset(required))
+
+
+def _is_from_data(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(isinstance(extra, FromData) for extra in get_args(hint)[1:])
+    return False
+
+
+def _parameter_descriptions(builder: Builder) -> dict[str, str]:
+    """The ``Args:`` lines of a Google-style docstring."""
+    lines = inspect.getdoc(builder) or ""
+    _, _, arguments = lines.partition("Args:\n")
+    arguments = re.split(r"\n(?=\S)", arguments, maxsplit=1)[0]
+    found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", arguments, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}

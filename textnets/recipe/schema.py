@@ -1,0 +1,61 @@
+"""The JSON Schema of recipes, from the same classes that check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from textnets.builders import BUILDERS
+from textnets.recipe.model_section import builder_schema
+from textnets.recipe.reading import TaskSchema, fitting_builders
+from textnets.recipe.sections import Claim, EvaluationSection
+
+
+def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
+    """A JSON Schema (2020-12) that editors complete recipes from."""
+    definitions: dict[str, Any] = {}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "textnets recipe",
+        "type": "object",
+        "required": ["task", "data", "model"],
+        "properties": {
+            "task": {"enum": sorted(tasks), "description": "What kind of problem it is."},
+            "seed": {"type": "integer", "minimum": 0, "default": 7},
+            "evaluation": _section(EvaluationSection, definitions),
+            "claim": _section(Claim, definitions),
+            "data": {},
+            "text": {},
+            "model": {},
+            "training": {},
+        },
+        "additionalProperties": False,
+        "allOf": [_task_rule(name, schema, definitions) for name, schema in tasks.items()],
+        "$defs": definitions,
+    }
+
+
+def _task_rule(name: str, schema: TaskSchema, definitions: dict[str, Any]) -> dict[str, Any]:
+    models = [
+        _section(builder_schema(builder, BUILDERS[builder]).section, definitions)
+        for builder in fitting_builders(schema)
+    ]
+    return {
+        "if": {"properties": {"task": {"const": name}}},
+        "then": {
+            "properties": {
+                "data": _section(schema.data, definitions),
+                "text": _section(schema.text, definitions),
+                "training": _section(schema.training, definitions),
+                "model": {"oneOf": models},
+            }
+        },
+    }
+
+
+def _section(kind: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = kind.model_json_schema(ref_template="#/$defs/{model}")
+    definitions.update(schema.pop("$defs", {}))
+    return schema

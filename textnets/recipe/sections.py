@@ -1,0 +1,264 @@
+"""The sections of a recipe as frozen, typed models. No Keras here.
+
+What every task shares stands here; a task adds its own keys by subclassing
+(:mod:`textnets.tasks`). The ``model:`` section has no class: the builder's signature
+is its schema (:mod:`textnets.recipe.model_section`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are errors; a number is never taken for text, nor text for one."""
+
+    # Booleans and numbers are strict too: `epochs: true` or `epochs: "3"` is a mistake.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Where the text comes from. Files are looked for beside the recipe, beside it under
+    ``data/``, under ``$TEXTNETS_DATA``, and in the user's cache."""
+
+    dataset: str | None = Field(
+        None, description="A name from 'textnets data'; fills in the files and columns below."
+    )
+    train: str | None = Field(None, description="The training file or folder.")
+    validation: Share | str | None = Field(
+        None, description="A seeded share of the training split, or a file. Chooses the model."
+    )
+    test: Share | str | None = Field(
+        None, description="A file, or a seeded share of a set that has no split of its own."
+    )
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "folder"] = Field(
+        "auto", description="How the files are written; 'auto' goes by their names."
+    )
+    limit: PositiveInt | None = Field(
+        None, description="Read only this many examples of each file, to try a recipe out."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> DataSection:
+        if self.dataset is None and self.train is None:
+            raise ValueError("name a 'dataset' of the catalog, or a 'train' file")
+        return self
+
+
+class TextSection(Section):
+    """From text to token ids."""
+
+    tokenizer: Literal[
+        "whitespace", "words", "characters", "regex", "wordpiece", "sentencepiece"
+    ] = Field("words", description="How a text is cut into tokens.")
+    pattern: str | None = Field(
+        None, description="What one token looks like, as RE2; with tokenizer: regex only."
+    )
+    normalize: Literal["none", "nfc", "nfkc"] = Field(
+        "nfc", description="Unicode normalization, before anything else."
+    )
+    lowercase: bool = Field(True, description="Lower-case every letter, Unicode-aware.")
+    max_tokens: Annotated[int, Field(gt=4)] | None = Field(
+        20_000, description="Vocabulary size at most, the four special tokens included."
+    )
+    min_count: PositiveInt = Field(
+        1, description="Tokens seen fewer times in the training split become [UNK]."
+    )
+    max_length: PositiveInt | None = Field(
+        None, description="In tokens; longer texts are truncated."
+    )
+    truncate: Literal["start", "end"] = Field(
+        "end",
+        description="Which side of a too long text is cut off: 'start' keeps its last tokens.",
+    )
+    add_bos: bool = Field(False, description="Put [BOS] before every text.")
+    add_eos: bool = Field(False, description="Put [EOS] behind every text.")
+    vectors: str | None = Field(
+        None,
+        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
+        "too). model.embedding_width must be their width.",
+    )
+
+    @model_validator(mode="after")
+    def _pattern_goes_with_regex(self) -> TextSection:
+        if (self.pattern is not None) != (self.tokenizer == "regex"):
+            raise ValueError("'pattern' goes with 'tokenizer: regex', and only with it")
+        return self
+
+
+class EarlyStopping(Section):
+    """Stop when a metric has not improved for a while."""
+
+    metric: str | None = Field(
+        None, description="Such as validation_loss; by default the one of training.monitor."
+    )
+    patience: PositiveInt = Field(
+        2, description="Epochs without improvement after which training stops, as in Keras."
+    )
+    min_delta: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="A smaller change is no improvement."
+    )
+
+
+class TrainingSection(Section):
+    """How the weights are found."""
+
+    optimizer: Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"] = (
+        Field("adam", description="'momentum' and 'nesterov' are SGD with training.momentum.")
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="At the start.")
+    momentum: Rate = Field(0.9, description="With optimizer: momentum or nesterov.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="Decoupled, with optimizer: adamw."
+    )
+    batch_size: PositiveInt = Field(32, description="Examples a step.")
+    epochs: PositiveInt = Field(10, description="At most; early stopping may end sooner.")
+    schedule: Literal["constant", "halving", "exponential", "cosine", "plateau"] = Field(
+        "constant",
+        description="halving: half after each epoch; exponential: times decay_rate after each "
+        "epoch; cosine: to zero at the end; plateau: times plateau_factor when the "
+        "monitored metric stalls.",
+    )
+    decay_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.95, description="With schedule: exponential."
+    )
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="With schedule: plateau."
+    )
+    plateau_patience: PositiveInt = Field(
+        1, description="Epochs without improvement after which the rate falls; schedule: plateau."
+    )
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="Steps over which the learning rate rises from zero, before the schedule."
+    )
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Largest global norm of the gradient (Pascanu et al. 2013)."
+    )
+    clip_value: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Largest size of each component of the gradient."
+    )
+    monitor: str | None = Field(
+        None,
+        description="The metric whose best epoch's weights are kept; by default the task's "
+        "headline metric on the validation split.",
+    )
+    early_stopping: EarlyStopping | None = Field(None, description="Off unless given.")
+    bucket_width: PositiveInt = Field(
+        16, description="Batches hold texts of similar length, padded to a multiple of this."
+    )
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="mixed_bfloat16 pays on GPUs with tensor cores."
+    )
+    xla: bool = Field(
+        False,
+        description="Compile the training step with XLA (TensorFlow; JAX always does). Pays "
+        "for convolutions over short texts, costs for recurrent nets.",
+    )
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
+        5.0, description="Time between checkpoints inside an epoch; each epoch's end has one."
+    )
+
+    @model_validator(mode="after")
+    def _no_key_without_effect(self) -> TrainingSection:
+        for key, (owner, values) in _ONLY_WITH.items():
+            chosen = getattr(self, owner)
+            if key in self.model_fields_set and chosen not in values:
+                wanted = " or ".join(values)
+                raise ValueError(
+                    f"'{key}' has no effect with '{owner}: {chosen}'; it goes with {wanted}"
+                )
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ValueError("give 'clip_norm' or 'clip_value', not both")
+        return self
+
+
+_ONLY_WITH = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "weight_decay": ("optimizer", ("adamw",)),
+    "decay_rate": ("schedule", ("exponential",)),
+    "plateau_factor": ("schedule", ("plateau",)),
+    "plateau_patience": ("schedule", ("plateau",)),
+}
+
+
+class EvaluationSection(Section):
+    """How the trained model is measured."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.95, description="Level of the bootstrap confidence intervals."
+    )
+    resamples: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        1000, description="Bootstrap resamples; 0 leaves the intervals out."
+    )
+    baselines: bool = Field(
+        True, description="Train the task's baselines on the same split and score them too."
+    )
+
+
+class Claim(Section):
+    """What the recipe promises: ``metric`` on the test split is ``at_least`` or ``at_most``."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    seeds: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Claim:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give 'at_least' or 'at_most', and not both")
+        return self
+
+
+class Recipe(BaseModel):
+    """One experiment, resolved: every key has its value.
+
+    ``data``, ``text`` and ``training`` are the task's own subclasses of the sections above;
+    ``model`` holds the builder's name and the parameters that the recipe sets or defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    data: Any
+    text: Any
+    model: dict[str, Any]
+    training: Any
+    evaluation: EvaluationSection = EvaluationSection()  # type: ignore[call-arg]
+    seed: int = 7
+    claim: Claim | None = None
+    path: Path | None = None
+
+    @property
+    def builder(self) -> str:
+        """The builder's name."""
+        return str(self.model["builder"])
+
+    @property
+    def builder_parameters(self) -> dict[str, Any]:
+        """The builder's recipe parameters, without the sizes found in the data."""
+        return {key: value for key, value in self.model.items() if key != "builder"}
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem if self.path else "recipe"
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths are first looked for in."""
+        return self.path.parent if self.path else Path()
+
+    def as_sections(self) -> dict[str, Any]:
+        """Plain data with every default written out, as stored in a run."""
+        sections = self.model_dump(mode="json", exclude={"path"}, serialize_as_any=True)
+        if sections["claim"] is None:
+            del sections["claim"]
+        return sections

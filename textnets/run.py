@@ -1,0 +1,251 @@
+"""The run directory: one artefact, plain files, written whole.
+
+A run is written into ``NAME.partial`` beside its place and renamed when it is complete.
+``environment.json`` comes last and holds the sha256 of every file that a prediction rests
+on, so that a damaged run is noticed when it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from textnets.errors import RunError
+from textnets.recipe import Recipe
+
+FORMAT = 1  # of the directory; raised when an older textnets could not read it
+
+RECIPE_FILE = "recipe.yaml"
+ENVIRONMENT_FILE = "environment.json"
+MODEL_FILE = "model.keras"
+HISTORY_FILE = "history.jsonl"
+EVALUATION_FILE = "evaluation.json"
+REPORT_FILE = "report.html"
+PREDICTIONS_FOLDER = "predictions"
+CHECKPOINT_FOLDER = "checkpoint"
+_LOCK_FILE = ".lock"
+
+# Not hashed: what evaluation adds, and what only an interrupted run needs.
+_NOT_HASHED = (EVALUATION_FILE, REPORT_FILE, ENVIRONMENT_FILE, _LOCK_FILE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run directory.
+
+    Attributes:
+        folder: where it lies.
+        environment: the content of ``environment.json``.
+    """
+
+    folder: Path
+    environment: Mapping[str, Any]
+
+    @property
+    def recipe_path(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / RECIPE_FILE
+
+    @property
+    def model_path(self) -> Path:
+        """The model with its best weights."""
+        return self.folder / MODEL_FILE
+
+    def history(self) -> list[dict[str, float]]:
+        """One record an epoch."""
+        text = (self.folder / HISTORY_FILE).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def evaluation(self) -> dict[str, Any]:
+        """The content of ``evaluation.json``."""
+        path = self.folder / EVALUATION_FILE
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
+def open_run(folder: Path) -> Run:
+    """Open a finished run and check that it is whole.
+
+    Raises:
+        RunError: it is missing, unfinished, from a newer version, or a file of it is missing or
+            not what was written.
+    """
+    if not folder.is_dir():
+        if partial_folder(folder).is_dir():
+            raise RunError(
+                f"{folder}: training has not finished; continue with 'textnets train ... --resume'"
+            )
+        raise RunError(f"{folder}: no such run directory")
+    environment = _read_environment(folder)
+    version = environment.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise RunError(
+            f"{folder}: written by a newer textnets (format {version}, textnets "
+            f"{environment.get('textnets')}; this one reads up to format {FORMAT}); update textnets"
+        )
+    for name, digest in environment.get("files", {}).items():
+        path = folder / name
+        if not path.is_file():
+            raise RunError(f"{folder}: the run is incomplete: {name} is missing")
+        if _sha256(path) != digest:
+            raise RunError(f"{folder}: {name} is not the file that was written (its hash differs)")
+    return Run(folder, environment)
+
+
+def partial_folder(output: Path) -> Path:
+    """Where a run is written until it is complete."""
+    return output.with_name(output.name + ".partial")
+
+
+class RunTarget:
+    """The place that a new run will take."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.partial = partial_folder(output)
+        self._lock: IO[bytes] | None = None
+
+    def check(self, *, resume: bool, overwrite: bool) -> None:
+        """Refuse what would destroy something. Nothing is written yet.
+
+        Raises:
+            RunError: there is a run, or an unfinished one, and no flag that says what to do.
+        """
+        if self.output.exists() and not overwrite:
+            raise RunError(
+                f"{self.output}: exists already; --overwrite replaces it, --output DIR writes "
+                "somewhere else"
+            )
+        if self.output.exists() and not _looks_like_a_run(self.output):
+            raise RunError(f"{self.output}: is no run directory, so --overwrite leaves it alone")
+        if self.partial.exists() and not (resume or overwrite):
+            raise RunError(
+                f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
+                "starts again"
+            )
+
+    def begin(self, *, resume: bool) -> Path:
+        """Make the partial folder, empty unless it is continued, and lock it.
+
+        Raises:
+            RunError: another training writes there, or the place cannot be written.
+        """
+        try:
+            self.partial.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            if not resume:
+                _empty(self.partial)
+        except OSError as error:
+            raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+        return self.partial
+
+    def finish(self, environment: Mapping[str, Any]) -> Run:
+        """Write ``environment.json`` with the hashes and move the run into its place."""
+        complete = {**environment, "format": FORMAT, "files": _hashes(self.partial)}
+        write_json(self.partial / ENVIRONMENT_FILE, complete)
+        replaced = self.output.with_name(self.output.name + ".replaced")
+        if self.output.exists():
+            self.output.rename(replaced)
+        self.partial.rename(self.output)
+        self.release()
+        (self.output / _LOCK_FILE).unlink(missing_ok=True)
+        if replaced.exists():
+            shutil.rmtree(replaced)
+        return Run(self.output, complete)
+
+    def release(self) -> None:
+        """Give the lock back; safe to call twice."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        lock = (self.partial / _LOCK_FILE).open("wb")
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no such locks on Windows: two trainings are the user's care there
+            pass
+        except OSError:
+            lock.close()
+            raise RunError(
+                f"{self.partial}: another training is writing there; choose another --output"
+            ) from None
+        self._lock = lock
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a resolved recipe: every key with its value."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        yaml.dump(recipe.as_sections(), file)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole: beside, then renamed."""
+    temporary = path.with_name(path.name + ".new")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
+    """Write JSON Lines whole: one record a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    os.replace(temporary, path)
+
+
+def _read_environment(folder: Path) -> dict[str, Any]:
+    path = folder / ENVIRONMENT_FILE
+    try:
+        environment: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder}: no complete run: {ENVIRONMENT_FILE} is missing"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(environment, dict):
+        raise RunError(f"{path}: is not what was written")
+    return environment
+
+
+def _looks_like_a_run(folder: Path) -> bool:
+    return folder.is_dir() and (folder / RECIPE_FILE).is_file()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == _LOCK_FILE:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.name: _sha256(path)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name not in _NOT_HASHED
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

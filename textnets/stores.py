@@ -1,0 +1,119 @@
+"""Stored ids: a recipe's encoded splits in a folder, to train from again and elsewhere.
+
+A store is tied to its recipe's ``data:`` and ``text:`` sections: it is refused for a recipe
+where they differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textnets.errors import RunError
+from textnets.run import RECIPE_FILE, write_json, write_recipe
+from textnets.tasks.task import SPLITS, Task
+from textnets.text.corpus import EncodedSplit
+
+_STORE_FILE = "store.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store.
+
+    Attributes:
+        folder: where it lies.
+        fingerprints: path and sha256 of the files it was made from, by split.
+        splits: names of the encoded splits.
+    """
+
+    folder: Path
+    fingerprints: dict[str, dict[str, str]]
+    splits: tuple[str, ...]
+
+    def load(self, task: Task[Any], run_folder: Path) -> dict[str, EncodedSplit]:
+        """Memory-map the splits, and give the vocabularies to the task and to the run."""
+        task.load(self.folder)
+        for path in self.folder.iterdir():
+            if path.suffix in (".txt", ".model"):
+                shutil.copyfile(path, run_folder / path.name)
+        return {
+            name: EncodedSplit.open(self.folder, name, task.input_names) for name in self.splits
+        }
+
+
+def write_store(
+    folder: Path,
+    task: Task[Any],
+    encoded: Mapping[str, EncodedSplit],
+    fingerprints: Mapping[str, Mapping[str, str]],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a store whole: beside, then renamed.
+
+    Raises:
+        RunError: the folder is there already, or is no store.
+    """
+    if folder.exists() and not overwrite:
+        raise RunError(f"{folder}: exists already; --overwrite replaces it")
+    if folder.exists() and not (folder / _STORE_FILE).is_file():
+        raise RunError(f"{folder}: holds no stored ids, so --overwrite leaves it alone")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_recipe(partial / RECIPE_FILE, task.recipe)
+    task.save(partial)
+    for name, split in encoded.items():
+        split.save(partial, name)
+    write_json(
+        partial / _STORE_FILE,
+        {
+            "format": _FORMAT,
+            "recipe": _key(task),
+            "data": fingerprints,
+            "splits": [name for name in SPLITS if name in encoded],
+        },
+    )
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+
+
+def open_store(folder: Path, task: Task[Any]) -> Store:
+    """Open a store for a recipe.
+
+    Raises:
+        RunError: it is missing, damaged, or was made for other data or text settings.
+    """
+    path = folder / _STORE_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        store = Store(folder, dict(content["data"]), tuple(content["splits"]))
+        key, number = content["recipe"], content["format"]
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder}: holds no stored ids; 'textnets tokenize RECIPE --store {folder}' writes them"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+    if number > _FORMAT:
+        raise RunError(f"{folder}: written by a newer textnets; update textnets")
+    if key != _key(task):
+        raise RunError(
+            f"{folder}: was made for other data or text settings (or another seed) than the "
+            f"recipe's; compare with {folder / RECIPE_FILE}, or write it anew"
+        )
+    return store
+
+
+def _key(task: Task[Any]) -> str:
+    sections = task.recipe.as_sections()
+    decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

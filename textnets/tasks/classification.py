@@ -1,0 +1,544 @@
+"""Classification: one label a text, or several (multi-label)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from textnets.data.readers import Row, read_rows
+from textnets.data.sources import find_file
+from textnets.data.splits import count_repeated, count_shared, stratified_share
+from textnets.errors import DataError, RunError
+from textnets.evaluation.baselines import BASELINES
+from textnets.evaluation.classification import (
+    confident_mistakes,
+    confusions,
+    label_set_table,
+    label_table,
+    score_label_sets,
+    score_labels,
+)
+from textnets.evaluation.report import Table
+from textnets.progress import Progress
+from textnets.recipe import Recipe, TaskSchema
+from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
+from textnets.tasks.task import BaselineScore, Examples, Fact, Outputs, Prediction, Scores, Task
+from textnets.text.corpus import EncodedSplit
+from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.vectors import read_vectors
+from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
+
+_LABELS_FILE = "labels.txt"
+_SHOWN_LABELS = 20  # in a message
+_MULTI_LABEL_THRESHOLD = 0.5
+
+LabelSet = tuple[str, ...]  # one label, or any number of them in multi-label
+
+
+class ClassificationData(DataSection):
+    """Labelled texts."""
+
+    validation: Share | str | None = Field(
+        0.1, description="A seeded, stratified share of the training split, or a file."
+    )
+    text: str = Field("text", description="The column of the text.")
+    label: str = Field("label", description="The column of the label.")
+    multi_label: bool = Field(
+        False, description="Each text has any number of labels: a JSON list, or split by "
+        "label_separator."
+    )  # fmt: skip
+    label_separator: Annotated[str, Field(min_length=1)] = Field(
+        "|", description="Between the labels of one cell, with multi_label: true."
+    )
+
+
+class ClassificationTraining(TrainingSection):
+    """How the weights are found."""
+
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="Weight of each label in the loss; 'balanced' is inverse to its count. "
+        "Labels left out weigh 1.",
+    )
+
+
+@dataclass(frozen=True)
+class LabelledTexts(Examples):
+    """Texts with their labels; ``labels`` is empty where they are not known."""
+
+    _texts: list[str] = field(default_factory=list)
+    labels: list[LabelSet] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @property
+    def texts(self) -> list[str]:
+        return self._texts
+
+    def select(self, rows: npt.NDArray[np.int64]) -> LabelledTexts:
+        """The chosen examples."""
+        chosen = rows.tolist()
+        return LabelledTexts([self._texts[i] for i in chosen], [self.labels[i] for i in chosen])
+
+
+@dataclass(frozen=True)
+class ClassPrediction(Prediction):
+    """The label, or labels, of one text.
+
+    Attributes:
+        text: as given.
+        labels: one label, or those above a half in multi-label.
+        probability: of the label; in multi-label of the least sure of the labels.
+        probabilities: of every class.
+    """
+
+    text: str
+    labels: LabelSet
+    probability: float
+    probabilities: Mapping[str, float]
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"label": "|".join(self.labels), "probability": round(self.probability, 6)}
+
+    def as_json(self) -> dict[str, Any]:
+        rounded = {name: round(value, 6) for name, value in self.probabilities.items()}
+        return {"text": self.text, **self.as_fields(), "probabilities": rounded}
+
+    def as_line(self) -> str:
+        label = "|".join(self.labels) or "(none)"
+        return f"{label}\t{self.probability:.3f}\t{' '.join(self.text.split())}"
+
+
+class ClassificationTask(Task[LabelledTexts]):
+    """Texts to labels."""
+
+    name = "classification"
+    schema = TaskSchema(
+        data=ClassificationData,
+        text=TextSection,
+        training=ClassificationTraining,
+        sizes=frozenset({"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}),
+        required_sizes=frozenset({"vocabulary_size", "num_classes"}),
+    )
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: ClassificationData = recipe.data
+        self.labels: list[str] = []
+        self.vocabulary: Vocabulary | None = None
+        self._encoder: TextEncoder | None = None
+        self._folder: Path | None = None
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "micro_f1" if self.data.multi_label else "accuracy"
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        names = ("micro_f1", "macro_f1", "exact_match")
+        names = names if self.data.multi_label else ("accuracy", "macro_f1")
+        return {"loss": True, **dict.fromkeys(names, False)}
+
+    @property
+    def training_metrics(self) -> tuple[str, ...]:
+        return () if self.data.multi_label else ("accuracy",)
+
+    # --- Text to examples ---
+
+    def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, LabelledTexts]:
+        splits = {split: self._read(path, progress) for split, path in files.items()}
+        for split in ("test", "validation"):
+            share = getattr(self.data, split)
+            if isinstance(share, float):
+                keys = ["|".join(labels) for labels in splits["train"].labels]
+                rest, held_out = stratified_share(
+                    keys, share, seed=self.recipe.seed, purpose=split
+                )
+                splits[split] = splits["train"].select(held_out)
+                splits["train"] = splits["train"].select(rest)
+        self._check_labels(splits, files)
+        return splits
+
+    def read_file(self, path: Path) -> LabelledTexts:
+        return self._read(path, Progress())
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        for row in read_rows(path, columns=[self.data.text], file_format=self.data.format):
+            yield _one_text(row, self.data.text)
+
+    def check_splits(self, splits: Mapping[str, LabelledTexts]) -> list[Fact]:
+        train = splits["train"]
+        facts = [Fact("repeated texts in train", f"{count_repeated(train.texts):,}")]
+        for name, examples in splits.items():
+            counts = Counter(label for labels in examples.labels for label in labels)
+            (most, times), *_ = counts.most_common(1) or [("none", 0)]
+            share = times / max(len(examples), 1)
+            facts.append(
+                Fact(f"labels of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
+            )
+            if name != "train":
+                shared = count_shared(train.texts, examples.texts)
+                facts.append(
+                    Fact(f"{name} texts also in train", f"{shared:,} of {len(examples):,}")
+                )
+        return facts
+
+    def _read(self, path: Path, progress: Progress) -> LabelledTexts:
+        texts, labels = [], []
+        rows = read_rows(
+            path, columns=[self.data.text, self.data.label], file_format=self.data.format
+        )
+        with progress.steps(f"reading {path.name}", None, "rows") as step:
+            for row in islice(rows, self.data.limit):
+                texts.append(_one_text(row, self.data.text))
+                labels.append(self._row_labels(row))
+                step.advance()
+        return LabelledTexts(texts, labels)
+
+    def _row_labels(self, row: Row) -> LabelSet:
+        value = row.values[self.data.label]
+        if self.data.multi_label:
+            parts = value.split(self.data.label_separator) if isinstance(value, str) else value
+            return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+        if not isinstance(value, str):
+            raise DataError(
+                f"{row.where}: column '{self.data.label}' holds a list of labels; "
+                "set data.multi_label: true"
+            )
+        if not value.strip():
+            raise DataError(
+                f"{row.where}: column '{self.data.label}' is empty; give the row a label or "
+                "remove it"
+            )
+        return (value.strip(),)
+
+    def _check_labels(
+        self, splits: Mapping[str, LabelledTexts], files: Mapping[str, Path]
+    ) -> None:
+        known = {label for labels in splits["train"].labels for label in labels}
+        if len(known) < 2:
+            what = f"only the label {next(iter(known))!r}" if known else "no label"
+            raise DataError(
+                f"{files['train']}: holds {what} in column '{self.data.label}'; "
+                "a classifier needs two or more"
+            )
+        for split in ("validation", "test"):
+            if split in splits:
+                self._check_known(splits[split], known, files.get(split, files["train"]), split)
+        self._check_class_weights(known)
+
+    def _check_known(
+        self, examples: LabelledTexts, known: set[str], path: Path, split: str
+    ) -> None:
+        found = {label for labels in examples.labels for label in labels}
+        if unknown := sorted(found - known):
+            named = ", ".join(repr(label) for label in unknown)
+            raise DataError(
+                f"{path}: the {split} split has labels that the training split lacks: {named}; "
+                f"known: {_shorten(sorted(known))}"
+            )
+
+    def _check_class_weights(self, known: set[str]) -> None:
+        weights = self.recipe.training.class_weights
+        if weights is not None and self.data.multi_label:
+            raise DataError("training.class_weights does not go with data.multi_label: true")
+        if isinstance(weights, dict) and (unknown := sorted(set(weights) - known)):
+            named = ", ".join(repr(label) for label in unknown)
+            raise DataError(
+                f"training.class_weights names labels that the data lacks: {named}; "
+                f"known: {_shorten(sorted(known))}"
+            )
+
+    # --- Vocabularies and ids ---
+
+    def learn(self, train: LabelledTexts) -> None:
+        self.labels = sorted({label for labels in train.labels for label in labels})
+        self._encoder = TextEncoder.learn(self.recipe.text, lambda: train.texts)
+        self.vocabulary = self._encoder.vocabulary
+
+    def save(self, folder: Path) -> None:
+        self.encoder.save(folder)
+        save_lines(folder / _LABELS_FILE, self.labels)
+
+    def load(self, folder: Path) -> None:
+        self._folder = folder
+        self.vocabulary = Vocabulary.load(folder / "vocabulary.txt")
+        self.labels = load_lines(folder / _LABELS_FILE)
+        if len(self.labels) < 2:
+            raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two labels")
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """Made on first use: it needs TensorFlow, which training on stored ids does not."""
+        if self._encoder is None:
+            if self._folder is None:
+                raise RuntimeError("learn() or load() first")
+            self._encoder = TextEncoder.load(self.recipe.text, self._folder)
+        return self._encoder
+
+    def encode(
+        self, examples: LabelledTexts, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        token_ids, coverage = self.encoder.encode_measured(
+            examples.texts, progress=progress, label=label, total=len(examples)
+        )
+        return EncodedSplit({"token_ids": token_ids}, self._targets(examples.labels)), coverage
+
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        return EncodedSplit({"token_ids": self.encoder.encode(texts)}, np.zeros(0, np.int32))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        return self.encoder.tokens(texts)
+
+    def _targets(
+        self, labels: Sequence[LabelSet]
+    ) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+        """``<int32>[examples]``, or ``<float32>[examples, classes]`` in multi-label."""
+        ids = {label: index for index, label in enumerate(self.labels)}
+        try:
+            if not self.data.multi_label:
+                return np.array([ids[label] for (label,) in labels], dtype=np.int32)
+            targets = np.zeros((len(labels), len(self.labels)), dtype=np.float32)
+            for row, row_labels in enumerate(labels):
+                targets[row, [ids[label] for label in row_labels]] = 1.0
+            return targets
+        except KeyError as error:
+            raise DataError(
+                f"the label {error} is not one of the model's: {_shorten(self.labels)}"
+            ) from None
+
+    # --- Model ---
+
+    def sizes(self, progress: Progress) -> dict[str, Any]:
+        if self.vocabulary is None:
+            raise RuntimeError("learn() or load() first")
+        sizes: dict[str, Any] = {
+            "vocabulary_size": len(self.vocabulary),
+            "num_classes": len(self.labels),
+            "multi_label": self.data.multi_label,
+        }
+        if self.recipe.text.vectors is not None:
+            path = find_file(self.recipe.text.vectors, beside=self.recipe.folder)
+            vectors = read_vectors(path, self.vocabulary, seed=self.recipe.seed)
+            wanted = self.recipe.builder_parameters.get("embedding_width")
+            if wanted != vectors.width:
+                raise DataError(
+                    f"{path}: the vectors are {vectors.width} wide, so set "
+                    f"model.embedding_width: {vectors.width}, was: {wanted}"
+                )
+            progress.say(
+                f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by "
+                f"{path.name}"
+            )
+            sizes["embedding_vectors"] = vectors.table
+        return sizes
+
+    def losses(self) -> tuple[Any, list[Any]]:
+        import keras
+
+        if self.data.multi_label:
+            return keras.losses.BinaryCrossentropy(), []
+        if len(self.labels) == 2:
+            accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+            return keras.losses.BinaryCrossentropy(), [accuracy]
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.losses.SparseCategoricalCrossentropy(), [accuracy]
+
+    def train_weights(self, train: EncodedSplit) -> npt.NDArray[np.float32] | None:
+        weights = self.recipe.training.class_weights
+        if weights is None:
+            return None
+        targets = np.asarray(train.targets)
+        counts = np.bincount(targets, minlength=len(self.labels))
+        if weights == "balanced":
+            of_class = len(targets) / (len(self.labels) * np.maximum(counts, 1))
+        else:
+            of_class = np.array([weights.get(label, 1.0) for label in self.labels])
+        chosen: npt.NDArray[np.float32] = of_class[targets].astype(np.float32)
+        return chosen
+
+    # --- Predictions and scores ---
+
+    def measure(self, outputs: Outputs, split: EncodedSplit) -> dict[str, float]:
+        scores = self._score(outputs, split, resamples=0)
+        values = {name: estimate.value for name, estimate in scores.items()}
+        loss = values.pop("log_loss") if "log_loss" in values else _cross_entropy(outputs, split)
+        return {"loss": loss, **values}
+
+    def score(self, outputs: Outputs, split: EncodedSplit) -> Scores:
+        return self._score(outputs, split, resamples=self.recipe.evaluation.resamples)
+
+    def decode(self, texts: Sequence[str], outputs: Outputs) -> list[ClassPrediction]:
+        probabilities = self._probabilities(outputs)
+        predictions = []
+        for text, row in zip(texts, probabilities.tolist(), strict=True):
+            chosen = self._choose(row)
+            predictions.append(
+                ClassPrediction(
+                    text=text,
+                    labels=tuple(self.labels[index] for index in chosen),
+                    probability=min((row[index] for index in chosen), default=1.0 - max(row)),
+                    probabilities=dict(zip(self.labels, row, strict=True)),
+                )
+            )
+        return predictions
+
+    def truths(self, examples: LabelledTexts) -> list[dict[str, Any]]:
+        return [{"true_label": "|".join(labels)} for labels in examples.labels]
+
+    def baselines(
+        self, train: LabelledTexts, test: LabelledTexts, progress: Progress
+    ) -> list[BaselineScore]:
+        train_targets, targets = self._targets(train.labels), self._targets(test.labels)
+        found = []
+        for name, run in BASELINES.items():
+            progress.say(f"baseline {name} ...")
+            result = run(
+                train.texts,
+                self._baseline_targets(train_targets),
+                test.texts,
+                seed=self.recipe.seed,
+            )
+            scores = self._score_predicted(
+                np.asarray(result.predicted), targets, None, self.recipe.evaluation.resamples
+            )
+            found.append(BaselineScore(name, result.description, scores, result.seconds))
+        return found
+
+    def tables(self, texts: Sequence[str], outputs: Outputs, split: EncodedSplit) -> list[Table]:
+        targets = np.asarray(split.targets)
+        if self.data.multi_label:
+            scores = label_set_table(targets > 0.5, outputs > _MULTI_LABEL_THRESHOLD, self.labels)
+            return [_label_scores_table(scores)]
+        probabilities = self._probabilities(outputs)
+        predicted = probabilities.argmax(axis=1).astype(np.int32)
+        confused = confusions(targets, predicted, self.labels)
+        mistakes = confident_mistakes(targets, predicted, probabilities)
+        return [
+            _label_scores_table(label_table(targets, predicted, self.labels)),
+            Table(
+                title="Most frequent confusions",
+                note="",
+                columns=("true label", "predicted", "texts"),
+                rows=[(c.true, c.predicted, str(c.count)) for c in confused],
+            ),
+            Table(
+                title="Most confident mistakes",
+                note="Often a wrong label in the data.",
+                columns=("text", "true label", "predicted", "probability"),
+                rows=[
+                    (
+                        _excerpt(texts[row]) if texts else f"example {row + 1}",
+                        self.labels[targets[row]],
+                        self.labels[predicted[row]],
+                        f"{probabilities[row, predicted[row]]:.3f}",
+                    )
+                    for row in mistakes
+                ],
+            ),
+        ]
+
+    def _probabilities(self, outputs: Outputs) -> Outputs:
+        """``<float32>[examples, classes]``; a binary head gives only that of class 1."""
+        if outputs.shape[1] == 1 and len(self.labels) == 2:
+            return np.concatenate([1.0 - outputs, outputs], axis=1)
+        return outputs
+
+    def _choose(self, row: list[float]) -> list[int]:
+        if self.data.multi_label:
+            return [index for index, value in enumerate(row) if value > _MULTI_LABEL_THRESHOLD]
+        return [max(range(len(row)), key=row.__getitem__)]
+
+    def _score(self, outputs: Outputs, split: EncodedSplit, *, resamples: int) -> Scores:
+        probabilities = self._probabilities(outputs)
+        predicted = (
+            (outputs > _MULTI_LABEL_THRESHOLD).astype(np.float32)
+            if self.data.multi_label
+            else probabilities.argmax(axis=1).astype(np.int32)
+        )
+        return self._score_predicted(predicted, np.asarray(split.targets), probabilities, resamples)
+
+    def _score_predicted(
+        self,
+        predicted: npt.NDArray[Any],
+        targets: npt.NDArray[Any],
+        probabilities: Outputs | None,
+        resamples: int,
+    ) -> Scores:
+        confidence, seed = self.recipe.evaluation.confidence, self.recipe.seed
+        if self.data.multi_label:
+            return score_label_sets(
+                targets > 0.5,
+                predicted > 0.5,
+                confidence=confidence,
+                resamples=resamples,
+                seed=seed,
+            )
+        return score_labels(
+            targets,
+            predicted.astype(np.int32),
+            probabilities,
+            num_classes=len(self.labels),
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+        )
+
+    def _baseline_targets(self, targets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return targets > 0.5 if self.data.multi_label else targets
+
+
+def _one_text(row: Row, column: str) -> str:
+    value = row.values[column]
+    if not isinstance(value, str):
+        raise DataError(f"{row.where}: column '{column}' holds a list, expected a text")
+    return value
+
+
+def _cross_entropy(outputs: Outputs, split: EncodedSplit) -> float:
+    """Mean binary cross-entropy over examples and classes, in nats, as Keras has it."""
+    probabilities = np.clip(outputs.astype(np.float64), 1e-7, 1 - 1e-7)
+    targets = np.asarray(split.targets)
+    terms = targets * np.log(probabilities) + (1 - targets) * np.log1p(-probabilities)
+    return float(-terms.mean())
+
+
+def _label_scores_table(scores: Sequence[Any]) -> Table:
+    ordered = sorted(scores, key=lambda score: (score.f1, score.label))
+    return Table(
+        title="By label",
+        note="Worst first.",
+        columns=("label", "precision", "recall", "F1", "texts"),
+        rows=[
+            (s.label, _share(s.precision), _share(s.recall), _share(s.f1), str(s.support))
+            for s in ordered
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _excerpt(text: str, most: int = 240) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _shorten(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_SHOWN_LABELS])
+    rest = len(names) - _SHOWN_LABELS
+    return shown + (f" and {rest} more" if rest > 0 else "")
+
+

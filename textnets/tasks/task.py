@@ -1,0 +1,222 @@
+"""What every task does; the pipeline, the predictor and the command line see only this.
+
+A task is the only place that knows what kind of problem it is. To add one: a file with a
+subclass here, and a line in :data:`textnets.tasks.TASKS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.data.sources import find_dataset, find_file
+from textnets.evaluation.confidence import Estimate
+from textnets.evaluation.report import Table
+from textnets.progress import Progress
+from textnets.recipe import Recipe, TaskSchema
+from textnets.text.corpus import EncodedSplit
+from textnets.text.encoder import Coverage, Token
+
+SPLITS = ("train", "validation", "test")
+
+Outputs = npt.NDArray[np.float32]
+Scores = dict[str, Estimate]
+
+
+class Examples(ABC):
+    """Examples of one split, as read: raw text and what is known about it."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def texts(self) -> Sequence[str]:
+        """The raw input texts."""
+
+
+ExamplesT = TypeVar("ExamplesT", bound=Examples)
+
+
+class Prediction(ABC):
+    """What a model says of one text."""
+
+    text: str
+
+    @abstractmethod
+    def as_fields(self) -> dict[str, Any]:
+        """Flat fields, for csv and predictions files."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All there is to say, for jsonl."""
+        return self.as_fields()
+
+    @abstractmethod
+    def as_line(self) -> str:
+        """One line for a person."""
+
+
+@dataclass(frozen=True)
+class BaselineScore:
+    """What a cheap rival reached on the same split."""
+
+    name: str
+    description: str
+    scores: Scores
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of what ``textnets check`` says of the data."""
+
+    name: str
+    value: str
+
+
+class Task(ABC, Generic[ExamplesT]):
+    """One kind of problem, for one recipe.
+
+    After :meth:`learn` or :meth:`load` it holds the vocabularies.
+    """
+
+    name: ClassVar[str]
+    schema: ClassVar[TaskSchema]
+    #: Names of the model's inputs, as stored with the encoded splits.
+    input_names: ClassVar[tuple[str, ...]] = ("token_ids",)
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    # --- Metrics ---
+
+    @property
+    @abstractmethod
+    def headline(self) -> str:
+        """The metric that a model of this task is first judged by."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> Mapping[str, bool]:
+        """Validation metrics by name, and whether lower is better."""
+
+    @property
+    @abstractmethod
+    def training_metrics(self) -> tuple[str, ...]:
+        """Metrics on the training split besides the loss."""
+
+    # --- Text to examples ---
+
+    def find_files(self, progress: Progress, *, download: bool = True) -> dict[str, Path]:
+        """The file or folder of each split that has one of its own.
+
+        Raises:
+            DataError: one is not found.
+        """
+        data, beside = self.recipe.data, self.recipe.folder
+        root = None
+        if data.dataset is not None:
+            root = find_dataset(data.dataset, beside=beside, progress=progress, download=download)
+        files = {}
+        for split in SPLITS:
+            name = getattr(data, split)
+            if isinstance(name, str):
+                inside = root / name if root is not None else None
+                files[split] = inside if inside and inside.exists() else find_file(name, beside=beside)
+        return files
+
+    @abstractmethod
+    def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, ExamplesT]:
+        """The examples of each split that the recipe has.
+
+        Raises:
+            DataError: naming file and line, or what the splits lack.
+        """
+
+    @abstractmethod
+    def read_file(self, path: Path) -> ExamplesT:
+        """Examples of another file, written like the recipe's own, to evaluate a run on."""
+
+    @abstractmethod
+    def check_splits(self, splits: Mapping[str, ExamplesT]) -> list[Fact]:
+        """What a person should know about the data before training on it."""
+
+    @abstractmethod
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        """Texts to predict, without what is to be predicted."""
+
+    # --- Vocabularies and ids ---
+
+    @abstractmethod
+    def learn(self, train: ExamplesT) -> None:
+        """Learn the vocabularies from the training split, and only from it."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies into a run directory."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read the vocabularies of a run directory."""
+
+    @abstractmethod
+    def encode(
+        self, examples: ExamplesT, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        """Ids and targets of a split, and what encoding did to it."""
+
+    @abstractmethod
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        """Ids of texts to predict; the targets are empty."""
+
+    @abstractmethod
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """The tokens of texts as the model sees them."""
+
+    # --- Model ---
+
+    @abstractmethod
+    def sizes(self, progress: Progress) -> dict[str, Any]:
+        """The builder parameters that are found in the data."""
+
+    @abstractmethod
+    def losses(self) -> tuple[Any, list[Any]]:
+        """The Keras loss and the metrics to show while training."""
+
+    def train_weights(self, train: EncodedSplit) -> npt.NDArray[np.float32] | None:
+        """``<float32>[examples]`` sample weights for training; ``None`` where all are one."""
+        return train.weights
+
+    # --- Predictions and scores ---
+
+    @abstractmethod
+    def measure(self, outputs: Outputs, split: EncodedSplit) -> dict[str, float]:
+        """The validation metrics of a model's outputs."""
+
+    @abstractmethod
+    def score(self, outputs: Outputs, split: EncodedSplit) -> Scores:
+        """The metrics with their confidence intervals."""
+
+    @abstractmethod
+    def decode(self, texts: Sequence[str], outputs: Outputs) -> Sequence[Prediction]:
+        """Typed predictions."""
+
+    @abstractmethod
+    def truths(self, examples: ExamplesT) -> list[dict[str, Any]]:
+        """What is known about each example, as fields of a predictions file."""
+
+    @abstractmethod
+    def baselines(
+        self, train: ExamplesT, test: ExamplesT, progress: Progress
+    ) -> list[BaselineScore]:
+        """Cheap rivals, trained on the same split and scored on the same test."""
+
+    @abstractmethod
+    def tables(self, texts: Sequence[str], outputs: Outputs, split: EncodedSplit) -> list[Table]:
+        """What the report shows of where the model is right and wrong."""

@@ -1,0 +1,57 @@
+"""Which examples stand in which batch: a pure function of (seed, epoch).
+
+Because nothing here has a state, a run can continue from any step. Batches hold texts of
+similar length, so little of a batch is padding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+# Batches that are sorted together. Wide enough that lengths in a batch are close, narrow
+# enough that an epoch's batches still differ from the last one's.
+POOL_BATCHES = 50
+
+Rows = npt.NDArray[np.int64]
+
+
+def training_batches(
+    lengths: npt.NDArray[np.int64], *, batch_size: int, bucket_width: int, seed: int, epoch: int
+) -> list[Rows]:
+    """The batches of one epoch, in order.
+
+    The examples are shuffled, cut into pools of ``POOL_BATCHES`` batches, sorted by bucket
+    inside a pool (ties stay shuffled), cut into batches, and the batches are shuffled.
+
+    Args:
+        lengths: ``<int64>[examples]``, in tokens.
+        batch_size: examples a batch; the last one may hold fewer.
+        bucket_width: lengths are equal for sorting when they round up to the same multiple.
+        seed: of the run.
+        epoch: 0-based.
+
+    Returns:
+        ``<int64>[batch]`` row numbers for each batch; every example once.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    buckets = -(-lengths // bucket_width)
+    pool = batch_size * POOL_BATCHES
+    batches: list[Rows] = []
+    for start in range(0, len(order), pool):
+        rows = order[start : start + pool]
+        rows = rows[np.argsort(buckets[rows], kind="stable")]
+        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def prediction_batches(lengths: npt.NDArray[np.int64], *, batch_size: int) -> list[Rows]:
+    """All examples from short to long, in batches."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def padded_width(longest: int, bucket_width: int) -> int:
+    """The width that a batch is padded to: few different widths, so few compilations."""
+    return max(bucket_width, -(-longest // bucket_width) * bucket_width)

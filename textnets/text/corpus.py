@@ -1,0 +1,181 @@
+"""Texts as ids, encoded once: flat ids and offsets, only sliced afterwards.
+
+Backend-neutral: NumPy only. On disk a store is plain ``.npy`` files, memory-mapped when
+opened, so that training neither tokenizes again nor needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.errors import DataError
+from textnets.text.vocabulary import PADDING_ID
+
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class RaggedIds:
+    """Rows of ids of different lengths.
+
+    Attributes:
+        ids: ``<int32>[total]``, all rows one after the other.
+        offsets: ``<int64>[rows + 1]``; row ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
+    """
+
+    ids: IntArray
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """``<int64>[rows]``, in tokens."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> IntArray:
+        """``<int32>[length]``."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def pad(self, rows: npt.NDArray[np.int64], width: int) -> IntArray:
+        """The chosen rows, padded on the right: ``<int32>[batch, width]``."""
+        starts = self.offsets[rows][:, None]
+        columns = np.arange(width)
+        inside = columns < (self.offsets[rows + 1][:, None] - starts)
+        positions = np.where(inside, starts + columns, 0)
+        return np.where(inside, self.ids[positions], PADDING_ID).astype(np.int32, copy=False)
+
+    def select(self, rows: npt.NDArray[np.int64]) -> RaggedIds:
+        """A copy of the chosen rows, in that order."""
+        return join_rows(self.row(int(index)) for index in rows)
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write ``NAME.ids.npy`` and ``NAME.offsets.npy``."""
+        np.save(folder / f"{name}.ids.npy", self.ids, allow_pickle=False)
+        np.save(folder / f"{name}.offsets.npy", self.offsets, allow_pickle=False)
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> RaggedIds:
+        """Memory-map what :meth:`save` wrote.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        ids = open_array(folder / f"{name}.ids.npy")
+        offsets = open_array(folder / f"{name}.offsets.npy")
+        if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
+            raise DataError(f"{folder}: the stored ids of '{name}' do not fit their offsets")
+        return cls(ids, offsets)
+
+
+def join_rows(rows: Iterable[Sequence[int] | IntArray]) -> RaggedIds:
+    """Rows to one ragged store."""
+    arrays = [np.asarray(row, dtype=np.int32) for row in rows]
+    lengths = np.array([len(row) for row in arrays], dtype=np.int64)
+    return join_parts(arrays, [lengths])
+
+
+def join_parts(
+    flat_parts: Sequence[IntArray], length_parts: Sequence[npt.NDArray[np.int64]]
+) -> RaggedIds:
+    """Flat ids and row lengths, in parts, to one ragged store."""
+    lengths = np.concatenate([np.zeros(1, np.int64), *length_parts])
+    ids = np.concatenate([np.zeros(0, np.int32), *flat_parts]).astype(np.int32, copy=False)
+    return RaggedIds(ids, np.cumsum(lengths, dtype=np.int64))
+
+
+def open_array(path: Path) -> npt.NDArray[np.int32]:
+    """Memory-map one ``.npy`` file, never unpickling.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        array: npt.NDArray[np.int32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        if path.exists() and path.stat().st_size > 0:
+            try:  # an array without elements cannot be mapped, but read
+                return np.asarray(np.load(path, allow_pickle=False))
+            except (OSError, ValueError):
+                pass
+        raise DataError(f"{path}: no stored ids: {error}") from None
+    return array
+
+
+def pad_inputs(inputs: Mapping[str, RaggedIds], rows: npt.NDArray[np.int64], width: int) -> Any:
+    """The chosen rows as a model takes them: ``<int32>[batch, width]``, or a dict of such
+    arrays by name where the model has several inputs."""
+    padded = {name: ragged.pad(rows, width) for name, ragged in inputs.items()}
+    return padded if len(padded) > 1 else next(iter(padded.values()))
+
+
+Targets = RaggedIds | npt.NDArray[np.int32] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """A split as a model takes it.
+
+    Attributes:
+        inputs: ragged ids by the name of the model's input.
+        targets: ``<int32>[examples]`` class ids, ``<float32>[examples, classes]`` indicators,
+            or ragged ids.
+        weights: ``<float32>[examples]`` sample weights, or ``None`` where all are one.
+    """
+
+    inputs: Mapping[str, RaggedIds]
+    targets: Targets
+    weights: npt.NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """``<int64>[examples]``: of the longest input of each example, in tokens."""
+        lengths: npt.NDArray[np.int64] = np.max(
+            [ragged.lengths for ragged in self.inputs.values()], axis=0
+        )
+        return lengths
+
+    def batch(
+        self, rows: npt.NDArray[np.int64], width: int
+    ) -> tuple[Any, Any, npt.NDArray[np.float32] | None]:
+        """Inputs, targets and weights of some examples; see :func:`pad_inputs`."""
+        inputs = pad_inputs(self.inputs, rows, width)
+        targets = self.targets
+        chosen = targets.pad(rows, width) if isinstance(targets, RaggedIds) else targets[rows]
+        return inputs, chosen, None if self.weights is None else self.weights[rows]
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write the split's arrays as ``NAME.*.npy``."""
+        for key, ragged in self.inputs.items():
+            ragged.save(folder, f"{name}.{key}")
+        if isinstance(self.targets, RaggedIds):
+            self.targets.save(folder, f"{name}.targets")
+        else:
+            np.save(folder / f"{name}.targets.npy", self.targets, allow_pickle=False)
+        if self.weights is not None:
+            np.save(folder / f"{name}.weights.npy", self.weights, allow_pickle=False)
+
+    @classmethod
+    def open(cls, folder: Path, name: str, inputs: Iterable[str]) -> EncodedSplit:
+        """Memory-map what :meth:`save` wrote."""
+        targets: Targets
+        if (folder / f"{name}.targets.npy").exists():
+            targets = open_array(folder / f"{name}.targets.npy")
+        else:
+            targets = RaggedIds.open(folder, f"{name}.targets")
+        weights = folder / f"{name}.weights.npy"
+        return cls(
+            {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs},
+            targets,
+            open_array(weights).astype(np.float32) if weights.exists() else None,
+        )

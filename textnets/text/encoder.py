@@ -1,0 +1,212 @@
+"""From raw text to ids, in one graph: normalize, tokenize, look up, truncate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textnets.progress import Progress
+from textnets.recipe.sections import TextSection
+from textnets.text.corpus import RaggedIds, join_parts
+from textnets.text.tokenizers import (
+    CHUNK,
+    Tokenizer,
+    chunks,
+    encode_strings,
+    learn_tokenizer,
+    load_tokenizer,
+    normalizer,
+)
+from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What encoding did to a set of texts.
+
+    Attributes:
+        texts: how many.
+        tokens: before truncation, without BOS and EOS.
+        unknown: tokens that are not in the vocabulary.
+        truncated: texts that were cut.
+        empty: texts without any token, which became one ``[UNK]``.
+        longest: tokens of the longest text.
+    """
+
+    texts: int
+    tokens: int
+    unknown: int
+    truncated: int
+    empty: int
+    longest: int
+
+    @property
+    def unknown_share(self) -> float:
+        """Of all tokens."""
+        return self.unknown / max(self.tokens, 1)
+
+    @property
+    def truncated_share(self) -> float:
+        """Of all texts."""
+        return self.truncated / max(self.texts, 1)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of an encoded text, as shown to a person."""
+
+    text: str
+    id: int
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the vocabulary lacks it."""
+        return self.id == UNKNOWN_ID
+
+
+class TextEncoder:
+    """A tokenizer with its vocabulary and the recipe's ``text:`` section.
+
+    Texts never become an empty row: a text without tokens becomes one ``[UNK]``, because a
+    row of padding only has no mean and no last state.
+    """
+
+    def __init__(self, section: TextSection, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
+        import tensorflow as tf
+
+        self.section = section
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
+        self._normalize = normalizer(section)
+        keys = tf.constant([token.encode() for token in vocabulary.ordinary_tokens], tf.string)
+        values = tf.range(len(SPECIAL_TOKENS), len(vocabulary), dtype=tf.int32)
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, values), default_value=UNKNOWN_ID
+        )
+        signature = [tf.TensorSpec([None], tf.string)]
+        self._encode_batch = tf.function(self._measured_ids, input_signature=signature)
+        self._tokens_batch = tf.function(self._kept_tokens, input_signature=signature)
+
+    @classmethod
+    def learn(cls, section: TextSection, read_texts: Callable[[], Iterable[str]]) -> TextEncoder:
+        """Learn the vocabulary from the training split, and only from it."""
+        return cls(section, *learn_tokenizer(section, read_texts))
+
+    @classmethod
+    def load(cls, section: TextSection, folder: Path) -> TextEncoder:
+        """Make an encoder again from ``vocabulary.txt`` in a run directory."""
+        vocabulary = Vocabulary.load(folder / "vocabulary.txt")
+        return cls(section, load_tokenizer(section, vocabulary, folder), vocabulary)
+
+    def save(self, folder: Path) -> None:
+        """Write ``vocabulary.txt``, and a tokenizer's own file where it has one."""
+        self.vocabulary.save(folder / "vocabulary.txt")
+        for name, content in self.tokenizer.files().items():
+            (folder / name).write_bytes(content)
+
+    def encode_graph(self, texts: Any) -> Any:
+        """``<string>[batch]`` to ragged ``<int32>[batch, (tokens)]``: for an exported model."""
+        return self._frame(self._truncate(self._lookup(texts)))
+
+    def encode(self, texts: Sequence[str]) -> RaggedIds:
+        """Ids of some texts."""
+        return self.encode_measured(texts)[0]
+
+    def encode_measured(
+        self,
+        texts: Iterable[str],
+        *,
+        progress: Progress | None = None,
+        label: str = "encoding",
+        total: int | None = None,
+    ) -> tuple[RaggedIds, Coverage]:
+        """Ids of many texts, chunk by chunk, and what the encoding did to them."""
+        flat, lengths, counts = [], [], []
+        with (progress or Progress()).steps(label, total, "texts") as step:
+            for chunk in chunks(texts, CHUNK):
+                ids, row_lengths, tokens, unknown = self._encode_batch(encode_strings(chunk))
+                flat.append(ids.numpy())
+                lengths.append(row_lengths.numpy())
+                counts.append((tokens.numpy(), int(unknown.numpy())))
+                step.advance(len(chunk))
+        return join_parts(flat, lengths), self._coverage(counts)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """The tokens of some texts as the model sees them, BOS and EOS included."""
+        encoded = self.encode(texts)
+        named = self._tokens_batch(encode_strings(texts)).to_list()
+        return [
+            self._name(words, encoded.row(index).tolist()) for index, words in enumerate(named)
+        ]
+
+    # --- Graph ---
+
+    def _lookup(self, texts: Any) -> Any:
+        tokens = self.tokenizer.split(self._normalize(texts))
+        return tokens.with_flat_values(self._table.lookup(tokens.flat_values))
+
+    def _truncate(self, rows: Any) -> Any:
+        limit = self._limit
+        if limit is None:
+            return rows
+        return rows[:, -limit:] if self.section.truncate == "start" else rows[:, :limit]
+
+    @property
+    def _limit(self) -> int | None:
+        """Tokens of the text itself; BOS and EOS count into ``max_length``."""
+        if self.section.max_length is None:
+            return None
+        return max(1, self.section.max_length - self.section.add_bos - self.section.add_eos)
+
+    def _frame(self, rows: Any) -> Any:
+        """Put [UNK] into empty rows, and BOS and EOS around where the recipe asks."""
+        import tensorflow as tf
+
+        empty = tf.cast(rows.row_lengths() == 0, tf.int64)
+        filler = tf.RaggedTensor.from_row_lengths(
+            tf.fill([tf.reduce_sum(empty)], tf.constant(UNKNOWN_ID, tf.int32)), empty
+        )
+        column = tf.ones([rows.nrows(), 1], tf.int32)
+        parts = [rows, filler]
+        if self.section.add_bos:
+            parts.insert(0, BOS_ID * column)
+        if self.section.add_eos:
+            parts.append(EOS_ID * column)
+        return tf.concat(parts, axis=1)
+
+    def _measured_ids(self, texts: Any) -> Any:
+        import tensorflow as tf
+
+        found = self._lookup(texts)
+        unknown = tf.reduce_sum(tf.cast(found.flat_values == UNKNOWN_ID, tf.int64))
+        rows = self._frame(self._truncate(found))
+        return rows.flat_values, rows.row_lengths(), found.row_lengths(), unknown
+
+    def _kept_tokens(self, texts: Any) -> Any:
+        return self._truncate(self.tokenizer.split(self._normalize(texts)))
+
+    # --- Shown to people ---
+
+    def _name(self, words: list[bytes], ids: list[int]) -> list[Token]:
+        texts = [word.decode("utf-8") for word in words] or [""]
+        if self.section.add_bos:
+            texts.insert(0, SPECIAL_TOKENS[BOS_ID])
+        if self.section.add_eos:
+            texts.append(SPECIAL_TOKENS[EOS_ID])
+        return [Token(text, token_id) for text, token_id in zip(texts, ids, strict=True)]
+
+    def _coverage(self, counts: list[tuple[Any, int]]) -> Coverage:
+        lengths = np.concatenate([np.zeros(0, np.int64), *(tokens for tokens, _ in counts)])
+        limit = self._limit
+        return Coverage(
+            texts=len(lengths),
+            tokens=int(lengths.sum()),
+            unknown=sum(unknown for _, unknown in counts),
+            truncated=0 if limit is None else int((lengths > limit).sum()),
+            empty=int((lengths == 0).sum()),
+            longest=int(lengths.max(initial=0)),
+        )

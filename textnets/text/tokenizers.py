@@ -1,0 +1,320 @@
+"""From text to tokens, as TensorFlow graph operations.
+
+Because normalization and tokenization are graph operations, the very same graph serves
+training, prediction and an exported model. TensorFlow is imported when a tokenizer is
+made, not before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from textnets.errors import DataError, InputError, MissingExtraError
+from textnets.recipe.sections import TextSection
+from textnets.text.vocabulary import Vocabulary, build_vocabulary
+
+CHUNK = 1024  # texts a call of the graph: large enough to hide its overhead
+SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets no limit
+SENTENCEPIECE_FILE = "tokenizer.model"
+
+# U+FDD0 is a Unicode noncharacter, reserved for internal use: no text has it.
+_INNER_APOSTROPHE = "\ufdd0"
+_WORD = r"\p{L}\p{M}\p{N}_"
+_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}]+"
+
+
+class Tokenizer(ABC):
+    """Cuts normalized texts into tokens."""
+
+    @abstractmethod
+    def split(self, texts: Any) -> Any:
+        """``<string>[batch]`` to a ragged ``<string>[batch, (tokens)]``."""
+
+    def files(self) -> dict[str, bytes]:
+        """What a run must keep besides the vocabulary: content by file name."""
+        return {}
+
+
+class WhitespaceTokenizer(Tokenizer):
+    """Splits on Unicode white space."""
+
+    def split(self, texts: Any) -> Any:
+        import tensorflow_text
+
+        return tensorflow_text.WhitespaceTokenizer().tokenize(texts)
+
+
+class WordTokenizer(Tokenizer):
+    """Runs of letters, marks, digits and underscores; every other visible character is a
+    token of its own. An apostrophe between letters stays inside its word (``don't``).
+
+    Written as replacements before a split on blanks: 7 times faster here than one regular
+    expression that finds tokens (``regex_split``), with the same tokens.
+    """
+
+    def split(self, texts: Any) -> Any:
+        import tensorflow as tf
+
+        texts = tf.strings.regex_replace(texts, _BLANK, " ")
+        for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
+            texts = tf.strings.regex_replace(
+                texts, f"([{_WORD}])['’]([{_WORD}])", rf"\1{_INNER_APOSTROPHE}\2"
+            )
+        texts = tf.strings.regex_replace(texts, f"[^{_WORD} {_INNER_APOSTROPHE}]", r" \0 ")
+        texts = tf.strings.regex_replace(texts, _INNER_APOSTROPHE, "'")
+        return tf.strings.split(texts)
+
+
+class CharacterTokenizer(Tokenizer):
+    """One token a Unicode code point; nothing is lost, blanks and line breaks included."""
+
+    def split(self, texts: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.strings.unicode_split(texts, "UTF-8")
+
+
+class RegexTokenizer(Tokenizer):
+    """Every match of a pattern is a token; what lies between is dropped."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._check()
+
+    def split(self, texts: Any) -> Any:
+        import tensorflow as tf
+        import tensorflow_text
+
+        # Matches are set between separators that no text has, then cut out.
+        marked = tf.strings.regex_replace(
+            texts, f"({self._pattern})", rf"{_INNER_APOSTROPHE}+\1{_INNER_APOSTROPHE}-"
+        )
+        pieces = tensorflow_text.regex_split(marked, _INNER_APOSTROPHE)
+        kept = tf.ragged.boolean_mask(pieces, tf.strings.substr(pieces, 0, 1) == "+")
+        return kept.with_flat_values(tf.strings.substr(kept.flat_values, 1, -1))
+
+    def _check(self) -> None:
+        import tensorflow as tf
+
+        try:
+            empty = tf.strings.regex_full_match("", self._pattern)
+            tf.strings.regex_full_match("", f"({self._pattern})")
+        except tf.errors.InvalidArgumentError as error:
+            reason = str(error).split(", error: ")[-1].split(" [Op")[0]
+            message = f"text.pattern is no RE2 pattern: {reason}, was: {self._pattern!r}"
+            raise InputError(message) from None
+        if bool(empty):
+            raise InputError(
+                f"text.pattern matches the empty text, so it cuts no tokens, "
+                f"was: {self._pattern!r}"
+            )
+
+
+class WordpieceTokenizer(Tokenizer):
+    """Words cut into the longest known pieces from the left (Schuster & Nakajima 2012, as in
+    BERT); a piece inside a word starts with ``##``."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        import tensorflow_text
+
+        self._words = WordTokenizer()
+        self._pieces = tensorflow_text.FastWordpieceTokenizer(
+            vocab=[*vocabulary.ordinary_tokens, "[UNK]"],
+            token_out_type=_string_type(),
+            unknown_token="[UNK]",
+            no_pretokenization=True,
+        )
+
+    def split(self, texts: Any) -> Any:
+        return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
+
+
+class SentencepieceTokenizer(Tokenizer):
+    """Pieces of raw text, blanks included as ``▁`` (Kudo & Richardson 2018)."""
+
+    def __init__(self, model: bytes) -> None:
+        import tensorflow_text
+
+        self._model = model
+        self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=_string_type())
+
+    def split(self, texts: Any) -> Any:
+        return self._pieces.tokenize(texts)
+
+    def files(self) -> dict[str, bytes]:
+        return {SENTENCEPIECE_FILE: self._model}
+
+
+def normalizer(section: TextSection) -> Callable[[Any], Any]:
+    """The graph function ``<string>[batch] -> <string>[batch]`` that comes before a split."""
+    import tensorflow as tf
+    import tensorflow_text
+
+    def normalize(texts: Any) -> Any:
+        # Bytes that are no UTF-8 become U+FFFD, so that no later operation fails on them.
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=False)
+        if section.normalize != "none":
+            texts = tensorflow_text.normalize_utf8(texts, section.normalize.upper())
+        return tf.strings.lower(texts, encoding="utf-8") if section.lowercase else texts
+
+    return normalize
+
+
+# --- Learning from the training split, and loading again ---
+
+
+def learn_tokenizer(
+    section: TextSection, read_texts: Callable[[], Iterable[str]]
+) -> tuple[Tokenizer, Vocabulary]:
+    """Make the tokenizer that a recipe names and learn its vocabulary.
+
+    Args:
+        section: the recipe's ``text:``.
+        read_texts: gives the training split's texts; called once.
+    """
+    if section.tokenizer == "sentencepiece":
+        return _learn_sentencepiece(section, read_texts())
+    plain = _PLAIN.get(section.tokenizer)
+    if plain is not None:
+        tokenizer: Tokenizer = plain()
+    elif section.tokenizer == "regex":
+        tokenizer = RegexTokenizer(str(section.pattern))
+    else:
+        counts = count_tokens(section, WordTokenizer(), read_texts())
+        vocabulary = _learn_wordpieces(counts, section)
+        return WordpieceTokenizer(vocabulary), vocabulary
+    counts = count_tokens(section, tokenizer, read_texts())
+    if not counts:
+        raise DataError("the training split holds no token: every text is empty or blank")
+    vocabulary = build_vocabulary(
+        counts, max_tokens=section.max_tokens, min_count=section.min_count
+    )
+    return tokenizer, vocabulary
+
+
+def load_tokenizer(section: TextSection, vocabulary: Vocabulary, folder: Path) -> Tokenizer:
+    """Make a tokenizer again from what a run directory keeps."""
+    if section.tokenizer == "sentencepiece":
+        return SentencepieceTokenizer((folder / SENTENCEPIECE_FILE).read_bytes())
+    if section.tokenizer == "wordpiece":
+        return WordpieceTokenizer(vocabulary)
+    if section.tokenizer == "regex":
+        return RegexTokenizer(str(section.pattern))
+    return _PLAIN[section.tokenizer]()
+
+
+_PLAIN: dict[str, Callable[[], Tokenizer]] = {
+    "whitespace": WhitespaceTokenizer,
+    "words": WordTokenizer,
+    "characters": CharacterTokenizer,
+}
+
+
+def count_tokens(
+    section: TextSection, tokenizer: Tokenizer, texts: Iterable[str]
+) -> Counter[str]:
+    """How often each token of the tokenizer stands in the texts."""
+    import tensorflow as tf
+
+    normalize = normalizer(section)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def count(batch: Any) -> Any:
+        tokens, _, counts = tf.unique_with_counts(tokenizer.split(normalize(batch)).flat_values)
+        return tokens, counts
+
+    totals: Counter[bytes] = Counter()
+    for chunk in chunks(texts):
+        tokens, counts = count(encode_strings(chunk))
+        for token, times in zip(tokens.numpy(), counts.numpy().tolist(), strict=True):
+            totals[token] += times
+    return Counter({token.decode("utf-8"): times for token, times in totals.items()})
+
+
+def chunks(texts: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
+    """Lists of at most ``size`` texts."""
+    iterator = iter(texts)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def encode_strings(texts: Sequence[str]) -> Any:
+    """``<string>[batch]``; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    import tensorflow as tf
+
+    return tf.constant(
+        [text.encode("utf-8", "surrogatepass") for text in texts], dtype=tf.string, shape=[len(texts)]
+    )
+
+
+def _string_type() -> Any:
+    import tensorflow as tf
+
+    return tf.string
+
+
+def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
+    from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
+
+    if not counts:
+        raise DataError("the training split holds no token: every text is empty or blank")
+    pieces = learner.learn(
+        sorted(counts.items(), key=lambda item: (-item[1], item[0])),
+        learner.Params(
+            upper_thresh=10_000_000,
+            lower_thresh=max(2, section.min_count),
+            num_iterations=4,
+            max_input_tokens=5_000_000,
+            max_token_length=50,
+            max_unique_chars=1_000,
+            vocab_size=(section.max_tokens or SUBWORD_TOKENS) - 4,
+            slack_ratio=0.05,
+            include_joiner_token=True,
+            joiner="##",
+            reserved_tokens=[],
+        ),
+    )
+    return Vocabulary(dict.fromkeys(piece for piece in pieces if piece))
+
+
+def _learn_sentencepiece(
+    section: TextSection, texts: Iterable[str]
+) -> tuple[Tokenizer, Vocabulary]:
+    try:
+        import sentencepiece
+    except ImportError:
+        raise MissingExtraError(
+            "training a sentencepiece tokenizer", extra="sentencepiece"
+        ) from None
+    import io
+
+    model = io.BytesIO()
+    normalize = normalizer(section)
+    lines = (
+        text.decode("utf-8").replace("\n", " ")
+        for chunk in chunks(texts)
+        for text in normalize(encode_strings(chunk)).numpy()
+    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=(line for line in lines if line.strip()),
+            model_writer=model,
+            vocab_size=(section.max_tokens or SUBWORD_TOKENS) - 3,  # its <unk> is our [UNK]
+            hard_vocab_limit=False,  # a small corpus gives fewer pieces instead of an error
+            normalization_rule_name="identity",  # normalized above, in the graph
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(f"sentencepiece learned nothing from the training split: {error}") from None
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = [processor.id_to_piece(index) for index in range(1, processor.get_piece_size())]
+    return SentencepieceTokenizer(model.getvalue()), Vocabulary(pieces)

@@ -1,0 +1,121 @@
+"""Pretrained word vectors in the text formats of GloVe, word2vec and fastText."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.errors import DataError
+from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """The rows of a vector file that a vocabulary has a use for.
+
+    Attributes:
+        table: ``<float32>[vocabulary_size, width]``. Tokens that the file lacks have values
+            drawn uniformly with the variance of those it has (Kim 2014); padding is zero.
+        known: ``<bool>[vocabulary_size]``, the rows that come from the file.
+    """
+
+    table: npt.NDArray[np.float32]
+    known: npt.NDArray[np.bool_]
+
+    @property
+    def width(self) -> int:
+        """Components a vector."""
+        return int(self.table.shape[1])
+
+    @property
+    def covered_share(self) -> float:
+        """Share of the ordinary tokens of the vocabulary that the file has."""
+        return float(self.known[len(SPECIAL_TOKENS) :].mean()) if len(self.known) > 4 else 0.0
+
+
+def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVectors:
+    """Read a vector file, plain or gzip; a first line ``COUNT WIDTH`` is allowed.
+
+    Raises:
+        DataError: the file is missing, not UTF-8, or a line does not have the width of the
+            others; with file and line.
+    """
+    try:
+        lines = _numbered_lines(path)
+        width, found = _collect(path, lines, vocabulary)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8: {error.reason} in the vectors' text") from None
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: the vectors cannot be read: {error}") from None
+    if not found:
+        raise DataError(f"{path}: holds a vector for no token of the vocabulary")
+    return _fill(vocabulary, width, found, seed)
+
+
+def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("rb") as file:
+        zipped = file.read(2) == _GZIP
+    opened: IO[bytes] = gzip.open(path) if zipped else path.open("rb")
+    with opened as stream:
+        for number, line in enumerate(stream, 1):
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
+            if text:
+                yield number, text
+
+
+def _collect(
+    path: Path, lines: Iterator[tuple[int, str]], vocabulary: Vocabulary
+) -> tuple[int, dict[int, npt.NDArray[np.float32]]]:
+    width = 0
+    found: dict[int, npt.NDArray[np.float32]] = {}
+    for number, line in lines:
+        if not width:
+            parts = line.split(" ")
+            if len(parts) == 2 and all(part.isdigit() for part in parts):
+                width = int(parts[1])
+                continue
+            width = len(parts) - 1
+            if width < 1:
+                raise DataError(f"{path}:{number}: no word vector, was: {line[:60]!r}")
+        # From the right: GloVe 840B has words with blanks in them.
+        word, *values = line.rsplit(" ", width)
+        if len(values) != width:
+            raise DataError(
+                f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}"
+            )
+        token_id = vocabulary.encode_token(word)
+        if token_id < len(SPECIAL_TOKENS) or token_id in found:
+            continue  # not in the vocabulary, or given twice: the first, more frequent, counts
+        try:
+            vector = np.array(values, dtype=np.float32)
+        except ValueError:
+            raise DataError(
+                f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}"
+            ) from None
+        if not np.isfinite(vector).all():
+            raise DataError(f"{path}:{number}: the vector of {word!r} is not finite")
+        found[token_id] = vector
+    return width, found
+
+
+def _fill(
+    vocabulary: Vocabulary, width: int, found: dict[int, npt.NDArray[np.float32]], seed: int
+) -> WordVectors:
+    rows = np.array(sorted(found))
+    vectors = np.stack([found[int(row)] for row in rows])
+    limit = float(np.sqrt(3.0 * vectors.var()))  # a uniform [-a, a] has the variance a² / 3
+    random = np.random.default_rng([seed, 0x76656373])
+    table = random.uniform(-limit, limit, (len(vocabulary), width)).astype(np.float32)
+    table[0] = 0.0
+    table[rows] = vectors
+    known = np.zeros(len(vocabulary), dtype=np.bool_)
+    known[rows] = True
+    return WordVectors(table, known)

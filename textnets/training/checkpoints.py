@@ -1,0 +1,140 @@
+"""Everything that an exact continuation needs, in files that are whole or absent.
+
+A checkpoint holds every variable of the model (weights, the seed states of dropout,
+statistics) and of the optimizer, and the plain numbers of the training state. Keras's own
+``BackupAndRestore``, ``save_weights`` and ``.keras`` files lose the seed states. Files are
+NumPy archives without pickled objects, written beside, synced, and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.errors import RunError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_STATE_FILE = "state.npz"
+_SCALARS = "training_state"
+
+
+def variables_of(model: Any) -> dict[str, Any]:
+    """All variables of a compiled model and its optimizer, by a stable name."""
+    named: dict[str, Any] = {}
+    for owner, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            # The index keeps apart what shares a path (two seed generators of one layer).
+            named[f"{owner}/{index:04d}/{variable.path}"] = variable
+    return named
+
+
+def weights_of(model: Any) -> Arrays:
+    """Copies of the model's own variables: what a best epoch is kept as."""
+    return {name: np.array(variable) for name, variable in _model_variables(model).items()}
+
+
+def set_weights(model: Any, weights: Arrays) -> None:
+    """Put back what :func:`weights_of` gave."""
+    _assign(_model_variables(model), weights, "the best weights")
+
+
+def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> None:
+    """Write ``state.npz``: all variables and the training state (JSON)."""
+    arrays = {name: np.array(variable) for name, variable in variables_of(model).items()}
+    text = json.dumps(state)
+    arrays[_SCALARS] = np.frombuffer(text.encode(), dtype=np.uint8)
+    _write_arrays(folder / _STATE_FILE, arrays)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to continue from."""
+    return (folder / _STATE_FILE).is_file()
+
+
+def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
+    """Put every variable back and return the training state.
+
+    Raises:
+        RunError: the file is damaged, or is of another model.
+    """
+    arrays = _read_arrays(folder / _STATE_FILE)
+    scalars = arrays.pop(_SCALARS, None)
+    if scalars is None:
+        raise RunError(f"{folder / _STATE_FILE}: the checkpoint is damaged")
+    _assign(variables_of(model), arrays, str(folder / _STATE_FILE))
+    state: dict[str, Any] = json.loads(scalars.tobytes().decode())
+    return state
+
+
+def save_best(folder: Path, epoch: int, weights: Arrays) -> None:
+    """Keep the best weights; older ones stay until the next checkpoint names these."""
+    _write_arrays(folder / _best_name(epoch), weights)
+
+
+def load_best(folder: Path, epoch: int) -> Arrays:
+    """The weights of the best epoch."""
+    return _read_arrays(folder / _best_name(epoch))
+
+
+def drop_other_bests(folder: Path, epoch: int) -> None:
+    """Remove the weights that no checkpoint refers to any more."""
+    for path in folder.glob("best-*.npz"):
+        if path.name != _best_name(epoch):
+            path.unlink()
+
+
+def _best_name(epoch: int) -> str:
+    return f"best-{epoch:05d}.npz"
+
+
+def _model_variables(model: Any) -> dict[str, Any]:
+    return {f"{index:04d}/{v.path}": v for index, v in enumerate(model.variables)}
+
+
+def _assign(variables: dict[str, Any], arrays: Arrays, source: str) -> None:
+    if differing := _difference(variables, arrays.keys()):
+        raise RunError(
+            f"{source}: the checkpoint is of another model: {differing} is not on both sides; "
+            "start again with --overwrite"
+        )
+    for name, variable in variables.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            raise RunError(
+                f"{source}: the checkpoint is of another model: {name} has the shape "
+                f"{arrays[name].shape}, expected {tuple(variable.shape)}; start again with "
+                "--overwrite"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _difference(variables: Iterable[str], names: Iterable[str]) -> str | None:
+    return next(iter(sorted(set(variables) ^ set(names))), None)
+
+
+def _write_arrays(path: Path, arrays: Arrays) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _read_arrays(path: Path) -> Arrays:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise RunError(f"{path}: the checkpoint cannot be read: {error}") from None
+

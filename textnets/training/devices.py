@@ -1,0 +1,163 @@
+"""Which backend and device do the work, and with what precision.
+
+Call :func:`prepare_device` before anything imports Keras: a backend can only be told about
+devices, memory and its talkative logs before it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from textnets.errors import InputError, MissingExtraError, TextnetsError
+
+DEVICE_HELP = "auto, cpu, gpu or gpu:N"
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the work is done.
+
+    Attributes:
+        backend: ``tensorflow``, ``jax`` or ``torch``.
+        kind: ``cpu`` or ``gpu``.
+        name: what the backend calls it, such as ``GPU 0 (NVIDIA H200)``.
+        reason: why this one.
+    """
+
+    backend: str
+    kind: str
+    name: str
+    reason: str
+
+
+def backend_name() -> str:
+    """The backend that Keras uses or will use, without importing Keras."""
+    keras: Any = sys.modules.get("keras")
+    if keras is not None:
+        return str(keras.config.backend())
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def prepare_device(wanted: str = "auto") -> Device:
+    """Start the backend on a device.
+
+    Args:
+        wanted: ``auto`` (a GPU where there is one), ``cpu``, ``gpu`` or ``gpu:N``.
+
+    Raises:
+        InputError: no such device, or no name of one.
+        MissingExtraError: the backend is not installed.
+    """
+    match = re.fullmatch(r"(auto|cpu|gpu)(?::(\d+))?", wanted)
+    if match is None or (match[2] and match[1] != "gpu"):
+        raise InputError(f"--device: expected {DEVICE_HELP}, was: {wanted!r}")
+    kind, index = match[1], int(match[2] or 0)
+    backend = backend_name()
+    start = {"tensorflow": _start_tensorflow, "jax": _start_jax}.get(backend)
+    if start is None:
+        raise InputError(
+            f"KERAS_BACKEND: textnets runs on tensorflow and jax, was: {backend!r}"
+        )
+    with _quiet_start():
+        found = start(kind, index)
+        import keras  # noqa: F401
+    if found is None:
+        raise InputError(
+            f"--device {wanted}: {backend} sees no such GPU; use --device cpu, or install the "
+            "driver and 'textnets[gpu]'"
+        )
+    return found
+
+
+def _start_tensorflow(kind: str, index: int) -> Device | None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if kind == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before the import: no context, no memory
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise TextnetsError(f"tensorflow cannot be imported: {error}") from None
+    gpus = tf.config.list_physical_devices("GPU")
+    if kind == "cpu" or (kind == "auto" and not gpus):
+        return Device("tensorflow", "cpu", "CPU", _why("cpu", kind))
+    if index >= len(gpus):
+        return None
+    try:
+        tf.config.set_visible_devices(gpus[index], "GPU")
+        tf.config.experimental.set_memory_growth(gpus[index], True)
+    except RuntimeError:  # the caller has started TensorFlow: its choice stands
+        pass
+    details = tf.config.experimental.get_device_details(gpus[index])
+    name = f"GPU {index} ({details.get('device_name', 'unknown')})"
+    return Device("tensorflow", "gpu", name, _why("gpu", kind))
+
+
+def _start_jax(kind: str, index: int) -> Device | None:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX's memory growth
+    try:
+        import jax
+    except ImportError:
+        raise MissingExtraError("KERAS_BACKEND=jax", extra="jax") from None
+    if kind == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    devices = jax.devices()
+    gpus = [device for device in devices if device.platform in ("gpu", "cuda", "rocm")]
+    if kind == "cpu" or (kind == "auto" and not gpus):
+        return Device("jax", "cpu", "CPU", _why("cpu", kind))
+    if index >= len(gpus):
+        return None
+    jax.config.update("jax_default_device", gpus[index])
+    return Device("jax", "gpu", f"GPU {index} ({gpus[index].device_kind})", _why("gpu", kind))
+
+
+def _why(found: str, asked: str) -> str:
+    if asked != "auto":
+        return "asked for"
+    return "the first GPU found" if found == "gpu" else "no GPU found"
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Hold back what C++ libraries print while they load (no log level reaches it); show it
+    when the start fails."""
+    try:
+        stderr = sys.__stderr__.fileno() if sys.__stderr__ else None
+    except (OSError, ValueError):
+        stderr = None
+    if stderr is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        kept = os.dup(stderr)
+        os.dup2(held.fileno(), stderr)
+        try:
+            yield
+        except InputError:
+            raise
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, stderr)
+            os.close(kept)
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Build layers with a dtype policy; the caller's own policy is put back after."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

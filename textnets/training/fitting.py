@@ -1,0 +1,317 @@
+"""The training loop: epochs, the monitored metric, early stopping, exact continuation.
+
+The loop is ours rather than ``Model.fit`` because the order of batches, the learning rate
+and everything that must survive an interruption are then plain data: batches are a pure
+function of (seed, epoch), the learning rate of the step, and the rest is
+:class:`TrainingState`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textnets.errors import TrainingError
+from textnets.progress import Progress, Step
+from textnets.recipe.sections import TrainingSection
+from textnets.text.batches import Rows, padded_width, training_batches
+from textnets.text.corpus import EncodedSplit
+from textnets.training import checkpoints
+from textnets.training.interrupts import Interrupts
+from textnets.training.optimizers import learning_rate_at
+
+Measure = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A metric that decides something.
+
+    Attributes:
+        metric: its name in the history, such as ``validation_accuracy``.
+        lower_is_better: the direction.
+        min_delta: a smaller change is no improvement.
+    """
+
+    metric: str
+    lower_is_better: bool
+    min_delta: float = 0.0
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best so far. NaN never is."""
+        if best is None:
+            return not math.isnan(value)
+        change = best - value if self.lower_is_better else value - best
+        return change > self.min_delta
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What decides how a model is fitted, resolved from the recipe by the task.
+
+    Attributes:
+        section: the recipe's ``training:``.
+        seed: of the run.
+        monitor: decides which epoch's weights are kept, and the plateau schedule.
+        stopping: decides when to stop; ``None`` to train all epochs.
+        patience: epochs without improvement after which early stopping ends training.
+    """
+
+    section: TrainingSection
+    seed: int
+    monitor: Monitor
+    stopping: Monitor | None = None
+    patience: int = 1
+
+
+@dataclass
+class TrainingState:
+    """All plain numbers that change while training; saved with each checkpoint.
+
+    Attributes:
+        epoch: 0-based, the one being trained.
+        batch: batches of it that are done.
+        step: optimizer steps over all epochs.
+        sums: of each training metric over this epoch's examples, times their number.
+        seen: this epoch's examples so far.
+        seconds: of training and validation in this epoch so far.
+        best_epoch, best_value: 1-based epoch and value of the monitored metric.
+        stopping_best, stopping_waited: of early stopping.
+        plateau_waited, plateau_drops: of the plateau schedule.
+        history: one record an epoch.
+        stopped: why training ended before its last epoch; empty otherwise.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_value: float | None = None
+    stopping_best: float | None = None
+    stopping_waited: int = 0
+    plateau_waited: int = 0
+    plateau_drops: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    stopped: str = ""
+
+
+def fit(
+    model: Any,
+    train: EncodedSplit,
+    plan: FitPlan,
+    *,
+    folder: Path,
+    measure: Measure | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> TrainingState:
+    """Train a compiled model and leave it with the weights of its best epoch.
+
+    Args:
+        model: a compiled ``keras.Model``.
+        train: the training split.
+        plan: see :class:`FitPlan`.
+        folder: of the run; holds ``history.jsonl`` and ``checkpoint/``.
+        measure: scores the model on the validation split; ``None`` without one.
+        resume: continue from the folder's checkpoint if there is one.
+        progress: where to show it.
+
+    Raises:
+        TrainingError: the loss is no longer a finite number.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint was written first.
+        RunError: the checkpoint to continue from is damaged or of another model.
+    """
+    fitting = _Fitting(model, train, plan, folder, measure, progress or Progress())
+    return fitting.run(resume)
+
+
+class _Fitting:
+    def __init__(
+        self,
+        model: Any,
+        train: EncodedSplit,
+        plan: FitPlan,
+        folder: Path,
+        measure: Measure | None,
+        progress: Progress,
+    ) -> None:
+        self.model, self.train, self.plan = model, train, plan
+        self.folder, self.measure, self.progress = folder, measure, progress
+        self.checkpoint = folder / "checkpoint"
+        self.section = plan.section
+        self.state = TrainingState()
+        self.best: checkpoints.Arrays | None = None
+        self.last_checkpoint = time.monotonic()
+        model.optimizer.build(model.trainable_variables)
+
+    # --- The story ---
+
+    def run(self, resume: bool) -> TrainingState:
+        if resume and checkpoints.has_checkpoint(self.checkpoint):
+            self._restore()
+        with Interrupts() as self.interrupts:
+            while self.state.epoch < self.section.epochs and not self.state.stopped:
+                self._train_epoch()
+                self._end_epoch()
+        if self.best is not None:
+            checkpoints.set_weights(self.model, self.best)
+        return self.state
+
+    def _train_epoch(self) -> None:
+        state = self.state
+        batches = training_batches(
+            self.train.lengths,
+            batch_size=self.section.batch_size,
+            bucket_width=self.section.bucket_width,
+            seed=self.plan.seed,
+            epoch=state.epoch,
+        )
+        label = f"epoch {state.epoch + 1}/{self.section.epochs}"
+        with self.progress.steps(label, len(self.train), "examples") as shown:
+            shown.advance(state.seen)
+            for rows in batches[state.batch :]:
+                self._train_batch(rows, len(batches), shown)
+                if self.interrupts.pending or self._checkpoint_is_due():
+                    self._save()
+                    self.interrupts.raise_if_pending()
+
+    def _train_batch(self, rows: Rows, steps_per_epoch: int, shown: Step) -> None:
+        state, started = self.state, time.monotonic()
+        rate = learning_rate_at(
+            self.section,
+            step=state.step,
+            steps_per_epoch=steps_per_epoch,
+            plateau_drops=state.plateau_drops,
+        )
+        self.model.optimizer.learning_rate = rate
+        width = padded_width(int(self.train.lengths[rows].max()), self.section.bucket_width)
+        inputs, targets, weights = self.train.batch(rows, width)
+        logs = self.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
+        if not math.isfinite(logs["loss"]):
+            self._stop_at_bad_loss(float(logs["loss"]), rate)
+        for name, value in sorted(logs.items(), key=lambda item: item[0] != "loss"):
+            state.sums[name] = state.sums.get(name, 0.0) + float(value) * len(rows)
+        state.seen += len(rows)
+        state.batch += 1
+        state.step += 1
+        state.seconds += time.monotonic() - started
+        shown.advance(len(rows), _note({n: s / state.seen for n, s in state.sums.items()}))
+
+    def _end_epoch(self) -> None:
+        record = self._record()
+        state = self.state
+        state.history.append(record)
+        self._keep_best(record)
+        self._follow_plateau(record)
+        self._follow_stopping(record)
+        state.epoch += 1
+        state.batch, state.seen, state.seconds, state.sums = 0, 0, 0.0, {}
+        self._write_history()
+        self._save()
+        checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
+        self.progress.say(_epoch_line(record, self.section.epochs, state.best_epoch))
+        self.interrupts.raise_if_pending()
+
+    # --- One epoch's record and what follows from it ---
+
+    def _record(self) -> dict[str, float]:
+        state = self.state
+        record: dict[str, float] = {"epoch": state.epoch + 1}
+        record.update({name: total / state.seen for name, total in state.sums.items()})
+        if self.measure is not None:
+            started = time.monotonic()
+            measured = self.measure()
+            record.update({f"validation_{name}": value for name, value in measured.items()})
+            record["validation_seconds"] = round(time.monotonic() - started, 3)
+        record["learning_rate"] = float(self.model.optimizer.learning_rate)
+        record["seconds"] = round(state.seconds, 3)
+        record["examples_per_second"] = round(state.seen / max(state.seconds, 1e-9), 1)
+        return record
+
+    def _keep_best(self, record: dict[str, float]) -> None:
+        monitor, state = self.plan.monitor, self.state
+        value = record[monitor.metric]
+        if monitor.improves(value, state.best_value):
+            state.best_epoch, state.best_value = int(record["epoch"]), value
+            self.best = checkpoints.weights_of(self.model)
+            checkpoints.save_best(self.checkpoint, state.best_epoch, self.best)
+
+    def _follow_plateau(self, record: dict[str, float]) -> None:
+        state = self.state
+        if state.best_epoch == record["epoch"]:
+            state.plateau_waited = 0
+            return
+        state.plateau_waited += 1
+        if state.plateau_waited >= self.section.plateau_patience:
+            state.plateau_drops += 1
+            state.plateau_waited = 0
+
+    def _follow_stopping(self, record: dict[str, float]) -> None:
+        stopping, state = self.plan.stopping, self.state
+        if stopping is None:
+            return
+        value = record[stopping.metric]
+        if stopping.improves(value, state.stopping_best):
+            state.stopping_best, state.stopping_waited = value, 0
+            return
+        state.stopping_waited += 1
+        if state.stopping_waited >= self.plan.patience:
+            state.stopped = (
+                f"{stopping.metric} has not improved for {state.stopping_waited} epochs"
+            )
+
+    def _stop_at_bad_loss(self, loss: float, rate: float) -> None:
+        state = self.state
+        raise TrainingError(
+            f"the loss became {loss} in epoch {state.epoch + 1}, batch {state.batch + 1}, at "
+            f"learning rate {rate:g}; nothing was overwritten. Try a lower "
+            "training.learning_rate, or training.clip_norm: 1.0"
+        )
+
+    # --- Checkpoints ---
+
+    def _checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self.last_checkpoint > 60.0 * self.section.checkpoint_minutes
+
+    def _save(self) -> None:
+        checkpoints.save_checkpoint(
+            self.checkpoint, self.model, dataclasses.asdict(self.state)
+        )
+        self.last_checkpoint = time.monotonic()
+
+    def _restore(self) -> None:
+        saved = checkpoints.load_checkpoint(self.checkpoint, self.model)
+        self.state = TrainingState(**saved)
+        if self.state.best_epoch:
+            self.best = checkpoints.load_best(self.checkpoint, self.state.best_epoch)
+        where = f"epoch {self.state.epoch + 1}, batch {self.state.batch + 1}"
+        self.progress.say(f"continuing from the checkpoint: {where}")
+
+    def _write_history(self) -> None:
+        path = self.folder / "history.jsonl"
+        temporary = path.with_name(path.name + ".new")
+        lines = "".join(json.dumps(record) + "\n" for record in self.state.history)
+        temporary.write_text(lines, encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def _note(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def _epoch_line(record: dict[str, float], epochs: int, best_epoch: int) -> str:
+    plain = {"epoch", "learning_rate", "seconds", "validation_seconds", "examples_per_second"}
+    scores = _note({name: value for name, value in record.items() if name not in plain})
+    rate = f"{record['examples_per_second']:,.0f} examples/s"
+    best = "  best so far" if best_epoch == record["epoch"] else ""
+    return f"epoch {record['epoch']:.0f}/{epochs}  {scores}  {rate}{best}"

@@ -1,0 +1,63 @@
+"""A model over many encoded examples, without an order that shows in the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.progress import Progress
+from textnets.text.batches import padded_width, prediction_batches
+from textnets.text.corpus import RaggedIds, pad_inputs
+
+# Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
+_TOKENS_PER_BATCH = 64 * 256
+
+
+def predict_all(
+    model: Any,
+    inputs: Mapping[str, RaggedIds],
+    *,
+    bucket_width: int = 16,
+    progress: Progress | None = None,
+    label: str = "predicting",
+) -> npt.NDArray[np.float32]:
+    """The model's output for each example, in the order of the examples.
+
+    Args:
+        model: a ``keras.Model`` with the named inputs ``<int32>[batch, length]``.
+        inputs: ragged ids by input name.
+        bucket_width: batches are padded to a multiple of this.
+
+    Returns:
+        ``<float32>[examples, ...]``.
+    """
+    first = next(iter(inputs.values()))
+    lengths = np.max([ragged.lengths for ragged in inputs.values()], axis=0)
+    outputs: npt.NDArray[np.float32] | None = None
+    with (progress or Progress()).steps(label, len(first), "examples") as step:
+        for rows in _batches(lengths, bucket_width):
+            width = padded_width(int(lengths[rows].max()), bucket_width)
+            batch = pad_inputs(inputs, rows, width)
+            found = np.asarray(model.predict_on_batch(batch), dtype=np.float32)
+            if outputs is None:
+                outputs = np.empty((len(first), *found.shape[1:]), np.float32)
+            outputs[rows] = found
+            step.advance(len(rows))
+    if outputs is None:
+        return np.zeros((0, *model.output_shape[1:]), np.float32)
+    return outputs
+
+
+def _batches(lengths: npt.NDArray[np.int64], bucket_width: int) -> list[npt.NDArray[np.int64]]:
+    """Batches of similar length and of about as many tokens each."""
+    if len(lengths) == 0:
+        return []
+    batches = []
+    for rows in prediction_batches(lengths, batch_size=1024):
+        width = padded_width(int(lengths[rows].max()), bucket_width)
+        size = int(np.clip(_TOKENS_PER_BATCH // width, 1, len(rows)))
+        batches += [rows[i : i + size] for i in range(0, len(rows), size)]
+    return batches

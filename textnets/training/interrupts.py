@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM are taken between two steps, so that nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+from textnets.errors import TextnetsError
+
+
+class Interrupted(TextnetsError):
+    """The user, or the system, asked to stop; a checkpoint was written."""
+
+    def __init__(self, signal_number: int) -> None:
+        name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
+        super().__init__(f"stopped by {name}; the checkpoint is complete: continue with --resume")
+        self.exit_code = 128 + signal_number
+
+
+class Interrupts:
+    """While the block runs, the first signal is noted; a second one acts at once.
+
+    Outside the main thread, where Python allows no handlers, signals act as always.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.pending: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._SIGNALS:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def raise_if_pending(self) -> None:
+        """Raise :class:`Interrupted` if a signal came."""
+        if self.pending is not None:
+            raise Interrupted(self.pending)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.pending = number
+        signal.signal(number, self._before[number])

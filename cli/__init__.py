@@ -1,5 +1,5 @@
 """The command line: verbs with their flags; the work is done in :mod:`textnets`."""
 
-from textnets_cli.main import main
+from .main import main
 
 __all__ = ["main"]

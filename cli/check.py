@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -19,7 +19,8 @@ def check(recipe: str, overrides: tuple[str, ...], quiet: bool) -> None:
     """
     from textnets.pipeline import check as examine
     from textnets.progress import terminal_progress
-    from textnets_cli.tables import show_facts
+
+    from .tables import show_facts
 
     facts = examine(recipe, overrides, progress=terminal_progress(quiet=quiet))
     show_facts([(fact.name, fact.value) for fact in facts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -14,7 +14,8 @@ def data(name: str | None, quiet: bool) -> None:
     """List the catalog of data sets, or fetch the one called NAME."""
     from textnets.data.listing import fetch, list_catalog
     from textnets.progress import terminal_progress
-    from textnets_cli.tables import show_table
+
+    from .tables import show_table
 
     if name is None:
         show_table(("name", "task", "rows", "licence", "found in"), list_catalog())

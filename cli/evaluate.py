@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -28,7 +28,8 @@ def evaluate(run: str, data: str | None, output_format: str, device: str, quiet:
     """Score the trained RUN, with confidence intervals. Nothing in RUN is changed."""
     from textnets.pipeline import evaluate as score
     from textnets.progress import terminal_progress
-    from textnets_cli.tables import show_evaluation
+
+    from .tables import show_evaluation
 
     found = score(run, data, device=device, progress=terminal_progress(quiet=quiet))
     show_evaluation(found, output_format)

@@ -11,14 +11,15 @@ import click
 
 from textnets import __version__
 from textnets.errors import TextnetsError
-from textnets_cli.check import check
-from textnets_cli.data import data
-from textnets_cli.evaluate import evaluate
-from textnets_cli.predict import predict
-from textnets_cli.recipes import recipes
-from textnets_cli.schema import schema
-from textnets_cli.tokenize import tokenize
-from textnets_cli.train import train
+
+from .check import check
+from .data import data
+from .evaluate import evaluate
+from .predict import predict
+from .recipes import recipes
+from .schema import schema
+from .tokenize import tokenize
+from .train import train
 
 
 class _Verbs(click.Group):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -29,7 +29,8 @@ def predict(
     recipe's column. '-', or no FILE, reads standard input: pipe texts in, or type them.
     """
     from textnets.predictor import Predictor
-    from textnets_cli.texts import read_texts, write_predictions
+
+    from .texts import read_texts, write_predictions
 
     predictor = Predictor.load(run, device=device)
     stream = read_texts(file, texts, predictor.task)

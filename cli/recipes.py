@@ -12,7 +12,8 @@ import click
 def recipes(name: str | None, output: str | None, overwrite: bool) -> None:
     """List the recipes that ship with textnets, or copy the one called NAME out."""
     from textnets.recipe.shipped import copy_recipe, shipped_recipes
-    from textnets_cli.tables import show_facts
+
+    from .tables import show_facts
 
     if name is None:
         show_facts([(shipped.name, shipped.summary) for shipped in shipped_recipes()])

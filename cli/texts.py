@@ -106,7 +106,8 @@ def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{name}:{number}: not UTF-8 at byte {error.start} of the line") from None
+            where = f"{name}:{number}: not UTF-8 at byte {error.start} of the line"
+            raise DataError(f"{where}; save the text as UTF-8") from None
         yield text.removesuffix("\n").removesuffix("\r")
 
 
@@ -153,6 +154,4 @@ def _tokens_line(text: str, row: Sequence[Token], output_format: str) -> str:
             "unknown": [token.unknown for token in row],
         }
         return json.dumps(content, ensure_ascii=False)
-    return " ".join(
-        f"{token.text!r}={'[UNK]' if token.unknown else token.id}" for token in row
-    )
+    return " ".join(f"{token.text!r}={'[UNK]' if token.unknown else token.id}" for token in row)

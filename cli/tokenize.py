@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -46,7 +46,8 @@ def tokenize(
 
     from textnets.pipeline import learn_task, load_task, store_ids
     from textnets.progress import terminal_progress
-    from textnets_cli.texts import read_texts, write_coverage, write_tokens
+
+    from .texts import read_texts, write_coverage, write_tokens
 
     progress = terminal_progress(quiet=quiet)
     if store is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textnets_cli import options
+from . import options
 
 
 @click.command()
@@ -40,7 +40,8 @@ def train(
     """
     from textnets.pipeline import train as run
     from textnets.progress import terminal_progress
-    from textnets_cli.tables import show_training
+
+    from .tables import show_training
 
     result = run(
         recipe,

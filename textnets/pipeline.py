@@ -7,11 +7,9 @@ them knows a kind of task.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import platform
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ from typing import Any
 
 from textnets.builders import BUILDERS
 from textnets.data.sources import sha256_of
-from textnets.errors import DataError, Problem, RecipeError, RunError, did_you_mean
+from textnets.errors import DataError, InputError, Problem, RecipeError, RunError, did_you_mean
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
 from textnets.predictor import Predictor
@@ -29,7 +27,6 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.shipped import recipe_path
 from textnets.run import (
-    CHECKPOINT_FOLDER,
     ENVIRONMENT_FILE,
     EVALUATION_FILE,
     MODEL_FILE,
@@ -44,7 +41,7 @@ from textnets.run import (
 )
 from textnets.stores import Store, open_store, write_store
 from textnets.tasks import Task, read_task
-from textnets.tasks.task import SPLITS, BaselineScore, Fact, Outputs
+from textnets.tasks.task import BaselineScore, Fact, Outputs
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
 from textnets.training.devices import Device, precision, prepare_device
@@ -164,6 +161,9 @@ def train(
         }
         _write_report(task, folder, splits, encoded, evaluation, state, plan, environment)
         return TrainResult(target.finish(environment), evaluation, task.headline, state)
+    except InputError:
+        target.abandon()
+        raise
     finally:
         target.release()
 
@@ -492,9 +492,7 @@ def _write_predictions(
     truths = task.truths(examples) if examples is not None else [{} for _ in texts]
     records = [
         {"text": text, **truth, **prediction.as_fields()}
-        for text, truth, prediction in zip(
-            texts, truths, task.decode(texts, outputs), strict=True
-        )
+        for text, truth, prediction in zip(texts, truths, task.decode(texts, outputs), strict=True)
     ]
     write_lines(folder / PREDICTIONS_FOLDER / f"{name}.jsonl", records)
 
@@ -693,5 +691,3 @@ def _package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-

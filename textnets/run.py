@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -159,6 +158,11 @@ class RunTarget:
             shutil.rmtree(replaced)
         return Run(self.output, complete)
 
+    def abandon(self) -> None:
+        """Remove what bad input left behind, unless there is training to continue from."""
+        if not (self.partial / CHECKPOINT_FOLDER).exists():
+            shutil.rmtree(self.partial, ignore_errors=True)
+
     def release(self) -> None:
         """Give the lock back; safe to call twice."""
         if self._lock is not None:
@@ -185,7 +189,7 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a resolved recipe: every key with its value."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -197,7 +201,7 @@ def write_json(path: Path, content: Any) -> None:
     temporary = path.with_name(path.name + ".new")
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
@@ -206,7 +210,7 @@ def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
     temporary = path.with_name(path.name + ".new")
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _read_environment(folder: Path) -> dict[str, Any]:
@@ -214,9 +218,7 @@ def _read_environment(folder: Path) -> dict[str, Any]:
     try:
         environment: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(
-            f"{folder}: no complete run: {ENVIRONMENT_FILE} is missing"
-        ) from None
+        raise RunError(f"{folder}: no complete run: {ENVIRONMENT_FILE} is missing") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None
     if not isinstance(environment, dict):

@@ -99,7 +99,7 @@ def open_store(folder: Path, task: Task[Any]) -> Store:
         key, number = content["recipe"], content["format"]
     except FileNotFoundError:
         raise RunError(
-            f"{folder}: holds no stored ids; 'textnets tokenize RECIPE --store {folder}' writes them"
+            f"{folder}: holds no stored ids; write them with 'textnets tokenize RECIPE --store DIR'"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None

@@ -81,11 +81,11 @@ def _rnn_cases() -> list[Case]:
     stacked = {"activation": "tanh", "units": (8, 9), "dense_units": (10,)}
     cases += [
         Case("rnn_classifier", "binary", {"cell": "lstm", "pooling": "last", **stacked}),
-        Case("rnn_classifier", "softmax", {"cell": "gru", "pooling": "max", **stacked}),
+        Case("rnn_classifier", "softmax", {"cell": "gru", "pooling": "attention", **stacked}),
         Case(
             "rnn_classifier",
             "multi_label",
-            {"cell": "simple", "bidirectional": False, "pooling": "attention", **stacked},
+            {"cell": "simple", "bidirectional": False, "pooling": "max", **stacked},
         ),
     ]
     return cases

@@ -5,12 +5,12 @@ Here are four of them for all builders; the values by hand are in each builder's
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,15 +25,15 @@ REPOSITORY = Path(textnets.layers.__file__).parents[2]
 
 # What a program that only predicts would do.
 LOAD_AND_ANSWER = """
-import json, sys
+import sys
 import numpy as np
 import keras
 import textnets.layers
 
-folder = sys.argv[1]
+folder, *names = sys.argv[1:]
 token_ids = np.load(f"{folder}/token_ids.npy")
 answers = {}
-for name in json.load(open(f"{folder}/names.json")):
+for name in names:
     model = keras.saving.load_model(f"{folder}/{name}.keras", safe_mode=True)
     answers[name] = keras.ops.convert_to_numpy(model(token_ids, training=False))
 assert "textnets.builders" not in sys.modules
@@ -41,10 +41,12 @@ np.savez(f"{folder}/{keras.backend.backend()}.npz", **answers)
 """
 
 
-def answers_of_a_fresh_process(folder: Path, backend: str) -> dict[str, np.ndarray]:
+def answers_of_a_fresh_process(
+    folder: Path, backend: str, cases: list[Any]
+) -> dict[str, np.ndarray]:
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run(
-        [sys.executable, "-c", LOAD_AND_ANSWER, str(folder)],
+        [sys.executable, "-c", LOAD_AND_ANSWER, str(folder), *(case.name for case in cases)],
         env=environment,
         check=True,
         capture_output=True,
@@ -61,13 +63,12 @@ def saved(cases, built, token_ids, tmp_path_factory) -> Path:
     for case in cases:
         built(case).save(folder / f"{case.name}.keras")
     np.save(folder / "token_ids.npy", token_ids)
-    (folder / "names.json").write_text(json.dumps([case.name for case in cases]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def loaded(saved) -> dict[str, np.ndarray]:
-    return answers_of_a_fresh_process(saved, keras.backend.backend())
+def loaded(cases, saved) -> dict[str, np.ndarray]:
+    return answers_of_a_fresh_process(saved, keras.backend.backend(), cases)
 
 
 def test_shape(case, built, token_ids, answer):
@@ -120,8 +121,10 @@ def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_a_saved_model_answers_the_same_on_jax(cases, built, token_ids, answer, saved):
-    answers = answers_of_a_fresh_process(saved, "jax")
-    for case in cases:
+    # Few, because JAX compiles each of them; together they use every layer of ours.
+    few = [case for case in cases if "tanh" in case.name and case.head != "multi_label"]
+    answers = answers_of_a_fresh_process(saved, "jax", few)
+    for case in few:
         expected = answer(built(case), token_ids)
         np.testing.assert_allclose(answers[case.name], expected, atol=1e-6, err_msg=case.name)
 

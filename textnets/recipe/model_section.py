@@ -12,13 +12,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from textnets.builders.parameters import FromData
 
 Builder = Callable[..., Any]
+
+
+class ModelSection(BaseModel):
+    """What the sections of all builders share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    #: Parameters of the builder that are no recipe keys.
+    found_in_data: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class BuilderSchema:
         required_from_data: those of them without a default.
     """
 
-    section: type[BaseModel]
+    section: type[ModelSection]
     from_data: frozenset[str]
     required_from_data: frozenset[str]
 
@@ -46,7 +55,7 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
     """
     hints = get_type_hints(builder, include_extras=True)
     descriptions = _parameter_descriptions(builder)
-    fields: dict[str, Any] = {"builder": (Literal[name], ...)}
+    fields: dict[str, Any] = {"builder": (Literal[name], Field(description="Which architecture."))}
     from_data, required = set(), set()
     for parameter in inspect.signature(builder).parameters.values():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or parameter.name not in hints:
@@ -61,8 +70,8 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         default = parameter.default if has_default else ...
         about = descriptions.get(parameter.name)
         fields[parameter.name] = (hints[parameter.name], Field(default, description=about))
-    config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-    section = create_model(f"{name}_model", __config__=config, **fields)
+    section = create_model(f"{name}_model", __base__=ModelSection, **fields)
+    section.found_in_data = frozenset(from_data)
     return BuilderSchema(section, frozenset(from_data), frozenset(required))
 
 

@@ -6,6 +6,7 @@ tasks hand in their section classes as :class:`TaskSchema`.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from textnets.builders import BUILDERS
 from textnets.errors import Problem, RecipeError, did_you_mean
-from textnets.recipe.document import Document, apply_overrides, read_document
+from textnets.recipe.document import Document, apply_overrides, read_document, shown
+from textnets.recipe.messages import readable_problems
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.sections import (
     Claim,
@@ -28,7 +30,7 @@ from textnets.recipe.sections import (
 
 SECTIONS = ("task", "data", "text", "model", "training", "evaluation", "seed", "claim")
 _OPTIONAL = ("text", "training", "evaluation", "seed", "claim")
-_MAX_SEED = 2**31 - 1
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def check_document(
     datasets: Mapping[str, Mapping[str, Any]],
 ) -> Recipe:
     """Check a document that was read already; see :func:`read_recipe`."""
-    problems = _unknown_sections(document)
+    problems = [*document.problems, *_unknown_sections(document)]
     schema = _find_task(document, tasks, problems)
     _fill_in_dataset(document, datasets, problems)
     sections: dict[str, Any] = {"task": document.data.get("task")}
@@ -93,7 +95,7 @@ def check_document(
     if document.data.get("claim") is not None:
         sections["claim"] = _check_section(document, "claim", Claim, problems)
     if problems:
-        raise RecipeError(document.source, sorted(problems, key=_by_position))
+        raise RecipeError(document.source, _in_file_order(document, problems))
     return Recipe(**sections, path=path)
 
 
@@ -125,14 +127,16 @@ def _unknown_sections(document: Document) -> list[Problem]:
 def _find_task(
     document: Document, tasks: Mapping[str, TaskSchema], problems: list[Problem]
 ) -> TaskSchema | None:
-    name = document.data.get("task")
-    if name is None:
+    if "task" not in document.data:
         return None
-    if not isinstance(name, str) or name not in tasks:
-        hint = did_you_mean(str(name), tasks)
-        problems.append(document.problem(("task",), f"unknown task, was: {name!r}; {hint}"))
-        return None
-    return tasks[name]
+    name = document.data["task"]
+    if isinstance(name, str) and name in tasks:
+        return tasks[name]
+    hint = did_you_mean(str(name), tasks)
+    problems.append(document.problem(("task",), f"unknown task, was: {shown(name)}; {hint}"))
+    # The other sections are checked as those of the task that was probably meant.
+    near = difflib.get_close_matches(str(name), tasks, n=1)
+    return tasks[near[0]] if near else None
 
 
 def _fill_in_dataset(
@@ -144,10 +148,8 @@ def _fill_in_dataset(
         return
     name = data["dataset"]
     if name not in datasets:
-        hint = did_you_mean(name, datasets)
-        problems.append(
-            document.problem(("data", "dataset"), f"unknown dataset, was: {name!r}; {hint}")
-        )
+        message = f"unknown dataset, was: {shown(name)}; {did_you_mean(name, datasets)}"
+        problems.append(document.problem(("data", "dataset"), message))
         return
     document.data["data"] = {**datasets[name], **data}
 
@@ -161,20 +163,20 @@ def _check_section(
         if name not in document.data and name not in _OPTIONAL:
             return None  # reported as missing already
     if not isinstance(given, dict):
-        message = f"expected a section of keys, was: {given!r}"
+        message = f"expected a section of keys, was: {shown(given)}"
         problems.append(document.problem((name,), message))
         return None
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        problems += _readable(document, (name,), kind, error)
+        problems += readable_problems(document, name, kind, given, error)
         return None
 
 
 def _check_seed(document: Document, problems: list[Problem]) -> int:
     seed = document.data.get("seed", 7)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _MAX_SEED:
-        message = f"expected a whole number from 0 to {_MAX_SEED}, was: {seed!r}"
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        message = f"expected a whole number from 0 to {MAX_SEED}, was: {shown(seed)}"
         problems.append(document.problem(("seed",), message))
         return 0
     return seed
@@ -183,11 +185,16 @@ def _check_seed(document: Document, problems: list[Problem]) -> int:
 def _check_model(
     document: Document, schema: TaskSchema, problems: list[Problem]
 ) -> dict[str, Any] | None:
-    given = document.data.get("model")
-    if not isinstance(given, dict) or "builder" not in given:
-        if "model" in document.data:
-            message = f"name a builder: {', '.join(fitting_builders(schema))}"
-            problems.append(document.problem(("model",), message))
+    if "model" not in document.data:
+        return None
+    given = document.data["model"]
+    choices = f"one of {', '.join(fitting_builders(schema))}"
+    if given is not None and not isinstance(given, dict):
+        message = f"expected a section of keys with a builder ({choices}), was: {shown(given)}"
+        problems.append(document.problem(("model",), message))
+        return None
+    if not given or "builder" not in given:
+        _report_no_builder(document, given or {}, choices, problems)
         return None
     name = given["builder"]
     misfit = _misfit(name, schema)
@@ -199,10 +206,19 @@ def _check_model(
     return None if checked is None else checked.model_dump(mode="json")
 
 
+def _report_no_builder(
+    document: Document, given: Mapping[str, Any], choices: str, problems: list[Problem]
+) -> None:
+    problems.append(document.problem(("model", "builder"), f"this key is missing; {choices}"))
+    for key in difflib.get_close_matches("builder", given, n=1, cutoff=0.75):
+        message = "unknown key; did you mean 'builder'?"
+        problems.append(document.problem(("model", key), message))
+
+
 def _misfit(name: Any, schema: TaskSchema) -> str | None:
     builder = find_builder(name) if isinstance(name, str) else None
     if builder is None:
-        return f"unknown builder, was: {name!r}; {did_you_mean(str(name), BUILDERS)}"
+        return f"unknown builder, was: {shown(name)}; {did_you_mean(str(name), BUILDERS)}"
     takes = builder_schema(name, builder)
     lacking = schema.required_sizes - takes.from_data
     beyond = takes.required_from_data - schema.sizes
@@ -212,91 +228,11 @@ def _misfit(name: Any, schema: TaskSchema) -> str | None:
     return None
 
 
-# --- Messages ---
-
-
-def _readable(
-    document: Document, path: tuple[str, ...], kind: type[BaseModel], error: ValidationError
-) -> list[Problem]:
-    """Pydantic's errors in our words, one a key (the branches of a union are joined)."""
-    by_key: dict[tuple[str | int, ...], list[str]] = {}
-    for detail in error.errors(include_url=False):
-        location = _without_union_tags(kind, detail["loc"])
-        messages = by_key.setdefault(location, [])
-        message = _message(kind, location, dict(detail))
-        if message not in messages:
-            messages.append(message)
-    problems = []
-    for location, messages in by_key.items():
-        message = " or ".join(messages)
-        given = _value_at(document, (*path, *location))
-        if given is not _ABSENT and not isinstance(given, dict):
-            message += f", was: {given!r}"
-        problems.append(document.problem((*path, *location), message))
-    return problems
-
-
-_ABSENT = object()
-
-
-def _value_at(document: Document, path: tuple[str | int, ...]) -> Any:
-    value: Any = document.data
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return _ABSENT
-    return value
-
-
-def _without_union_tags(kind: type[BaseModel], location: tuple[str | int, ...]) -> Any:
-    """Keep the parts of a pydantic location that are keys or indices of the user's data."""
-    kept: list[str | int] = []
-    for index, part in enumerate(location):
-        if index == 0 or isinstance(part, int) or part in _nested_keys(kind, location[0]):
-            kept.append(part)
-        elif index == len(location) - 1 and part.isidentifier() and _has_nested(kind, location[0]):
-            kept.append(part)  # an unknown key inside a nested section
-    return tuple(kept)
-
-
-def _nested(kind: type[BaseModel], key: Any) -> type[BaseModel] | None:
-    from typing import get_args
-
-    field = kind.model_fields.get(str(key))
-    for candidate in get_args(field.annotation) if field else ():
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def _has_nested(kind: type[BaseModel], key: Any) -> bool:
-    return _nested(kind, key) is not None
-
-
-def _nested_keys(kind: type[BaseModel], key: Any) -> set[str]:
-    nested = _nested(kind, key)
-    return set(nested.model_fields) if nested else set()
-
-
-def _message(kind: type[BaseModel], location: tuple[str | int, ...], detail: dict[str, Any]) -> str:
-    if detail["type"] == "extra_forbidden":
-        known = set(kind.model_fields)
-        if len(location) > 1:
-            known = _nested_keys(kind, location[0])
-        return f"unknown key; {did_you_mean(str(location[-1]), known)}"
-    if detail["type"] == "missing":
-        about = kind.model_fields[str(location[0])].description if location else None
-        return "this key is missing" + (f" ({about})" if about else "")
-    if detail["type"] == "literal_error":
-        expected = str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-        near = did_you_mean(str(detail["input"]), expected.split(", "))
-        return f"expected one of {expected}" + (f"; {near}" if near.startswith("did") else "")
-    if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
-    message = str(detail["msg"]).replace("Input should be", "expected").replace("valid ", "")
-    return message[0].lower() + message[1:]
-
-
-def _by_position(problem: Problem) -> tuple[int, int]:
-    return (problem.line or 10**9, problem.column or 0)
+def _in_file_order(document: Document, problems: list[Problem]) -> list[Problem]:
+    """As a reader meets them; what has no place in the file comes last."""
+    kept = [
+        problem
+        for problem in problems
+        if problem in document.problems or not document.is_refused(problem)
+    ]
+    return sorted(kept, key=lambda problem: (problem.line or 10**9, problem.column or 0))

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from textnets.builders import BUILDERS
 from textnets.recipe.model_section import builder_schema
-from textnets.recipe.reading import TaskSchema, fitting_builders
+from textnets.recipe.reading import MAX_SEED, TaskSchema, fitting_builders
 from textnets.recipe.sections import Claim, EvaluationSection
 
 
@@ -23,7 +23,13 @@ def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
         "required": ["task", "data", "model"],
         "properties": {
             "task": {"enum": sorted(tasks), "description": "What kind of problem it is."},
-            "seed": {"type": "integer", "minimum": 0, "default": 7},
+            "seed": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_SEED,
+                "default": 7,
+                "description": "Of the split, the order of batches and the starting weights.",
+            },
             "evaluation": _section(EvaluationSection, definitions),
             "claim": _section(Claim, definitions),
             "data": {},

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+def mistake(key: str, message: str) -> PydanticCustomError:
+    """What a section's validator raises, so that the message stands at ``key``'s line."""
+    # In the context, not in the template, where braces of the message would be filled in.
+    return PydanticCustomError("mistake", "{message}", {"key": key, "message": message})
 
 
 class Section(BaseModel):
@@ -48,7 +55,7 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _has_a_source(self) -> DataSection:
         if self.dataset is None and self.train is None:
-            raise ValueError("name a 'dataset' of the catalog, or a 'train' file")
+            raise mistake("train", "name a 'train' file, or a 'dataset' of the catalog")
         return self
 
 
@@ -88,8 +95,20 @@ class TextSection(Section):
 
     @model_validator(mode="after")
     def _pattern_goes_with_regex(self) -> TextSection:
-        if (self.pattern is not None) != (self.tokenizer == "regex"):
-            raise ValueError("'pattern' goes with 'tokenizer: regex', and only with it")
+        if self.tokenizer == "regex" and self.pattern is None:
+            raise mistake("pattern", "this key is missing; tokenizer: regex needs it")
+        if self.tokenizer != "regex" and self.pattern is not None:
+            raise mistake("pattern", "has no effect without tokenizer: regex")
+        return self
+
+    @model_validator(mode="after")
+    def _length_leaves_room(self) -> TextSection:
+        """BOS and EOS count into ``max_length``, and a text keeps a token of its own."""
+        least = 1 + self.add_bos + self.add_eos
+        if self.max_length is not None and self.max_length < least:
+            raise mistake(
+                "max_length", f"expected at least {least}: [BOS], [EOS] and a token of the text"
+            )
         return self
 
 
@@ -171,11 +190,11 @@ class TrainingSection(Section):
             chosen = getattr(self, owner)
             if key in self.model_fields_set and chosen not in values:
                 wanted = " or ".join(values)
-                raise ValueError(
-                    f"'{key}' has no effect with '{owner}: {chosen}'; it goes with {wanted}"
+                raise mistake(
+                    key, f"has no effect with {owner}: {chosen}; it goes with {owner}: {wanted}"
                 )
         if self.clip_norm is not None and self.clip_value is not None:
-            raise ValueError("give 'clip_norm' or 'clip_value', not both")
+            raise mistake("clip_value", "give 'clip_norm' or 'clip_value', not both")
         return self
 
 
@@ -205,15 +224,16 @@ class EvaluationSection(Section):
 class Claim(Section):
     """What the recipe promises: ``metric`` on the test split is ``at_least`` or ``at_most``."""
 
-    metric: str
-    at_least: float | None = None
-    at_most: float | None = None
-    seeds: PositiveInt = 1
+    metric: str = Field(description="A metric of the test split, such as accuracy.")
+    at_least: float | None = Field(None, description="It is this or more.")
+    at_most: float | None = Field(None, description="It is this or less.")
+    seeds: PositiveInt = Field(1, description="As the mean over this many seeds.")
 
     @model_validator(mode="after")
     def _has_one_bound(self) -> Claim:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give 'at_least' or 'at_most', and not both")
+            key = "at_least" if self.at_least is None else "at_most"
+            raise mistake(key, "give 'at_least' or 'at_most', and not both")
         return self
 
 
@@ -257,8 +277,11 @@ class Recipe(BaseModel):
         return self.path.parent if self.path else Path()
 
     def as_sections(self) -> dict[str, Any]:
-        """Plain data with every default written out, as stored in a run."""
+        """Plain data with every default written out, as stored in a run; it reads back."""
         sections = self.model_dump(mode="json", exclude={"path"}, serialize_as_any=True)
+        for key, (owner, values) in _ONLY_WITH.items():
+            if sections["training"][owner] not in values:
+                del sections["training"][key]
         if sections["claim"] is None:
             del sections["claim"]
         return sections

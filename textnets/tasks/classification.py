@@ -146,9 +146,8 @@ class ClassificationTask(Task[LabelledTexts]):
 
     @property
     def metrics(self) -> Mapping[str, bool]:
-        names = ("micro_f1", "macro_f1", "exact_match")
-        names = names if self.data.multi_label else ("accuracy", "macro_f1")
-        return {"loss": True, **dict.fromkeys(names, False)}
+        single, multi = ("accuracy", "macro_f1"), ("micro_f1", "macro_f1", "exact_match")
+        return {"loss": True, **dict.fromkeys(multi if self.data.multi_label else single, False)}
 
     @property
     def training_metrics(self) -> tuple[str, ...]:
@@ -156,15 +155,15 @@ class ClassificationTask(Task[LabelledTexts]):
 
     # --- Text to examples ---
 
-    def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, LabelledTexts]:
+    def read_splits(
+        self, files: Mapping[str, Path], progress: Progress
+    ) -> dict[str, LabelledTexts]:
         splits = {split: self._read(path, progress) for split, path in files.items()}
         for split in ("test", "validation"):
             share = getattr(self.data, split)
             if isinstance(share, float):
                 keys = ["|".join(labels) for labels in splits["train"].labels]
-                rest, held_out = stratified_share(
-                    keys, share, seed=self.recipe.seed, purpose=split
-                )
+                rest, held_out = stratified_share(keys, share, seed=self.recipe.seed, purpose=split)
                 splits[split] = splits["train"].select(held_out)
                 splits["train"] = splits["train"].select(rest)
         self._check_labels(splits, files)
@@ -223,9 +222,7 @@ class ClassificationTask(Task[LabelledTexts]):
             )
         return (value.strip(),)
 
-    def _check_labels(
-        self, splits: Mapping[str, LabelledTexts], files: Mapping[str, Path]
-    ) -> None:
+    def _check_labels(self, splits: Mapping[str, LabelledTexts], files: Mapping[str, Path]) -> None:
         known = {label for labels in splits["train"].labels for label in labels}
         if len(known) < 2:
             what = f"only the label {next(iter(known))!r}" if known else "no label"
@@ -540,5 +537,3 @@ def _shorten(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:_SHOWN_LABELS])
     rest = len(names) - _SHOWN_LABELS
     return shown + (f" and {rest} more" if rest > 0 else "")
-
-

@@ -127,8 +127,9 @@ class Task(ABC, Generic[ExamplesT]):
         for split in SPLITS:
             name = getattr(data, split)
             if isinstance(name, str):
-                inside = root / name if root is not None else None
-                files[split] = inside if inside and inside.exists() else find_file(name, beside=beside)
+                inside = root / name if root is not None else Path(name)
+                in_set = root is not None and inside.exists()
+                files[split] = inside if in_set else find_file(name, beside=beside)
         return files
 
     @abstractmethod

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,28 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _STATE_FILE = "state.npz"
 _SCALARS = "training_state"
+_SEED_GENERATOR = re.compile(r"seed_generator_\d+")
 
 
 def variables_of(model: Any) -> dict[str, Any]:
     """All variables of a compiled model and its optimizer, by a stable name."""
-    named: dict[str, Any] = {}
-    for owner, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-        for index, variable in enumerate(variables):
-            # The index keeps apart what shares a path (two seed generators of one layer).
-            named[f"{owner}/{index:04d}/{variable.path}"] = variable
-    return named
+    optimizer = _named(model.optimizer.variables, "optimizer/")
+    return {**_named(model.variables, "model/"), **optimizer}
 
 
 def weights_of(model: Any) -> Arrays:
     """Copies of the model's own variables: what a best epoch is kept as."""
-    return {name: np.array(variable) for name, variable in _model_variables(model).items()}
+    return _values(_named(model.variables))
 
 
 def set_weights(model: Any, weights: Arrays) -> None:
     """Put back what :func:`weights_of` gave."""
-    _assign(_model_variables(model), weights, "the best weights")
+    _assign(_named(model.variables), weights, "the best weights")
 
 
 def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> None:
     """Write ``state.npz``: all variables and the training state (JSON)."""
-    arrays = {name: np.array(variable) for name, variable in variables_of(model).items()}
+    arrays = _values(variables_of(model))
     text = json.dumps(state)
     arrays[_SCALARS] = np.frombuffer(text.encode(), dtype=np.uint8)
     _write_arrays(folder / _STATE_FILE, arrays)
@@ -94,8 +92,18 @@ def _best_name(epoch: int) -> str:
     return f"best-{epoch:05d}.npz"
 
 
-def _model_variables(model: Any) -> dict[str, Any]:
-    return {f"{index:04d}/{v.path}": v for index, v in enumerate(model.variables)}
+def _named(variables: Iterable[Any], prefix: str = "") -> dict[str, Any]:
+    """Variables by place and path; Keras numbers seed generators over the whole process, so
+    their number is left out."""
+    return {
+        f"{prefix}{index:04d}/{_SEED_GENERATOR.sub('seed_generator', variable.path)}": variable
+        for index, variable in enumerate(variables)
+    }
+
+
+def _values(variables: Mapping[str, Any]) -> Arrays:
+    # Copied: on CPU the array may be the variable's own memory, which the next step changes.
+    return {name: np.asarray(variable).copy() for name, variable in variables.items()}
 
 
 def _assign(variables: dict[str, Any], arrays: Arrays, source: str) -> None:
@@ -133,8 +141,7 @@ def _read_arrays(path: Path) -> Arrays:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
         raise RunError(f"{path}: the checkpoint cannot be read: {error}") from None
-

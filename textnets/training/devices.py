@@ -62,9 +62,7 @@ def prepare_device(wanted: str = "auto") -> Device:
     backend = backend_name()
     start = {"tensorflow": _start_tensorflow, "jax": _start_jax}.get(backend)
     if start is None:
-        raise InputError(
-            f"KERAS_BACKEND: textnets runs on tensorflow and jax, was: {backend!r}"
-        )
+        raise InputError(f"KERAS_BACKEND: textnets runs on tensorflow and jax, was: {backend!r}")
     with _quiet_start():
         found = start(kind, index)
         import keras  # noqa: F401

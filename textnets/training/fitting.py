@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -128,7 +127,7 @@ def fit(
 
     Raises:
         TrainingError: the loss is no longer a finite number.
-        Interrupted: Ctrl-C or SIGTERM; the checkpoint was written first.
+        InterruptedTrainingError: Ctrl-C or SIGTERM; the checkpoint was written first.
         RunError: the checkpoint to continue from is damaged or of another model.
     """
     fitting = _Fitting(model, train, plan, folder, measure, progress or Progress())
@@ -266,9 +265,7 @@ class _Fitting:
             return
         state.stopping_waited += 1
         if state.stopping_waited >= self.plan.patience:
-            state.stopped = (
-                f"{stopping.metric} has not improved for {state.stopping_waited} epochs"
-            )
+            state.stopped = f"{stopping.metric} has not improved for {state.stopping_waited} epochs"
 
     def _stop_at_bad_loss(self, loss: float, rate: float) -> None:
         state = self.state
@@ -284,9 +281,7 @@ class _Fitting:
         return time.monotonic() - self.last_checkpoint > 60.0 * self.section.checkpoint_minutes
 
     def _save(self) -> None:
-        checkpoints.save_checkpoint(
-            self.checkpoint, self.model, dataclasses.asdict(self.state)
-        )
+        checkpoints.save_checkpoint(self.checkpoint, self.model, dataclasses.asdict(self.state))
         self.last_checkpoint = time.monotonic()
 
     def _restore(self) -> None:
@@ -302,7 +297,7 @@ class _Fitting:
         temporary = path.with_name(path.name + ".new")
         lines = "".join(json.dumps(record) + "\n" for record in self.state.history)
         temporary.write_text(lines, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def _note(values: Mapping[str, float]) -> str:

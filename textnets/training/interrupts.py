@@ -10,7 +10,7 @@ from typing import Any, Self
 from textnets.errors import TextnetsError
 
 
-class Interrupted(TextnetsError):
+class InterruptedTrainingError(TextnetsError):
     """The user, or the system, asked to stop; a checkpoint was written."""
 
     def __init__(self, signal_number: int) -> None:
@@ -42,9 +42,9 @@ class Interrupts:
             signal.signal(number, handler)
 
     def raise_if_pending(self) -> None:
-        """Raise :class:`Interrupted` if a signal came."""
+        """Raise :class:`InterruptedTrainingError` if a signal came."""
         if self.pending is not None:
-            raise Interrupted(self.pending)
+            raise InterruptedTrainingError(self.pending)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.pending = number

@@ -16,25 +16,29 @@ def build_optimizer(section: TrainingSection) -> Any:
     """
     import keras
 
-    clipping = {"global_clipnorm": section.clip_norm, "clipvalue": section.clip_value}
+    # A fixed name: Keras's own counts the optimizers of the process, and checkpoints match
+    # variables by path.
+    shared = {
+        "global_clipnorm": section.clip_norm,
+        "clipvalue": section.clip_value,
+        "name": "optimizer",
+    }
     rate = section.learning_rate
     match section.optimizer:
         case "sgd":
-            return keras.optimizers.SGD(rate, **clipping)
+            return keras.optimizers.SGD(rate, **shared)
         case "momentum":
-            return keras.optimizers.SGD(rate, momentum=section.momentum, **clipping)
+            return keras.optimizers.SGD(rate, momentum=section.momentum, **shared)
         case "nesterov":
-            return keras.optimizers.SGD(
-                rate, momentum=section.momentum, nesterov=True, **clipping
-            )
+            return keras.optimizers.SGD(rate, momentum=section.momentum, nesterov=True, **shared)
         case "adagrad":
-            return keras.optimizers.Adagrad(rate, **clipping)
+            return keras.optimizers.Adagrad(rate, **shared)
         case "rmsprop":
-            return keras.optimizers.RMSprop(rate, **clipping)
+            return keras.optimizers.RMSprop(rate, **shared)
         case "adam":
-            return keras.optimizers.Adam(rate, **clipping)
+            return keras.optimizers.Adam(rate, **shared)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=section.weight_decay, **clipping)
+            return keras.optimizers.AdamW(rate, weight_decay=section.weight_decay, **shared)
 
 
 def learning_rate_at(

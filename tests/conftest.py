@@ -1,0 +1,93 @@
+"""What all tests share: quiet backends, and small data sets cut from the one that ships."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+INTENTS = ("card_arrival", "change_pin", "exchange_rate", "lost_or_stolen_card")
+
+
+def read_questions(split: str, intents: Sequence[str] = INTENTS) -> list[tuple[str, str]]:
+    """Real questions of some of Banking77's intents, with their labels."""
+    path = ROOT / "recipes" / "data" / "banking77" / f"{split}.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["category"]) for row in csv.DictReader(file)]
+    return [(text, label) for text, label in rows if label in intents]
+
+
+def write_csv(path: Path, rows: Sequence[tuple[str, str]]) -> Path:
+    """A csv file with the columns ``text,label``."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return path
+
+
+RECIPE = """\
+task: classification
+data:
+  train: train.csv
+  test: test.csv
+  validation: 0.2
+text:
+  max_tokens: 500
+model:
+  builder: cnn_classifier
+  embedding_width: 16
+  widths: [2, 3]
+  maps: 8
+training:
+  batch_size: 16
+  epochs: 2
+  learning_rate: 5e-3
+evaluation:
+  resamples: 50
+seed: 3
+"""
+
+RNN_MODEL = """\
+model:
+  builder: rnn_classifier
+  embedding_width: 8
+  units: [6]
+  dropout: 0.2
+  recurrent_dropout: 0.1
+  embedding_dropout: 0.1
+"""
+
+
+@pytest.fixture
+def make_recipe(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a tiny recipe with its data beside it; ``replace`` maps parts of its text."""
+
+    def write(name: str = "tiny", replace: dict[str, str] | None = None) -> Path:
+        write_csv(tmp_path / "train.csv", read_questions("train")[:240])
+        write_csv(tmp_path / "test.csv", read_questions("test"))
+        text = RECIPE
+        for old, new in (replace or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def own_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """No test reads the user's data or cache, or writes into the project."""
+    monkeypatch.delenv("TEXTNETS_DATA", raising=False)
+    monkeypatch.setenv("TEXTNETS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.chdir(tmp_path)
+    yield

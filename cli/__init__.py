@@ -1,5 +1,11 @@
 """The command line: verbs with their flags; the work is done in :mod:`textnets`."""
 
-from .main import main
+import sys
+
+try:
+    from .main import main
+except KeyboardInterrupt:  # Ctrl-C while the first modules load
+    sys.stderr.write("\nstopped\n")
+    sys.exit(130)
 
 __all__ = ["main"]

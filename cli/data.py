@@ -15,9 +15,14 @@ def data(name: str | None, quiet: bool) -> None:
     from textnets.data.listing import fetch, list_catalog
     from textnets.progress import terminal_progress
 
-    from .tables import show_table
+    from .tables import show_facts
 
     if name is None:
-        show_table(("name", "task", "rows", "licence", "found in"), list_catalog())
+        show_facts(
+            [
+                (name, f"{task}: {rows}; licence: {licence}; {place}")
+                for name, task, rows, licence, place in list_catalog()
+            ]
+        )
         return
     click.echo(fetch(name, terminal_progress(quiet=quiet)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from textnets import __version__
-from textnets.errors import TextnetsError
+from textnets.errors import RecipeError, TextnetsError
 
 from .check import check
 from .data import data
@@ -21,6 +22,8 @@ from .schema import schema
 from .tokenize import tokenize
 from .train import train
 
+_READER_GONE = 141  # 128 + SIGPIPE, as other tools report it
+
 
 class _Verbs(click.Group):
     """Lists the verbs in the order in which they are used."""
@@ -28,19 +31,34 @@ class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # 'textnets ... | head': the reader of our output has gone
+            # Python flushes both once more when it ends, and would complain.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nowhere, stream.fileno())
+            return _READER_GONE
+
 
 @click.group(
     cls=_Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Results go to standard output, everything else to standard error. "
     "Exit codes: 0 done, 1 failed, 2 bad input, 130 stopped by Ctrl-C.",
 )
 @click.version_option(__version__, message="textnets %(version)s")
-def verbs() -> None:
+@click.pass_context
+def verbs(ctx: click.Context) -> None:
     """From a text file and one YAML recipe to a trained, measured text model.
 
     Start with 'textnets train banking77_cnn'; its data ships with textnets.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 for verb in (train, evaluate, predict, tokenize, check, recipes, data, schema):
@@ -49,6 +67,10 @@ for verb in (train, evaluate, predict, tokenize, check, recipes, data, schema):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: run a verb and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows its number rather than a traceback.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run(arguments))
 
 
@@ -57,19 +79,36 @@ def _run(arguments: Sequence[str] | None) -> int:
         result: Any = verbs.main(arguments, prog_name="textnets", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except TextnetsError as error:
-        click.echo(f"error: {error}", err=True)
+        _complain(_listed(error))
         return error.exit_code
     except click.exceptions.Abort:
         click.echo("stopped", err=True)
         return 130
-    except click.ClickException as error:
-        error.show()
+    except click.UsageError as error:
+        if error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\n", err=True)
+        _complain(f"{error.format_message()} See '{_help_of(error)}'.")
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output has gone: not our failure
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.filename is None:
-            raise
-        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return error.exit_code
+    except OSError as error:  # a full disk, a folder without permission
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{where}{error.strerror or error}")
         return 1
+
+
+def _complain(message: str) -> None:
+    click.echo(f"error: {message}", err=True)
+
+
+def _listed(error: TextnetsError) -> str:
+    """The message; several mistakes of a recipe stand one a line below their number."""
+    if not isinstance(error, RecipeError) or len(error.problems) == 1:
+        return str(error)
+    lines = "".join(f"\n  {problem.render(error.source)}" for problem in error.problems)
+    return f"{len(error.problems)} mistakes in the recipe{lines}"
+
+
+def _help_of(error: click.UsageError) -> str:
+    return f"{error.ctx.command_path if error.ctx is not None else 'textnets'} --help"

@@ -20,8 +20,14 @@ from . import options
     help="One prediction a line; jsonl has all probabilities.",
 )
 @options.device
+@options.quiet
 def predict(
-    run: str, file: str | None, texts: tuple[str, ...], output_format: str, device: str
+    run: str,
+    file: str | None,
+    texts: tuple[str, ...],
+    output_format: str,
+    device: str,
+    quiet: bool,
 ) -> None:
     """Predict with the trained RUN.
 
@@ -30,8 +36,9 @@ def predict(
     """
     from textnets.predictor import Predictor
 
-    from .texts import read_texts, write_predictions
+    from .texts import check_source, read_texts, write_predictions
 
+    check_source(file, texts)
     predictor = Predictor.load(run, device=device)
-    stream = read_texts(file, texts, predictor.task)
+    stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.predict_stream, stream, output_format)

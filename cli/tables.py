@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import click
@@ -20,10 +23,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Name and value, a line each."""
+    """Name and value, a line each; on a terminal, long values are folded below themselves."""
     width = max((len(name) for name, _ in facts), default=0)
+    room = shutil.get_terminal_size().columns - width - 2 if sys.stdout.isatty() else 0
     for name, value in facts:
-        click.echo(f"{name.ljust(width)}  {value}")
+        folded = textwrap.wrap(value, room, break_on_hyphens=False) if room >= 20 else [value]
+        click.echo(f"{name.ljust(width)}  " + ("\n" + " " * (width + 2)).join(folded))
 
 
 def show_training(result: TrainResult) -> None:

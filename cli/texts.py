@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,17 +20,36 @@ from textnets.tasks.task import Prediction
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
+_GZIP = b"\x1f\x8b"
+_WITH_COLUMNS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
-def read_texts(file: str | None, texts: Sequence[str], task: Task[Any]) -> Iterable[str]:
+def check_source(file: str | None, texts: Sequence[str]) -> None:
+    """Refuse two sources of texts at once, and texts that are none."""
+    if texts and file is not None:
+        raise click.UsageError(f"--text and {file!r} are two sources of texts; give one of them.")
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"--text {text!a} is not UTF-8.") from None
+
+
+def read_texts(
+    file: str | None, texts: Sequence[str], task: Task[Any], *, quiet: bool = False
+) -> Iterable[str]:
     """Texts from ``--text``, a file with columns, a file with one text a line, or standard
     input; typed-in texts are asked for on a terminal."""
     if texts:
         return texts
     if file is None or file == "-":
-        return _typed() if sys.stdin.isatty() else _lines(sys.stdin.buffer, "standard input")
+        if sys.stdin is None:
+            raise DataError("standard input is closed; give FILE or --text")
+        if sys.stdin.isatty():
+            return _TypedTexts(quiet)
+        return _lines(sys.stdin.buffer, "standard input")
     path = Path(file)
-    if path.is_dir() or {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"} & set(path.suffixes):
+    if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(_WITH_COLUMNS):
         return task.read_inputs(path)
     return _file_lines(path)
 
@@ -42,8 +63,8 @@ def write_predictions(
     if not isinstance(texts, _TypedTexts):
         _write_all(predict(texts), output_format)
         return
-    for text in texts:  # answer each at once
-        _write_all(predict([text]), output_format)
+    for index, text in enumerate(texts):  # answer each at once
+        _write_all(predict([text]), output_format, first=index == 0)
 
 
 def write_tokens(
@@ -77,28 +98,33 @@ def write_coverage(coverage: Mapping[str, Coverage]) -> None:
 class _TypedTexts:
     """Texts that a person types; an empty line ends them."""
 
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
     def __iter__(self) -> Iterator[str]:
-        click.echo("type a text and press Enter; an empty line ends", err=True)
-        while True:
-            click.echo("> ", err=True, nl=False)
-            text = sys.stdin.readline().rstrip("\n")
+        self._ask("type a text and press Enter; an empty line ends\n")
+        self._ask("> ")
+        for text in _lines(iter(sys.stdin.buffer.readline, b""), "standard input"):
             if not text:
                 return
             yield text
+            self._ask("> ")
+        self._ask("\n")  # Ctrl-D leaves the cursor behind the prompt
 
-
-def _typed() -> Iterable[str]:
-    return _TypedTexts()
+    def _ask(self, words: str) -> None:
+        if not self._quiet:
+            click.echo(words, err=True, nl=False)
 
 
 def _file_lines(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as stream:
-            yield from _lines(stream, str(path))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder, expected a file with one text a line") from None
+            packed = stream.peek(2)[:2] == _GZIP
+            yield from _lines(gzip.GzipFile(fileobj=stream) if packed else stream, str(path))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip data is damaged or cut short ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
@@ -126,13 +152,15 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _write_all(predictions: Iterable[Prediction], output_format: str) -> None:
+def _write_all(
+    predictions: Iterable[Prediction], output_format: str, *, first: bool = True
+) -> None:
     for index, prediction in enumerate(predictions):
         if output_format == "jsonl":
             click.echo(json.dumps(prediction.as_json(), ensure_ascii=False))
         elif output_format == "csv":
             fields = {"text": prediction.text, **prediction.as_fields()}
-            if index == 0:
+            if first and index == 0:
                 click.echo(_csv_line(list(fields)))
             click.echo(_csv_line(list(fields.values())))
         else:
@@ -141,8 +169,9 @@ def _write_all(predictions: Iterable[Prediction], output_format: str) -> None:
 
 def _csv_line(cells: Sequence[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+    # The csv module of Python 3.11 quotes only those line breaks that end a record.
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _tokens_line(text: str, row: Sequence[Token], output_format: str) -> str:

@@ -47,14 +47,25 @@ def tokenize(
     from textnets.pipeline import learn_task, load_task, store_ids
     from textnets.progress import terminal_progress
 
-    from .texts import read_texts, write_coverage, write_tokens
+    from .texts import check_source, read_texts, write_coverage, write_tokens
 
+    is_run = Path(source).is_dir()
+    if is_run and (overrides or store is not None):
+        flag = "--store" if store is not None else "--set"
+        raise click.UsageError(f"{flag} goes with a RECIPE; {source} is a folder.")
+    if store is not None and (file is not None or texts):
+        raise click.UsageError("--store writes the recipe's own splits; give no other texts.")
+    if overwrite and store is None:
+        raise click.UsageError("--overwrite goes with --store.")
+    check_source(file, texts)
     progress = terminal_progress(quiet=quiet)
     if store is not None:
         write_coverage(store_ids(source, store, overrides, overwrite=overwrite, progress=progress))
         return
-    if Path(source).is_dir():
+    if is_run:
         task = load_task(source)
     else:
         task = learn_task(source, overrides, progress=progress)
-    write_tokens(task.tokens, read_texts(file, texts, task), output_format, quiet=quiet)
+    write_tokens(
+        task.tokens, read_texts(file, texts, task, quiet=quiet), output_format, quiet=quiet
+    )

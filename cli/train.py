@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Sequence
+
 import click
 
 from . import options
@@ -40,17 +44,37 @@ def train(
     """
     from textnets.pipeline import train as run
     from textnets.progress import terminal_progress
+    from textnets.training.interrupts import InterruptedTrainingError
 
     from .tables import show_training
 
-    result = run(
-        recipe,
-        overrides,
-        output=output,
-        resume=resume,
-        overwrite=overwrite,
-        store=store,
-        device=device,
-        progress=terminal_progress(quiet=quiet),
-    )
+    try:
+        result = run(
+            recipe,
+            overrides,
+            output=output,
+            resume=resume,
+            overwrite=overwrite,
+            store=store,
+            device=device,
+            progress=terminal_progress(quiet=quiet),
+        )
+    except InterruptedTrainingError as error:
+        click.echo(f"{error}:", err=True)
+        click.echo(f"  {_continuation(recipe, overrides, output, store, device)}", err=True)
+        sys.exit(error.exit_code)
     show_training(result)
+
+
+def _continuation(
+    recipe: str, overrides: Sequence[str], output: str | None, store: str | None, device: str
+) -> str:
+    """The command that continues a stopped training."""
+    words = ["textnets", "train", recipe]
+    for override in overrides:
+        words += ["--set", override]
+    given = {"--output": output, "--store": store, "--device": device}
+    for flag, value in given.items():
+        if value not in (None, "auto"):
+            words += [flag, str(value)]
+    return shlex.join([*words, "--resume"])

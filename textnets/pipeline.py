@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 
 from textnets.builders import BUILDERS
 from textnets.data.sources import sha256_of
-from textnets.errors import DataError, InputError, Problem, RecipeError, RunError, did_you_mean
+from textnets.errors import DataError, Problem, RecipeError, RunError, did_you_mean
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
 from textnets.predictor import Predictor
@@ -35,11 +36,12 @@ from textnets.run import (
     REPORT_FILE,
     Run,
     RunTarget,
+    read_started,
     write_json,
     write_lines,
     write_recipe,
 )
-from textnets.stores import Store, open_store, write_store
+from textnets.stores import Store, check_store_place, open_store, write_store
 from textnets.tasks import Task, read_task
 from textnets.tasks.task import BaselineScore, Fact, Outputs
 from textnets.text.corpus import EncodedSplit
@@ -47,6 +49,7 @@ from textnets.text.encoder import Coverage
 from textnets.training.devices import Device, precision, prepare_device
 from textnets.training.fitting import FitPlan, Monitor, TrainingState, fit
 from textnets.training.inference import predict_all
+from textnets.training.interrupts import InterruptedTrainingError
 from textnets.training.optimizers import build_optimizer
 
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -125,6 +128,7 @@ def train(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
+    _check_claim(task)
     target = RunTarget(Path(output) if output else Path("runs") / task.recipe.name)
     target.check(resume=resume, overwrite=overwrite)
     stored = open_store(Path(store), task) if store else None
@@ -161,7 +165,12 @@ def train(
         }
         _write_report(task, folder, splits, encoded, evaluation, state, plan, environment)
         return TrainResult(target.finish(environment), evaluation, task.headline, state)
-    except InputError:
+    except KeyboardInterrupt:  # after the last epoch; while fitting, fit() sees to it
+        if target.can_continue:
+            raise InterruptedTrainingError(signal.SIGINT) from None
+        target.abandon()
+        raise
+    except BaseException:
         target.abandon()
         raise
     finally:
@@ -200,6 +209,21 @@ def fit_plan(task: Task[Any]) -> FitPlan:
         stopping=Monitor(stop_metric, known[stop_metric], stopping.min_delta) if stopping else None,
         patience=stopping.patience if stopping else 1,
     )
+
+
+def _check_claim(task: Task[Any]) -> None:
+    """Refuse, before any work, a claim that could never be looked at."""
+    claim = task.recipe.claim
+    if claim is None:
+        return
+    problems = []
+    if claim.metric not in task.score_names:
+        hint = did_you_mean(claim.metric, task.score_names)
+        problems.append(Problem("claim.metric", f"unknown metric, was: {claim.metric!r}; {hint}"))
+    if task.recipe.data.test is None:
+        problems.append(Problem("claim", "is about the test split, and data.test is not given"))
+    if problems:
+        raise RecipeError(str(task.recipe.path), problems)
 
 
 def _read_data(
@@ -261,13 +285,14 @@ def _compare_with_started(recipe: Recipe, environment: Mapping[str, Any], folder
         if _of(before, section, key) != _of(now, section, key)
         and (section, key) != ("training", "epochs")
     ]
-    started = json.loads((folder / ENVIRONMENT_FILE).read_text(encoding="utf-8"))
-    for name, digest in {k: v["sha256"] for k, v in environment["data"].items()}.items():
-        if started["data"].get(name, {}).get("sha256") != digest:
+    started = read_started(folder)
+    data, versions = started.get("data", {}), started.get("versions", {})
+    for name, entry in environment["data"].items():
+        if data.get(name, {}).get("sha256") != entry["sha256"]:
             differing.append(f"the {name} data has changed since")
     for name, number in environment["versions"].items():
-        if started["versions"].get(name) != number:
-            differing.append(f"{name} was {started['versions'].get(name)}, is {number}")
+        if versions.get(name) != number:
+            differing.append(f"{name} was {versions.get(name)}, is {number}")
     if differing:
         raise RunError(
             f"{folder}: cannot continue this run, since it would not be the same one:\n  "
@@ -358,7 +383,7 @@ def _save_model(model: Any, path: Path) -> None:
     """Save the model without its optimizer: what predicts, and nothing else."""
     import keras
 
-    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    keras.Model(model.input, model.output, name=model.name).save(path)
 
 
 # --- Evaluate ---
@@ -403,7 +428,10 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
         files = predictor.task.find_files(progress)
     for name, path in files.items():
         if name in recorded and sha256_of(path) != recorded[name]["sha256"]:
-            raise DataError(f"{path}: the {name} data has changed since the run was trained")
+            raise DataError(
+                f"{path}: the {name} data has changed since the run was trained; put it back, or "
+                "score on it with --data FILE"
+            )
     splits = predictor.task.read_splits(files, progress)
     for name in ("test", "validation"):
         if name in splits:
@@ -582,6 +610,7 @@ def check(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
+    _check_claim(task)
     files = task.find_files(progress)
     splits = task.read_splits(files, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
@@ -651,6 +680,7 @@ def store_ids(
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
+    check_store_place(Path(folder), overwrite=overwrite)
     files = task.find_files(progress)
     splits = task.read_splits(files, progress)
     prepare_device("cpu")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -58,14 +60,15 @@ class Run:
 
     def history(self) -> list[dict[str, float]]:
         """One record an epoch."""
-        text = (self.folder / HISTORY_FILE).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        path = self.folder / HISTORY_FILE
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
 
     def evaluation(self) -> dict[str, Any]:
         """The content of ``evaluation.json``."""
-        path = self.folder / EVALUATION_FILE
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return _read_object(self.folder / EVALUATION_FILE)
 
 
 def open_run(folder: Path) -> Run:
@@ -80,20 +83,38 @@ def open_run(folder: Path) -> Run:
             raise RunError(
                 f"{folder}: training has not finished; continue with 'textnets train ... --resume'"
             )
+        if folder.exists():
+            raise RunError(f"{folder}: is a file, expected a run directory")
         raise RunError(f"{folder}: no such run directory")
-    environment = _read_environment(folder)
+    if not (folder / ENVIRONMENT_FILE).is_file():
+        what = "the run is incomplete" if _looks_like_a_run(folder) else "is no run directory"
+        raise RunError(f"{folder}: {what}: {ENVIRONMENT_FILE} is missing")
+    environment = _read_object(folder / ENVIRONMENT_FILE)
     version = environment.get("format")
+    if version is None:
+        raise RunError(
+            f"{folder}: training has not finished; continue with 'textnets train ... --resume'"
+        )
     if not isinstance(version, int) or version > FORMAT:
         raise RunError(
             f"{folder}: written by a newer textnets (format {version}, textnets "
             f"{environment.get('textnets')}; this one reads up to format {FORMAT}); update textnets"
         )
-    for name, digest in environment.get("files", {}).items():
+    files = environment.get("files")
+    if not isinstance(files, dict) or not isinstance(environment.get("data"), dict):
+        raise RunError(f"{folder / ENVIRONMENT_FILE}: is not what was written: keys are missing")
+    for name, digest in files.items():
         path = folder / name
         if not path.is_file():
-            raise RunError(f"{folder}: the run is incomplete: {name} is missing")
+            raise RunError(
+                f"{folder}: the run is incomplete: {name} is missing; copy the run again, or "
+                "train it again"
+            )
         if _sha256(path) != digest:
-            raise RunError(f"{folder}: {name} is not the file that was written (its hash differs)")
+            raise RunError(
+                f"{folder}: {name} is not the file that was written (its hash differs); copy the "
+                "run again, or train it again"
+            )
     return Run(folder, environment)
 
 
@@ -106,9 +127,11 @@ class RunTarget:
     """The place that a new run will take."""
 
     def __init__(self, output: Path) -> None:
-        self.output = output
-        self.partial = partial_folder(output)
+        # "." and ".." have no name that a folder beside them could be called after.
+        self.output = output if output.name not in ("", "..") else output.resolve()
+        self.partial = partial_folder(self.output)
         self._lock: IO[bytes] | None = None
+        self._made: list[Path] = []  # parents that were not there, innermost first
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse what would destroy something. Nothing is written yet.
@@ -116,13 +139,21 @@ class RunTarget:
         Raises:
             RunError: there is a run, or an unfinished one, and no flag that says what to do.
         """
+        if self.output.exists() and not _looks_like_a_run(self.output):
+            raise RunError(
+                f"{self.output}: exists and is no run directory, so it is left alone, even with "
+                "--overwrite; --output DIR writes somewhere else"
+            )
         if self.output.exists() and not overwrite:
             raise RunError(
                 f"{self.output}: exists already; --overwrite replaces it, --output DIR writes "
                 "somewhere else"
             )
-        if self.output.exists() and not _looks_like_a_run(self.output):
-            raise RunError(f"{self.output}: is no run directory, so --overwrite leaves it alone")
+        if self.partial.exists() and not _is_partial(self.partial):
+            raise RunError(
+                f"{self.partial}: stands where the run would be written, and is no unfinished "
+                "run; move it away, or choose another --output DIR"
+            )
         if self.partial.exists() and not (resume or overwrite):
             raise RunError(
                 f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
@@ -135,12 +166,14 @@ class RunTarget:
         Raises:
             RunError: another training writes there, or the place cannot be written.
         """
+        self._made = [path for path in self.partial.parents if not path.exists()]
         try:
             self.partial.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             if not resume:
                 _empty(self.partial)
         except OSError as error:
+            self._remove_made_parents()
             raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
         return self.partial
 
@@ -148,26 +181,38 @@ class RunTarget:
         """Write ``environment.json`` with the hashes and move the run into its place."""
         complete = {**environment, "format": FORMAT, "files": _hashes(self.partial)}
         write_json(self.partial / ENVIRONMENT_FILE, complete)
-        replaced = self.output.with_name(self.output.name + ".replaced")
-        if self.output.exists():
+        replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
+        replaces = self.output.exists()
+        if replaces:
             self.output.rename(replaced)
         self.partial.rename(self.output)
         self.release()
         (self.output / _LOCK_FILE).unlink(missing_ok=True)
-        if replaced.exists():
+        if replaces:
             shutil.rmtree(replaced)
         return Run(self.output, complete)
 
+    @property
+    def can_continue(self) -> bool:
+        """Whether there is training to continue from."""
+        return (self.partial / CHECKPOINT_FOLDER).exists()
+
     def abandon(self) -> None:
-        """Remove what bad input left behind, unless there is training to continue from."""
-        if not (self.partial / CHECKPOINT_FOLDER).exists():
+        """Remove what a failure left behind, unless there is training to continue from."""
+        if not self.can_continue:
             shutil.rmtree(self.partial, ignore_errors=True)
+            self._remove_made_parents()
 
     def release(self) -> None:
         """Give the lock back; safe to call twice."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _remove_made_parents(self) -> None:
+        for parent in self._made:
+            with suppress(OSError):  # not empty, or not made
+                parent.rmdir()
 
     def _take_lock(self) -> None:
         lock = (self.partial / _LOCK_FILE).open("wb")
@@ -213,21 +258,41 @@ def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
     temporary.replace(path)
 
 
-def _read_environment(folder: Path) -> dict[str, Any]:
-    path = folder / ENVIRONMENT_FILE
+def read_started(folder: Path) -> dict[str, Any]:
+    """What an unfinished run wrote of itself when it began.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return _read_object(folder / ENVIRONMENT_FILE)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     try:
-        environment: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{folder}: no complete run: {ENVIRONMENT_FILE} is missing") from None
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(environment, dict):
+        raise _unreadable(path, error) from None
+    if not isinstance(content, dict):
         raise RunError(f"{path}: is not what was written")
-    return environment
+    return content
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> RunError:
+    if isinstance(error, FileNotFoundError):
+        return RunError(f"{path.parent}: the run is incomplete: {path.name} is missing")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return RunError(f"{path}: is damaged and cannot be read: {reason}")
 
 
 def _looks_like_a_run(folder: Path) -> bool:
     return folder.is_dir() and (folder / RECIPE_FILE).is_file()
+
+
+def _is_partial(folder: Path) -> bool:
+    """Whether a folder is an unfinished run, or one that was stopped before its first file."""
+    if not folder.is_dir():
+        return False
+    return _looks_like_a_run(folder) or {path.name for path in folder.iterdir()} <= {_LOCK_FILE}
 
 
 def _empty(folder: Path) -> None:

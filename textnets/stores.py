@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,21 @@ class Store:
         }
 
 
+def check_store_place(folder: Path, *, overwrite: bool) -> None:
+    """Refuse what would destroy something. Nothing is written.
+
+    Raises:
+        RunError: the folder is there already, or is no store.
+    """
+    if folder.exists() and not (folder / _STORE_FILE).is_file():
+        raise RunError(
+            f"{folder}: exists and holds no stored ids, so it is left alone, even with "
+            "--overwrite; choose another folder"
+        )
+    if folder.exists() and not overwrite:
+        raise RunError(f"{folder}: exists already; --overwrite replaces it")
+
+
 def write_store(
     folder: Path,
     task: Task[Any],
@@ -61,13 +77,27 @@ def write_store(
     Raises:
         RunError: the folder is there already, or is no store.
     """
-    if folder.exists() and not overwrite:
-        raise RunError(f"{folder}: exists already; --overwrite replaces it")
-    if folder.exists() and not (folder / _STORE_FILE).is_file():
-        raise RunError(f"{folder}: holds no stored ids, so --overwrite leaves it alone")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    check_store_place(folder, overwrite=overwrite)
+    # Not NAME.partial: that may be an unfinished run.
+    partial = folder.with_name(f".{folder.name}.store-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        _write_files(partial, task, encoded, fingerprints)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_files(
+    partial: Path,
+    task: Task[Any],
+    encoded: Mapping[str, EncodedSplit],
+    fingerprints: Mapping[str, Mapping[str, str]],
+) -> None:
     write_recipe(partial / RECIPE_FILE, task.recipe)
     task.save(partial)
     for name, split in encoded.items():
@@ -81,9 +111,6 @@ def write_store(
             "splits": [name for name in SPLITS if name in encoded],
         },
     )
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
 
 
 def open_store(folder: Path, task: Task[Any]) -> Store:

@@ -65,9 +65,8 @@ class Document:
 
     def is_refused(self, problem: Problem) -> bool:
         """Whether a problem is only about a value that was refused already."""
-        return any(
-            problem.path == name or problem.path.startswith(f"{name}.") for name in self.refused
-        )
+        path = f"{problem.path}."
+        return any(path[:end] in self.refused for end, sign in enumerate(path) if sign == ".")
 
 
 def read_document(path: Path) -> Document:
@@ -249,7 +248,7 @@ class _Reader:
         if kind == "Scalar":
             value = self._scalar(event, path)
         elif len(path) >= _MAX_DEPTH:
-            raise _NotReadableError("nested too deeply", _position(event))
+            raise _too_deep(event)
         elif kind == "MappingStart":
             value = self._mapping(path)
         else:
@@ -291,6 +290,8 @@ class _Reader:
             depth += _kind(event).endswith("Start") - _kind(event).endswith("End")
             if depth == 0:
                 return
+            if depth > _MAX_DEPTH:
+                raise _too_deep(event)
             event = next(self._events)
 
     def _list(self, path: KeyPath) -> list[Any]:
@@ -330,6 +331,10 @@ class _Reader:
             self.refused.add(name)
             line, column = self.positions.get(path, _position(event))
             self.problems.append(Problem(name, message, line, column))
+
+
+def _too_deep(event: Any) -> _NotReadableError:
+    return _NotReadableError("nested too deeply", _position(event))
 
 
 def _kind(event: Any) -> str:

@@ -66,14 +66,10 @@ def readable_problems(
     for found in error.errors(include_url=False):
         detail: dict[str, Any] = {**found}
         by_key.setdefault(_key_path(given, detail), []).append(detail)
-    by_key = {
-        path: details
-        for path, details in by_key.items()
-        if not _other_branch(path, details, by_key)
-    }
     return [
         document.problem((name, *path), _message(kind, path, details, _value_at(given, path)))
         for path, details in by_key.items()
+        if not _other_branch(path, details, by_key)
     ]
 
 
@@ -96,11 +92,9 @@ def _key_path(given: Any, detail: Mapping[str, Any]) -> KeyPath:
 
 def _value_at(given: Any, path: KeyPath) -> Any:
     for part in path:
-        if isinstance(given, dict) and part in given:
-            given = given[part]
-        elif isinstance(given, list) and isinstance(part, int) and part < len(given):
-            given = given[part]
-        else:
+        try:
+            given = given[part] if isinstance(given, dict | list) else _ABSENT
+        except (KeyError, IndexError, TypeError):
             return _ABSENT
     return given
 
@@ -149,7 +143,7 @@ def _expected(detail: Mapping[str, Any]) -> str:
         return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     if kind in _BOUNDS:
         words, limit = _BOUNDS[kind]
-        return words.format(detail["ctx"][limit])
+        return words.format(f"{detail['ctx'][limit]:g}")
     return str(detail["msg"]).removeprefix("Input should be ")
 
 

@@ -81,7 +81,7 @@ def check_document(
     datasets: Mapping[str, Mapping[str, Any]],
 ) -> Recipe:
     """Check a document that was read already; see :func:`read_recipe`."""
-    problems = [*document.problems, *_unknown_sections(document)]
+    problems = _unknown_sections(document)
     schema = _find_task(document, tasks, problems)
     _fill_in_dataset(document, datasets, problems)
     sections: dict[str, Any] = {"task": document.data.get("task")}
@@ -94,8 +94,10 @@ def check_document(
     sections["seed"] = _check_seed(document, problems)
     if document.data.get("claim") is not None:
         sections["claim"] = _check_section(document, "claim", Claim, problems)
-    if problems:
-        raise RecipeError(document.source, _in_file_order(document, problems))
+    problems = [problem for problem in problems if not document.is_refused(problem)]
+    if problems or document.problems:
+        found = sorted([*document.problems, *problems], key=_by_position)
+        raise RecipeError(document.source, found)
     return Recipe(**sections, path=path)
 
 
@@ -228,11 +230,6 @@ def _misfit(name: Any, schema: TaskSchema) -> str | None:
     return None
 
 
-def _in_file_order(document: Document, problems: list[Problem]) -> list[Problem]:
-    """As a reader meets them; what has no place in the file comes last."""
-    kept = [
-        problem
-        for problem in problems
-        if problem in document.problems or not document.is_refused(problem)
-    ]
-    return sorted(kept, key=lambda problem: (problem.line or 10**9, problem.column or 0))
+def _by_position(problem: Problem) -> tuple[int, int]:
+    """In file order; what has no place in the file comes last."""
+    return (problem.line or 10**9, problem.column or 0)

@@ -150,6 +150,10 @@ class ClassificationTask(Task[LabelledTexts]):
         return {"loss": True, **dict.fromkeys(multi if self.data.multi_label else single, False)}
 
     @property
+    def score_names(self) -> tuple[str, ...]:
+        return (*super().score_names, *(() if self.data.multi_label else ("log_loss",)))
+
+    @property
     def training_metrics(self) -> tuple[str, ...]:
         return () if self.data.multi_label else ("accuracy",)
 
@@ -170,7 +174,10 @@ class ClassificationTask(Task[LabelledTexts]):
         return splits
 
     def read_file(self, path: Path) -> LabelledTexts:
-        return self._read(path, Progress())
+        examples = self._read(path, Progress())
+        if self.labels:
+            self._check_known(examples, set(self.labels), f"{path}:")
+        return examples
 
     def read_inputs(self, path: Path) -> Iterable[str]:
         for row in read_rows(path, columns=[self.data.text], file_format=self.data.format):
@@ -232,17 +239,16 @@ class ClassificationTask(Task[LabelledTexts]):
             )
         for split in ("validation", "test"):
             if split in splits:
-                self._check_known(splits[split], known, files.get(split, files["train"]), split)
+                path = files.get(split, files["train"])
+                self._check_known(splits[split], known, f"{path}: the {split} split")
         self._check_class_weights(known)
 
-    def _check_known(
-        self, examples: LabelledTexts, known: set[str], path: Path, split: str
-    ) -> None:
+    def _check_known(self, examples: LabelledTexts, known: set[str], where: str) -> None:
         found = {label for labels in examples.labels for label in labels}
         if unknown := sorted(found - known):
             named = ", ".join(repr(label) for label in unknown)
             raise DataError(
-                f"{path}: the {split} split has labels that the training split lacks: {named}; "
+                f"{where} has labels that the training split lacks: {named}; "
                 f"known: {_shorten(sorted(known))}"
             )
 
@@ -303,17 +309,18 @@ class ClassificationTask(Task[LabelledTexts]):
     ) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
         """``<int32>[examples]``, or ``<float32>[examples, classes]`` in multi-label."""
         ids = {label: index for index, label in enumerate(self.labels)}
-        try:
-            if not self.data.multi_label:
-                return np.array([ids[label] for (label,) in labels], dtype=np.int32)
-            targets = np.zeros((len(labels), len(self.labels)), dtype=np.float32)
-            for row, row_labels in enumerate(labels):
-                targets[row, [ids[label] for label in row_labels]] = 1.0
-            return targets
-        except KeyError as error:
+        if unknown := sorted({label for row_labels in labels for label in row_labels} - set(ids)):
+            named = ", ".join(repr(label) for label in unknown)
             raise DataError(
-                f"the label {error} is not one of the model's: {_shorten(self.labels)}"
-            ) from None
+                f"the data has labels that the model does not know: {named}; "
+                f"known: {_shorten(self.labels)}"
+            )
+        if not self.data.multi_label:
+            return np.array([ids[label] for (label,) in labels], dtype=np.int32)
+        targets = np.zeros((len(labels), len(self.labels)), dtype=np.float32)
+        for row, row_labels in enumerate(labels):
+            targets[row, [ids[label] for label in row_labels]] = 1.0
+        return targets
 
     # --- Model ---
 

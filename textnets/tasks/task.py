@@ -107,6 +107,11 @@ class Task(ABC, Generic[ExamplesT]):
         """Validation metrics by name, and whether lower is better."""
 
     @property
+    def score_names(self) -> tuple[str, ...]:
+        """Metrics that :meth:`score` gives, which a claim may be about."""
+        return tuple(name for name in self.metrics if name != "loss")
+
+    @property
     @abstractmethod
     def training_metrics(self) -> tuple[str, ...]:
         """Metrics on the training split besides the loss."""

@@ -72,7 +72,7 @@ class RaggedIds:
         offsets = open_array(folder / f"{name}.offsets.npy")
         if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
             raise DataError(f"{folder}: the stored ids of '{name}' do not fit their offsets")
-        return cls(ids, offsets)
+        return cls(ids, offsets.astype(np.int64, copy=False))
 
 
 def join_rows(rows: Iterable[Sequence[int] | IntArray]) -> RaggedIds:

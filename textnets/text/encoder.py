@@ -139,9 +139,7 @@ class TextEncoder:
         """The tokens of some texts as the model sees them, BOS and EOS included."""
         encoded = self.encode(texts)
         named = self._tokens_batch(encode_strings(texts)).to_list()
-        return [
-            self._name(words, encoded.row(index).tolist()) for index, words in enumerate(named)
-        ]
+        return [self._name(words, encoded.row(index).tolist()) for index, words in enumerate(named)]
 
     # --- Graph ---
 

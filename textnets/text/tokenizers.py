@@ -16,15 +16,17 @@ from typing import Any
 
 from textnets.errors import DataError, InputError, MissingExtraError
 from textnets.recipe.sections import TextSection
-from textnets.text.vocabulary import Vocabulary, build_vocabulary
+from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
 
 CHUNK = 1024  # texts a call of the graph: large enough to hide its overhead
 SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets no limit
 SENTENCEPIECE_FILE = "tokenizer.model"
 
-# U+FDD0 is a Unicode noncharacter, reserved for internal use: no text has it.
-_INNER_APOSTROPHE = "\ufdd0"
+# U+FDD0 is a Unicode noncharacter, reserved for internal use: it marks places in a text, and
+# a text that holds one has a blank there.
+_MARK = "\ufdd0"
 _WORD = r"\p{L}\p{M}\p{N}_"
+_WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
 _BLANK = r"[\p{Z}\p{Cc}\x{FDD0}]+"
 
 
@@ -44,9 +46,10 @@ class WhitespaceTokenizer(Tokenizer):
     """Splits on Unicode white space."""
 
     def split(self, texts: Any) -> Any:
-        import tensorflow_text
+        import tensorflow as tf
 
-        return tensorflow_text.WhitespaceTokenizer().tokenize(texts)
+        # tensorflow_text's own tokenizer cuts U+00A0 and other wide blanks in half.
+        return tf.strings.split(tf.strings.regex_replace(texts, _WHITE_SPACE, " "))
 
 
 class WordTokenizer(Tokenizer):
@@ -62,11 +65,9 @@ class WordTokenizer(Tokenizer):
 
         texts = tf.strings.regex_replace(texts, _BLANK, " ")
         for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
-            texts = tf.strings.regex_replace(
-                texts, f"([{_WORD}])['’]([{_WORD}])", rf"\1{_INNER_APOSTROPHE}\2"
-            )
-        texts = tf.strings.regex_replace(texts, f"[^{_WORD} {_INNER_APOSTROPHE}]", r" \0 ")
-        texts = tf.strings.regex_replace(texts, _INNER_APOSTROPHE, "'")
+            texts = tf.strings.regex_replace(texts, f"([{_WORD}])['’]([{_WORD}])", rf"\1{_MARK}\2")
+        texts = tf.strings.regex_replace(texts, f"[^{_WORD} {_MARK}]", r" \0 ")
+        texts = tf.strings.regex_replace(texts, _MARK, "'")
         return tf.strings.split(texts)
 
 
@@ -88,14 +89,14 @@ class RegexTokenizer(Tokenizer):
 
     def split(self, texts: Any) -> Any:
         import tensorflow as tf
-        import tensorflow_text
 
-        # Matches are set between separators that no text has, then cut out.
-        marked = tf.strings.regex_replace(
-            texts, f"({self._pattern})", rf"{_INNER_APOSTROPHE}+\1{_INNER_APOSTROPHE}-"
-        )
-        pieces = tensorflow_text.regex_split(marked, _INNER_APOSTROPHE)
-        kept = tf.ragged.boolean_mask(pieces, tf.strings.substr(pieces, 0, 1) == "+")
+        # Matches are set between marks, then cut out.
+        texts = tf.strings.regex_replace(texts, _MARK, " ")
+        marked = tf.strings.regex_replace(texts, f"({self._pattern})", rf"{_MARK}+\1{_MARK}-")
+        pieces = tf.strings.split(marked, _MARK)
+        # A match may be empty (of \b or ^), and an empty token is none.
+        is_token = tf.strings.regex_full_match(pieces.flat_values, r"(?s)\+.+")
+        kept = tf.ragged.boolean_mask(pieces, pieces.with_flat_values(is_token))
         return kept.with_flat_values(tf.strings.substr(kept.flat_values, 1, -1))
 
     def _check(self) -> None:
@@ -110,8 +111,7 @@ class RegexTokenizer(Tokenizer):
             raise InputError(message) from None
         if bool(empty):
             raise InputError(
-                f"text.pattern matches the empty text, so it cuts no tokens, "
-                f"was: {self._pattern!r}"
+                f"text.pattern matches the empty text, so it cuts no tokens, was: {self._pattern!r}"
             )
 
 
@@ -135,7 +135,8 @@ class WordpieceTokenizer(Tokenizer):
 
 
 class SentencepieceTokenizer(Tokenizer):
-    """Pieces of raw text, blanks included as ``▁`` (Kudo & Richardson 2018)."""
+    """Pieces of raw text, blanks included as ``▁`` (Kudo & Richardson 2018). A run of blanks,
+    line breaks and control characters is one blank."""
 
     def __init__(self, model: bytes) -> None:
         import tensorflow_text
@@ -144,7 +145,9 @@ class SentencepieceTokenizer(Tokenizer):
         self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=_string_type())
 
     def split(self, texts: Any) -> Any:
-        return self._pieces.tokenize(texts)
+        import tensorflow as tf
+
+        return self._pieces.tokenize(tf.strings.regex_replace(texts, _BLANK, " "))
 
     def files(self) -> dict[str, bytes]:
         return {SENTENCEPIECE_FILE: self._model}
@@ -157,7 +160,8 @@ def normalizer(section: TextSection) -> Callable[[Any], Any]:
 
     def normalize(texts: Any) -> Any:
         # Bytes that are no UTF-8 become U+FFFD, so that no later operation fails on them.
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=False)
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+        texts = tf.strings.regex_replace(texts, r"\x00", " ")  # where tf.strings.lower would stop
         if section.normalize != "none":
             texts = tensorflow_text.normalize_utf8(texts, section.normalize.upper())
         return tf.strings.lower(texts, encoding="utf-8") if section.lowercase else texts
@@ -215,9 +219,7 @@ _PLAIN: dict[str, Callable[[], Tokenizer]] = {
 }
 
 
-def count_tokens(
-    section: TextSection, tokenizer: Tokenizer, texts: Iterable[str]
-) -> Counter[str]:
+def count_tokens(section: TextSection, tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
     """How often each token of the tokenizer stands in the texts."""
     import tensorflow as tf
 
@@ -248,7 +250,9 @@ def encode_strings(texts: Sequence[str]) -> Any:
     import tensorflow as tf
 
     return tf.constant(
-        [text.encode("utf-8", "surrogatepass") for text in texts], dtype=tf.string, shape=[len(texts)]
+        [text.encode("utf-8", "surrogatepass") for text in texts],
+        dtype=tf.string,
+        shape=[len(texts)],
     )
 
 
@@ -263,23 +267,16 @@ def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
 
     if not counts:
         raise DataError("the training split holds no token: every text is empty or blank")
+    size = (section.max_tokens or SUBWORD_TOKENS) - len(SPECIAL_TOKENS)
     pieces = learner.learn(
         sorted(counts.items(), key=lambda item: (-item[1], item[0])),
-        learner.Params(
-            upper_thresh=10_000_000,
-            lower_thresh=max(2, section.min_count),
-            num_iterations=4,
-            max_input_tokens=5_000_000,
-            max_token_length=50,
-            max_unique_chars=1_000,
-            vocab_size=(section.max_tokens or SUBWORD_TOKENS) - 4,
-            slack_ratio=0.05,
-            include_joiner_token=True,
-            joiner="##",
-            reserved_tokens=[],
-        ),
+        vocab_size=size,
+        reserved_tokens=[],
+        lower_thresh=max(2, section.min_count),
+        max_unique_chars=max(1, min(1_000, size // 2)),  # each stands twice: a and ##a
     )
-    return Vocabulary(dict.fromkeys(piece for piece in pieces if piece))
+    # The learner may miss the size by a little; characters come first, so none is lost.
+    return Vocabulary(list(dict.fromkeys(filter(None, pieces)))[:size])
 
 
 def _learn_sentencepiece(
@@ -295,6 +292,7 @@ def _learn_sentencepiece(
 
     model = io.BytesIO()
     normalize = normalizer(section)
+    sentencepiece.set_min_log_level(2)
     lines = (
         text.decode("utf-8").replace("\n", " ")
         for chunk in chunks(texts)

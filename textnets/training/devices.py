@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from textnets.errors import InputError, MissingExtraError, TextnetsError
@@ -63,7 +66,7 @@ def prepare_device(wanted: str = "auto") -> Device:
     start = {"tensorflow": _start_tensorflow, "jax": _start_jax}.get(backend)
     if start is None:
         raise InputError(f"KERAS_BACKEND: textnets runs on tensorflow and jax, was: {backend!r}")
-    with _quiet_start():
+    with _interrupts_held(), _quiet_start():
         found = start(kind, index)
         import keras  # noqa: F401
     if found is None:
@@ -119,6 +122,22 @@ def _why(found: str, asked: str) -> str:
     if asked != "auto":
         return "asked for"
     return "the first GPU found" if found == "gpu" else "no GPU found"
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C act after the block: modules that TensorFlow imports swallow the exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[FrameType | None] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

@@ -62,10 +62,6 @@ def tokenize(
     if store is not None:
         write_coverage(store_ids(source, store, overrides, overwrite=overwrite, progress=progress))
         return
-    if is_run:
-        task = load_task(source)
-    else:
-        task = learn_task(source, overrides, progress=progress)
-    write_tokens(
-        task.tokens, read_texts(file, texts, task, quiet=quiet), output_format, quiet=quiet
-    )
+    task = load_task(source) if is_run else learn_task(source, overrides, progress=progress)
+    chosen = read_texts(file, texts, task, quiet=quiet)
+    write_tokens(task.tokens, chosen, output_format, quiet=quiet)

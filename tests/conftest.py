@@ -57,6 +57,7 @@ RNN_MODEL = """\
 model:
   builder: rnn_classifier
   embedding_width: 8
+  cell: gru
   units: [6]
   dropout: 0.2
   recurrent_dropout: 0.1

@@ -159,7 +159,7 @@ def test_stored_ids_are_not_overwritten_unasked(make_recipe: MakeRecipe) -> None
         store_ids(recipe, "store")
     store_ids(recipe, "store", overwrite=True)
     Path("notes").mkdir()
-    with pytest.raises(RunError, match="leaves it alone"):
+    with pytest.raises(RunError, match="left alone"):
         store_ids(recipe, "notes", overwrite=True)
 
 

@@ -11,7 +11,7 @@ import json
 import platform
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -47,12 +47,14 @@ from textnets.tasks.task import BaselineScore, Fact, Outputs
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
 from textnets.training.devices import Device, precision, prepare_device
-from textnets.training.fitting import FitPlan, Monitor, TrainingState, fit
+from textnets.training.fitting import FitPlan, Measure, Monitor, TrainingState, fit
 from textnets.training.inference import predict_all
 from textnets.training.interrupts import InterruptedTrainingError
 from textnets.training.optimizers import build_optimizer
+from textnets.training.steps import forward
 
 Overrides = Sequence[str] | Mapping[str, Any]
+OutputsOf = Callable[[EncodedSplit], Outputs]
 
 _PACKAGES = (
     "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
@@ -143,17 +145,18 @@ def train(
         else:
             encoded = stored.load(task, folder)
         model, kernel = _build_model(task, found, progress)
+        outputs_of = _outputs_of(task, model, progress)
         state = fit(
             model,
             dataclasses.replace(encoded["train"], weights=task.train_weights(encoded["train"])),
             plan,
             folder=folder,
-            measure=_validation_measure(task, model, encoded),
+            measure=_validation_measure(task, outputs_of, encoded),
             resume=resume,
             progress=progress,
         )
         _save_model(model, folder / MODEL_FILE)
-        evaluation = _evaluate(task, model, folder, splits, encoded, progress)
+        evaluation, tables = _evaluate(task, outputs_of, folder, splits, encoded, progress)
         environment = {
             **started,
             "recurrent_kernel": kernel,
@@ -163,7 +166,7 @@ def train(
             "stopped": state.stopped,
             "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
         }
-        _write_report(task, folder, splits, encoded, evaluation, state, plan, environment)
+        _write_report(task, folder, evaluation, tables, state, plan, environment)
         return TrainResult(target.finish(environment), evaluation, task.headline, state)
     except KeyboardInterrupt:  # after the last epoch; while fitting, fit() sees to it
         if target.can_continue:
@@ -357,26 +360,22 @@ def _assemble(task: Task[Any], progress: Progress) -> Any:
         return builder(**task.recipe.builder_parameters, **task.sizes(progress))
 
 
-def _validation_measure(task: Task[Any], model: Any, encoded: Mapping[str, EncodedSplit]) -> Any:
+def _validation_measure(
+    task: Task[Any], outputs_of: OutputsOf, encoded: Mapping[str, EncodedSplit]
+) -> Measure | None:
     if "validation" not in encoded:
         return None
     split = encoded["validation"]
 
     def measure() -> dict[str, float]:
-        return task.measure(_outputs(task, model, split), split)
+        return task.measure(outputs_of(split), split)
 
     return measure
 
 
-def _outputs(
-    task: Task[Any], model: Any, split: EncodedSplit, progress: Progress | None = None
-) -> Outputs:
-    return predict_all(
-        model,
-        split.inputs,
-        bucket_width=task.recipe.training.bucket_width,
-        progress=progress,
-    )
+def _outputs_of(task: Task[Any], model: Any, progress: Progress) -> OutputsOf:
+    compiled, width = forward(model), task.recipe.training.bucket_width
+    return lambda split: predict_all(compiled, split.inputs, bucket_width=width, progress=progress)
 
 
 def _save_model(model: Any, path: Path) -> None:
@@ -417,7 +416,7 @@ def evaluate(
     else:
         name, examples, baselines = str(data), task.read_file(Path(data)), []
     split, _ = task.encode(examples, progress, "encoding")
-    outputs = _outputs(task, predictor.model, split, progress)
+    outputs = predictor.outputs(split, progress)
     return SplitEvaluation(name, len(examples), task.score(outputs, split), baselines)
 
 
@@ -454,18 +453,20 @@ def _stored_baselines(run: Run, split: str) -> list[BaselineScore]:
 
 def _evaluate(
     task: Task[Any],
-    model: Any,
+    outputs_of: OutputsOf,
     folder: Path,
     splits: Mapping[str, Any],
     encoded: Mapping[str, EncodedSplit],
     progress: Progress,
-) -> SplitEvaluation | None:
+) -> tuple[SplitEvaluation | None, list[Table]]:
     """Score the best weights; the test split is touched here, once."""
-    evaluated = {}
+    evaluated, tables = {}, list[Table]()
     for name in ("validation", "test"):
         if name in encoded:
-            outputs = _outputs(task, model, encoded[name], progress)
+            outputs = outputs_of(encoded[name])
             scores = task.score(outputs, encoded[name])
+            texts = list(splits[name].texts) if name in splits else []
+            tables = task.tables(texts, outputs, encoded[name])
             evaluated[name] = SplitEvaluation(name, len(encoded[name]), scores)
             _write_predictions(task, folder, name, splits, outputs)
     last = "test" if "test" in evaluated else "validation"
@@ -481,7 +482,7 @@ def _evaluate(
             "claim": _claim_result(task, evaluated.get("test")),
         },
     )
-    return evaluated.get(last)
+    return evaluated.get(last), tables
 
 
 def _claim_result(task: Task[Any], test: SplitEvaluation | None) -> dict[str, Any] | None:
@@ -528,21 +529,14 @@ def _write_predictions(
 def _write_report(
     task: Task[Any],
     folder: Path,
-    splits: Mapping[str, Any],
-    encoded: Mapping[str, EncodedSplit],
     evaluation: SplitEvaluation | None,
+    tables: Sequence[Table],
     state: TrainingState,
     plan: FitPlan,
     environment: Mapping[str, Any],
 ) -> None:
     if evaluation is None:
         return
-    name = evaluation.split
-    tables: list[Table] = []
-    if name in splits:
-        model = _load_saved(folder)
-        outputs = _outputs(task, model, encoded[name])
-        tables = task.tables(list(splits[name].texts), outputs, encoded[name])
     rivals = {rival.name: rival.scores for rival in evaluation.baselines}
     scores = {
         system: {metric: found.as_dict() for metric, found in found_scores.items()}
@@ -550,7 +544,7 @@ def _write_report(
     }
     report = Report(
         title=task.recipe.name,
-        task=f"{task.name}, {evaluation.examples:,} examples of the {name} split",
+        task=f"{task.name}, {evaluation.examples:,} examples of the {evaluation.split} split",
         headline_metric=task.headline,
         scores=scores,
         history=state.history,
@@ -561,12 +555,6 @@ def _write_report(
         facts=_report_facts(environment, evaluation),
     )
     (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
-
-
-def _load_saved(folder: Path) -> Any:
-    from textnets.predictor import load_model
-
-    return load_model(folder / MODEL_FILE)
 
 
 def _report_facts(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textnets.errors import RunError
+from textnets.progress import Progress
 from textnets.run import Run, open_run
 from textnets.tasks import Task, read_task
 from textnets.tasks.task import Outputs, Prediction
@@ -15,6 +16,7 @@ from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
 from textnets.training.devices import prepare_device
 from textnets.training.inference import predict_all
+from textnets.training.steps import forward
 
 _CHUNK = 1024  # texts held at a time in a stream
 
@@ -28,6 +30,7 @@ class Predictor:
 
     def __init__(self, run: Run, task: Task[Any], model: Any) -> None:
         self.run, self.task, self.model = run, task, model
+        self._forward = forward(model)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Predictor:
@@ -69,10 +72,10 @@ class Predictor:
         """The tokens of some texts as the model sees them."""
         return self.task.tokens(texts)
 
-    def outputs(self, split: EncodedSplit) -> Outputs:
+    def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Outputs:
         """The model's raw outputs for encoded examples: ``<float32>[examples, ...]``."""
         width = self.task.recipe.training.bucket_width
-        return predict_all(self.model, split.inputs, bucket_width=width)
+        return predict_all(self._forward, split.inputs, bucket_width=width, progress=progress)
 
 
 def load_model(path: Path) -> Any:
@@ -90,6 +93,4 @@ def load_model(path: Path) -> Any:
     except Exception as error:  # Keras raises many kinds for a file that is not its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(f"{path}: the model cannot be loaded: {reason}") from None
-    # XLA compiles again for each new length; ordinary graphs do not.
-    model.jit_compile = False
     return model

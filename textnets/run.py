@@ -129,6 +129,8 @@ class RunTarget:
     def __init__(self, output: Path) -> None:
         # "." and ".." have no name that a folder beside them could be called after.
         self.output = output if output.name not in ("", "..") else output.resolve()
+        if not self.output.name:
+            raise RunError(f"{output}: is no place for a run; choose another --output DIR")
         self.partial = partial_folder(self.output)
         self._lock: IO[bytes] | None = None
         self._made: list[Path] = []  # parents that were not there, innermost first

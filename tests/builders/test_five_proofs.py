@@ -18,9 +18,6 @@ import pytest
 
 import textnets.layers
 
-# Keras 3.15 reads its variables in a way that NumPy 2.4 warns of, whenever it saves.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 REPOSITORY = Path(textnets.layers.__file__).parents[2]
 
 # What a program that only predicts would do.

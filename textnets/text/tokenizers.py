@@ -20,6 +20,8 @@ from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabular
 
 CHUNK = 1024  # texts a call of the graph: large enough to hide its overhead
 SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets no limit
+_PIECE_WORDS = 30_000  # the most frequent words, which wordpieces are learned from
+_PIECE_COUNT_RANGE = 4
 SENTENCEPIECE_FILE = "tokenizer.model"
 
 # U+FDD0 is a Unicode noncharacter, reserved for internal use: it marks places in a text, and
@@ -268,14 +270,20 @@ def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
     if not counts:
         raise DataError("the training split holds no token: every text is empty or blank")
     size = (section.max_tokens or SUBWORD_TOKENS) - len(SPECIAL_TOKENS)
+    words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    # The learner searches the least count of a piece. Every word seen as often is a piece, so
+    # it is not below the count of the last word that fits; nor was it ever far above.
+    least = max(2, section.min_count, words[min(size, len(words)) - 1][1])
     pieces = learner.learn(
-        sorted(counts.items(), key=lambda item: (-item[1], item[0])),
+        words,
         vocab_size=size,
         reserved_tokens=[],
-        lower_thresh=max(2, section.min_count),
+        lower_thresh=least,
+        upper_thresh=_PIECE_COUNT_RANGE * least,
+        max_input_tokens=_PIECE_WORDS,
         max_unique_chars=max(1, min(1_000, size // 2)),  # each stands twice: a and ##a
     )
-    # The learner may miss the size by a little; characters come first, so none is lost.
+    # Where the search ends above the size, the rarest pieces go: characters come first.
     return Vocabulary(list(dict.fromkeys(filter(None, pieces)))[:size])
 
 

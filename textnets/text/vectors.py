@@ -6,7 +6,6 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +62,8 @@ def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVector
 def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     with path.open("rb") as file:
         zipped = file.read(2) == _GZIP
-    opened: IO[bytes] = gzip.open(path) if zipped else path.open("rb")
-    with opened as stream:
+        file.seek(0)
+        stream = gzip.open(file) if zipped else file  # noqa: SIM115
         for number, line in enumerate(stream, 1):
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
             if text:

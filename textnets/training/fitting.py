@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
@@ -25,6 +27,7 @@ from textnets.text.corpus import EncodedSplit
 from textnets.training import checkpoints
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
+from textnets.training.steps import train_step
 
 Measure = Callable[[], Mapping[str, float]]
 
@@ -151,7 +154,10 @@ class _Fitting:
         self.state = TrainingState()
         self.best: checkpoints.Arrays | None = None
         self.last_checkpoint = time.monotonic()
+        self.lengths = train.lengths
         model.optimizer.build(model.trainable_variables)
+        _, targets, weights = train.batch(np.zeros(1, np.int64), self.section.bucket_width)
+        self.step = train_step(model, targets, weights)
 
     # --- The story ---
 
@@ -169,7 +175,7 @@ class _Fitting:
     def _train_epoch(self) -> None:
         state = self.state
         batches = training_batches(
-            self.train.lengths,
+            self.lengths,
             batch_size=self.section.batch_size,
             bucket_width=self.section.bucket_width,
             seed=self.plan.seed,
@@ -193,13 +199,12 @@ class _Fitting:
             plateau_drops=state.plateau_drops,
         )
         self.model.optimizer.learning_rate = rate
-        width = padded_width(int(self.train.lengths[rows].max()), self.section.bucket_width)
-        inputs, targets, weights = self.train.batch(rows, width)
-        logs = self.model.train_on_batch(inputs, targets, sample_weight=weights, return_dict=True)
+        width = padded_width(int(self.lengths[rows].max()), self.section.bucket_width)
+        logs = self.step(*self.train.batch(rows, width))
         if not math.isfinite(logs["loss"]):
-            self._stop_at_bad_loss(float(logs["loss"]), rate)
+            self._stop_at_bad_loss(logs["loss"], rate)
         for name, value in sorted(logs.items(), key=lambda item: item[0] != "loss"):
-            state.sums[name] = state.sums.get(name, 0.0) + float(value) * len(rows)
+            state.sums[name] = state.sums.get(name, 0.0) + value * len(rows)
         state.seen += len(rows)
         state.batch += 1
         state.step += 1

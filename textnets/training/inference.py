@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +10,14 @@ import numpy.typing as npt
 from textnets.progress import Progress
 from textnets.text.batches import padded_width, prediction_batches
 from textnets.text.corpus import RaggedIds, pad_inputs
+from textnets.training.steps import Forward
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
 _TOKENS_PER_BATCH = 64 * 256
 
 
 def predict_all(
-    model: Any,
+    forward: Forward,
     inputs: Mapping[str, RaggedIds],
     *,
     bucket_width: int = 16,
@@ -27,7 +27,7 @@ def predict_all(
     """The model's output for each example, in the order of the examples.
 
     Args:
-        model: a ``keras.Model`` with the named inputs ``<int32>[batch, length]``.
+        forward: a model's, see :func:`textnets.training.steps.forward`.
         inputs: ragged ids by input name.
         bucket_width: batches are padded to a multiple of this.
 
@@ -40,21 +40,18 @@ def predict_all(
     with (progress or Progress()).steps(label, len(first), "examples") as step:
         for rows in _batches(lengths, bucket_width):
             width = padded_width(int(lengths[rows].max()), bucket_width)
-            batch = pad_inputs(inputs, rows, width)
-            found = np.asarray(model.predict_on_batch(batch), dtype=np.float32)
+            found = forward(pad_inputs(inputs, rows, width)).astype(np.float32, copy=False)
             if outputs is None:
                 outputs = np.empty((len(first), *found.shape[1:]), np.float32)
             outputs[rows] = found
             step.advance(len(rows))
     if outputs is None:
-        return np.zeros((0, *model.output_shape[1:]), np.float32)
+        raise ValueError("there are no examples to predict")
     return outputs
 
 
 def _batches(lengths: npt.NDArray[np.int64], bucket_width: int) -> list[npt.NDArray[np.int64]]:
     """Batches of similar length and of about as many tokens each."""
-    if len(lengths) == 0:
-        return []
     batches = []
     for rows in prediction_batches(lengths, batch_size=1024):
         width = padded_width(int(lengths[rows].max()), bucket_width)

@@ -1,0 +1,96 @@
+"""Help, misspelt names, and what they do not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import listing, refuse, succeed
+
+VERBS = ("train", "evaluate", "predict", "tokenize", "check", "recipes", "data", "schema")
+HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "jax", "requests", "pooch")
+
+LOADED = """
+import sys
+from textnets_cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as exit_:
+    print(exit_.code, *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def loaded_by(*words: str) -> tuple[int, set[str]]:
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True
+    )
+    code, *modules = ended.stderr.splitlines()[-1].split()
+    return int(code), set(modules)
+
+
+def test_without_words_the_help_is_shown() -> None:
+    assert succeed().out == succeed("--help").out
+
+
+def test_help_names_every_verb_in_the_order_of_use() -> None:
+    out = succeed("--help").out
+    listed = [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line]
+    assert tuple(listed[: len(VERBS)]) == VERBS
+    assert "..." not in out.partition("Commands:")[2], "a summary is cut off"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(verb: str) -> None:
+    out = succeed(verb, "--help").out
+    assert out.startswith(f"Usage: textnets {verb} ")
+    assert out == succeed(verb, "-h").out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [(), *((verb,) for verb in VERBS)])
+def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
+    code, modules = loaded_by(*words, "--help")
+    assert code == 0
+    assert not modules & {*HEAVY, "rich", "pydantic", "ruamel.yaml"}
+
+
+@pytest.mark.parametrize(("verb", "expected"), [("recipes", 0), ("schema", 0), ("train", 2)])
+def test_lists_and_refusals_load_no_framework(verb: str, expected: int, tmp_path: Path) -> None:
+    words = [verb]
+    if verb == "train":
+        (tmp_path / "bad.yaml").write_text("task: classification\nepochs: 3\n")
+        words.append(str(tmp_path / "bad.yaml"))
+    code, modules = loaded_by(*words)
+    assert code == expected
+    assert not modules & {"tensorflow", "keras", "sklearn", "jax", "requests"}
+
+
+def test_version() -> None:
+    assert succeed("--version").out == "textnets 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("trian", "x.yaml"), "Did you mean 'train'?"),
+        (("train", "x.yaml", "--ouput", "y"), "Did you mean '--output'?"),
+        (("predict",), "Missing argument 'RUN'"),
+        (("evaluate", "run", "--format", "yaml"), "is not one of 'text', 'json'"),
+        (("train", "a.yaml", "b.yaml"), "unexpected extra argument (b.yaml)"),
+        (("recipes", "--output", "x.yaml"), "name the recipe to copy"),
+        (("tokenize", "x.yaml", "--overwrite"), "--overwrite goes with --store"),
+        (("tokenize", ".", "--store", "s"), "--store goes with a RECIPE"),
+        (("tokenize", ".", "--set", "seed=1"), "--set goes with a RECIPE"),
+        (("tokenize", "x.yaml", "--store", "s", "--text", "a"), "give no other texts"),
+        (("predict", "run", "lines.txt", "--text", "a"), "two sources of texts"),
+        (("predict", "run", "--text", "\udcff"), "is not UTF-8"),
+    ],
+)
+def test_wrong_words_are_refused(words: tuple[str, ...], hint: str) -> None:
+    err = refuse(*words)
+    assert hint in err
+    assert "--help'" in err
+    assert not listing(Path())

@@ -1,0 +1,117 @@
+"""The same model gives the same numbers, whoever asks and however."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Trained, listing, refuse, succeed
+from tests.conftest import RNN_MODEL
+
+Project = Callable[..., Path]
+
+
+def stored_predictions(run: Path) -> list[dict[str, object]]:
+    lines = (run / "predictions" / "test.jsonl").read_bytes().decode().split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def test_evaluate_repeats_what_train_stored(trained: Trained) -> None:
+    before = listing(trained.run)
+    found = json.loads(succeed("evaluate", trained.run, "--format", "json").out)
+    stored = json.loads((trained.run / "evaluation.json").read_text())["splits"]["test"]
+    assert found["split"] == "test"
+    assert found["examples"] == stored["examples"]
+    assert found["scores"] == stored["scores"]
+    assert found["baselines"] == {
+        name: entry["scores"] for name, entry in stored["baselines"].items()
+    }
+    assert listing(trained.run) == before
+    assert succeed("evaluate", trained.run).lines == trained.ended.lines[:-1]
+
+
+def test_evaluate_on_another_file(trained: Trained) -> None:
+    words = ("evaluate", trained.run, "--format", "json")
+    own = json.loads(succeed(*words).out)
+    same = json.loads(succeed(*words, "--data", trained.folder / "test.csv").out)
+    assert same["scores"] == own["scores"]
+    assert same["baselines"] == {}
+    other = json.loads(succeed(*words, "--data", trained.folder / "train.csv").out)
+    assert other["examples"] == 240
+    assert other["scores"] != own["scores"]
+
+
+def test_evaluate_notices_that_the_data_has_changed(trained: Trained, tmp_path: Path) -> None:
+    moved = shutil.copytree(trained.folder, tmp_path / "moved")
+    with (moved / "test.csv").open("a") as file:
+        file.write("one more,change_pin\n")
+    # The run looks where it was trained first; there nothing has changed.
+    succeed("evaluate", moved / "runs" / "tiny")
+    environment = moved / "runs" / "tiny" / "environment.json"
+    environment.write_text(environment.read_text().replace(str(trained.folder), str(moved)))
+    err = refuse("evaluate", moved / "runs" / "tiny")
+    assert "test.csv: the test data has changed since the run was trained" in err
+    assert "--data FILE" in err
+
+
+def test_predictions_do_not_depend_on_their_company(trained: Trained) -> None:
+    stored = stored_predictions(trained.run)
+    known = {str(record["text"]): record for record in stored}
+    texts = list(known)
+    random.Random(1).shuffle(texts)
+    long = " ".join(["padding"] * 400)
+    batches = [
+        [*texts, long],
+        [long, *texts[:7]],
+        texts[:1],
+        texts[1:3],
+    ]
+    for batch in batches:
+        piped = "".join(text + "\n" for text in batch).encode()
+        out = succeed("predict", trained.run, "--format", "jsonl", stdin=piped).lines
+        records = [json.loads(line) for line in out]
+        assert [record["text"] for record in records] == batch
+        for record in records:
+            if record["text"] != long:
+                expected = known[record["text"]]
+                assert record["label"] == expected["label"]
+                assert record["probability"] == pytest.approx(expected["probability"], abs=2e-6)
+
+
+def test_predict_on_the_test_file_equals_the_stored_predictions(trained: Trained) -> None:
+    test_file = trained.folder / "test.csv"
+    lines = succeed("predict", trained.run, test_file, "--format", "jsonl").lines
+    stored = stored_predictions(trained.run)
+    assert len(lines) == len(stored) == 80
+    for line, expected in zip(lines, stored, strict=True):
+        record = json.loads(line)
+        assert record["text"] == expected["text"]
+        assert record["label"] == expected["label"]
+        assert record["probability"] == pytest.approx(expected["probability"], abs=1e-6)
+        assert sum(record["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_recurrent_model_too(project: Project) -> None:
+    recipe = project(
+        {
+            "model:\n  builder: cnn_classifier\n  embedding_width: 16\n  widths: [2, 3]\n"
+            "  maps: 8\n": RNN_MODEL,
+        }
+    )
+    succeed("train", recipe, "--set", "training.epochs=1")
+    run = Path("runs/tiny")
+    stored = {str(record["text"]): record for record in stored_predictions(run)}
+    texts = [*list(stored)[::9], "word " * 60]
+    out = succeed("predict", run, "--format", "jsonl", stdin="\n".join(texts).encode()).lines
+    for line in out[:-1]:
+        record = json.loads(line)
+        expected = stored[record["text"]]
+        assert record["probability"] == pytest.approx(expected["probability"], abs=2e-6)
+    facts = succeed("check", recipe).out
+    assert "fused GPU kernel" in facts
+    assert "recurrent_dropout" in facts

@@ -1,0 +1,99 @@
+"""One compiled call a batch: the training step and the forward pass.
+
+On TensorFlow, ``train_on_batch`` traces its graph again for the first batch of another
+width and for the last, smaller batch: three times for a recurrent net whose graph takes
+seconds. Here the graph is traced once, for every shape. Other backends compile a shape at
+a time whoever asks, so there Keras's own calls are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+TrainStep = Callable[[Any, Any, Any], dict[str, float]]
+Forward = Callable[[Any], npt.NDArray[Any]]
+
+
+def train_step(model: Any, targets: Any, weights: Any) -> TrainStep:
+    """The function that trains a compiled model on one batch.
+
+    Args:
+        model: a compiled ``keras.Model``.
+        targets: an array like those of the batches; its dtype and rank count.
+        weights: the same for sample weights, or ``None``.
+
+    Returns:
+        ``(inputs, targets, weights) -> logs``: the loss and the metrics of that batch alone.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return lambda inputs, targets, weights: {
+            name: float(value)
+            for name, value in model.train_on_batch(
+                inputs, targets, sample_weight=weights, return_dict=True
+            ).items()
+        }
+    return _tensorflow_step(model, targets, weights)
+
+
+def forward(model: Any) -> Forward:
+    """The function that gives a model's outputs for one batch of inputs."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return lambda inputs: np.asarray(model.predict_on_batch(inputs))
+    import tensorflow as tf
+
+    compiled = tf.function(
+        lambda inputs: model(inputs, training=False), input_signature=[_input_spec(model)]
+    )
+    return lambda inputs: np.asarray(compiled(inputs))
+
+
+def _tensorflow_step(model: Any, targets: Any, weights: Any) -> TrainStep:
+    import tensorflow as tf
+
+    batch = [_input_spec(model), _spec_like(targets)]
+    if weights is not None:
+        batch.append(_spec_like(weights))
+    # Metrics and loss make their variables on first sight of data, which a graph forbids.
+    model._symbolic_build(data_batch=(_example(batch[0]), targets[:1], None))
+
+    @tf.function(input_signature=[tuple(batch)], jit_compile=model.jit_compile)  # type: ignore[untyped-decorator]
+    def step(data: Any) -> Any:
+        model.reset_metrics()
+        return model.train_step(data)
+
+    def run(*data: Any) -> dict[str, float]:
+        logs = step(tuple(array for array in data if array is not None))
+        return {name: float(value) for name, value in logs.items()}
+
+    return run
+
+
+def _input_spec(model: Any) -> Any:
+    """Of one input, or of several by name; every dimension open."""
+    import tensorflow as tf
+
+    specs = {
+        tensor.name: tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
+        for tensor in model.inputs
+    }
+    return specs if len(specs) > 1 else next(iter(specs.values()))
+
+
+def _spec_like(array: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
+
+
+def _example(spec: Any) -> Any:
+    if isinstance(spec, dict):
+        return {name: _example(found) for name, found in spec.items()}
+    return np.ones([1] * len(spec.shape), spec.dtype.as_numpy_dtype)

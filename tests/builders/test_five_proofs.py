@@ -32,7 +32,10 @@ token_ids = np.load(f"{folder}/token_ids.npy")
 answers = {}
 for name in names:
     model = keras.saving.load_model(f"{folder}/{name}.keras", safe_mode=True)
-    answers[name] = keras.ops.convert_to_numpy(model(token_ids, training=False))
+    if keras.backend.backend() == "tensorflow":
+        answers[name] = keras.ops.convert_to_numpy(model(token_ids, training=False))
+    else:  # JAX compiles one program sooner than the many small ones of an eager call
+        answers[name] = model.predict_on_batch(token_ids)
 assert "textnets.builders" not in sys.modules
 np.savez(f"{folder}/{keras.backend.backend()}.npz", **answers)
 """
@@ -119,7 +122,8 @@ def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_a_saved_model_answers_the_same_on_jax(cases, built, token_ids, answer, saved):
     # Few, because JAX compiles each of them; together they use every layer of ours.
-    few = [case for case in cases if "tanh" in case.name and case.head != "multi_label"]
+    few = [case for case in cases if "tanh" in case.name and "3-9-8" not in case.name]
+    few = [case for case in few if case.head != "multi_label"]
     answers = answers_of_a_fresh_process(saved, "jax", few)
     for case in few:
         expected = answer(built(case), token_ids)

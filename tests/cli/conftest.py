@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +146,7 @@ def run_copy(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+def project(tmp_path: Path) -> Callable[..., Path]:
     """Writes the tiny recipe and its data where the test runs; maps old text to new."""
 
     def write(replace: dict[str, str] | None = None) -> Path:
@@ -157,4 +157,4 @@ def project(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         write_project(tmp_path, text)
         return Path("tiny.yaml")
 
-    yield write
+    return write

@@ -155,8 +155,6 @@ def test_a_data_set_that_cannot_be_fetched(
     monkeypatch.setenv("TEXTNETS_MIRROR", "http://127.0.0.1:9")
     recipe = project({"train: train.csv\n  test: test.csv\n": "dataset: trec\n"})
     before = {path.name for path in Path().iterdir()}
-    from tests.cli.conftest import textnets
-
     ended = textnets("train", recipe)
     assert ended.code == 2
     assert "cannot provide trec: http://127.0.0.1:9" in ended.err

@@ -15,7 +15,7 @@ Project = Callable[..., Path]
 
 
 def weights_of(run: Path) -> list[bytes]:
-    return [variable.numpy().tobytes() for variable in load_model(run / "model.keras").variables]
+    return [weight.numpy().tobytes() for weight in load_model(run / "model.keras").weights]
 
 
 def test_a_run_and_its_recipe_give_the_same_ids(trained: Trained) -> None:

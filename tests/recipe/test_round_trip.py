@@ -43,8 +43,9 @@ DATA = section(
     },
 )
 TEXT = st.one_of(
-    section({}, {"max_tokens": st.one_of(st.none(), st.integers(5, 10**6)), "add_bos": st.just(True),
-                 "max_length": st.integers(3, 500), "normalize": st.sampled_from(["none", "nfkc"])}),
+    section({}, {"max_tokens": st.one_of(st.none(), st.integers(5, 10**6)),
+                 "max_length": st.integers(3, 500), "add_bos": st.just(True),
+                 "normalize": st.sampled_from(["none", "nfkc"])}),
     section({"tokenizer": st.just("regex"), "pattern": ODD_TEXT}, {"vectors": ODD_TEXT}),
 )  # fmt: skip
 MODEL = st.one_of(

@@ -45,7 +45,12 @@ class RaggedIds:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def pad(self, rows: npt.NDArray[np.int64], width: int) -> IntArray:
-        """The chosen rows, padded on the right: ``<int32>[batch, width]``."""
+        """The chosen rows, padded on the right: ``<int32>[batch, width]``.
+
+        A row longer than ``width`` is cut off at its end.
+        """
+        if len(self.ids) == 0:
+            return np.full((len(rows), width), PADDING_ID, np.int32)
         starts = self.offsets[rows][:, None]
         columns = np.arange(width)
         inside = columns < (self.offsets[rows + 1][:, None] - starts)
@@ -70,9 +75,17 @@ class RaggedIds:
         """
         ids = open_array(folder / f"{name}.ids.npy")
         offsets = open_array(folder / f"{name}.offsets.npy")
-        if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
+        if not _fit(ids, offsets):
             raise DataError(f"{folder}: the stored ids of '{name}' do not fit their offsets")
         return cls(ids, offsets.astype(np.int64, copy=False))
+
+
+def _fit(ids: npt.NDArray[np.generic], offsets: npt.NDArray[np.generic]) -> bool:
+    if (ids.dtype, ids.ndim) != (np.int32, 1) or (offsets.dtype, offsets.ndim) != (np.int64, 1):
+        return False
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
+        return False
+    return bool((offsets[1:] >= offsets[:-1]).all())
 
 
 def join_rows(rows: Iterable[Sequence[int] | IntArray]) -> RaggedIds:
@@ -167,15 +180,20 @@ class EncodedSplit:
 
     @classmethod
     def open(cls, folder: Path, name: str, inputs: Iterable[str]) -> EncodedSplit:
-        """Memory-map what :meth:`save` wrote."""
+        """Memory-map what :meth:`save` wrote.
+
+        Raises:
+            DataError: a file is missing or damaged, or they are of different splits.
+        """
         targets: Targets
         if (folder / f"{name}.targets.npy").exists():
             targets = open_array(folder / f"{name}.targets.npy")
         else:
             targets = RaggedIds.open(folder, f"{name}.targets")
-        weights = folder / f"{name}.weights.npy"
-        return cls(
-            {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs},
-            targets,
-            open_array(weights).astype(np.float32) if weights.exists() else None,
-        )
+        path = folder / f"{name}.weights.npy"
+        weights = open_array(path).astype(np.float32) if path.exists() else None
+        ragged = {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs}
+        rows = [*ragged.values(), *([] if weights is None else [weights])]
+        if any(len(each) != len(targets) for each in rows):
+            raise DataError(f"{folder}: the stored arrays of '{name}' are not equally long")
+        return cls(ragged, targets, weights)

@@ -109,8 +109,16 @@ class TextEncoder:
             (folder / name).write_bytes(content)
 
     def encode_graph(self, texts: Any) -> Any:
-        """``<string>[batch]`` to ragged ``<int32>[batch, (tokens)]``: for an exported model."""
+        """``<string>[batch]`` to ragged ``<int32>[batch, (tokens)]``: for an exported model.
+
+        A ``tf.Module`` that calls this must hold :attr:`resources` as an attribute.
+        """
         return self._frame(self._truncate(self._lookup(texts)))
+
+    @property
+    def resources(self) -> list[Any]:
+        """TensorFlow objects that :meth:`encode_graph` rests on."""
+        return [self._table, *self.tokenizer.resources()]
 
     def encode(self, texts: Sequence[str]) -> RaggedIds:
         """Ids of some texts."""
@@ -190,7 +198,7 @@ class TextEncoder:
     # --- Shown to people ---
 
     def _name(self, words: list[bytes], ids: list[int]) -> list[Token]:
-        texts = [word.decode("utf-8") for word in words] or [""]
+        texts = [word.decode(errors="replace") for word in words] or [""]
         if self.section.add_bos:
             texts.insert(0, SPECIAL_TOKENS[BOS_ID])
         if self.section.add_eos:

@@ -7,14 +7,15 @@ made, not before.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from textnets.errors import DataError, InputError, MissingExtraError
+from textnets.errors import DataError, InputError, MissingExtraError, RunError
 from textnets.recipe.sections import TextSection
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
 
@@ -27,6 +28,7 @@ SENTENCEPIECE_FILE = "tokenizer.model"
 # U+FDD0 is a Unicode noncharacter, reserved for internal use: it marks places in a text, and
 # a text that holds one has a blank there.
 _MARK = "\ufdd0"
+_NO_TOKEN = "the training split holds no token: every text is empty or blank"
 _WORD = r"\p{L}\p{M}\p{N}_"
 _WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
 _BLANK = r"[\p{Z}\p{Cc}\x{FDD0}]+"
@@ -42,6 +44,10 @@ class Tokenizer(ABC):
     def files(self) -> dict[str, bytes]:
         """What a run must keep besides the vocabulary: content by file name."""
         return {}
+
+    def resources(self) -> list[Any]:
+        """TensorFlow objects that an exported module must hold besides the graph."""
+        return []
 
 
 class WhitespaceTokenizer(Tokenizer):
@@ -95,7 +101,7 @@ class RegexTokenizer(Tokenizer):
         # Matches are set between marks, then cut out.
         texts = tf.strings.regex_replace(texts, _MARK, " ")
         marked = tf.strings.regex_replace(texts, f"({self._pattern})", rf"{_MARK}+\1{_MARK}-")
-        pieces = tf.strings.split(marked, _MARK)
+        pieces = tf.strings.split(tf.strings.join(["-", marked]), _MARK)
         # A match may be empty (of \b or ^), and an empty token is none.
         is_token = tf.strings.regex_full_match(pieces.flat_values, r"(?s)\+.+")
         kept = tf.ragged.boolean_mask(pieces, pieces.with_flat_values(is_token))
@@ -147,12 +153,13 @@ class SentencepieceTokenizer(Tokenizer):
         self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=_string_type())
 
     def split(self, texts: Any) -> Any:
-        import tensorflow as tf
-
-        return self._pieces.tokenize(tf.strings.regex_replace(texts, _BLANK, " "))
+        return self._pieces.tokenize(_blanks_to_one(texts))
 
     def files(self) -> dict[str, bytes]:
         return {SENTENCEPIECE_FILE: self._model}
+
+    def resources(self) -> list[Any]:
+        return [self._pieces]
 
 
 def normalizer(section: TextSection) -> Callable[[Any], Any]:
@@ -196,22 +203,42 @@ def learn_tokenizer(
         return WordpieceTokenizer(vocabulary), vocabulary
     counts = count_tokens(section, tokenizer, read_texts())
     if not counts:
-        raise DataError("the training split holds no token: every text is empty or blank")
+        raise DataError(_NO_TOKEN)
     vocabulary = build_vocabulary(
         counts, max_tokens=section.max_tokens, min_count=section.min_count
     )
+    if not vocabulary.ordinary_tokens:
+        raise DataError(
+            f"no token of the training split is seen {section.min_count} times or more; "
+            "lower text.min_count"
+        )
     return tokenizer, vocabulary
 
 
 def load_tokenizer(section: TextSection, vocabulary: Vocabulary, folder: Path) -> Tokenizer:
-    """Make a tokenizer again from what a run directory keeps."""
+    """Make a tokenizer again from what a run directory keeps.
+
+    Raises:
+        RunError: its file is missing or damaged.
+    """
     if section.tokenizer == "sentencepiece":
-        return SentencepieceTokenizer((folder / SENTENCEPIECE_FILE).read_bytes())
+        return _load_sentencepiece(folder / SENTENCEPIECE_FILE)
     if section.tokenizer == "wordpiece":
         return WordpieceTokenizer(vocabulary)
     if section.tokenizer == "regex":
         return RegexTokenizer(str(section.pattern))
     return _PLAIN[section.tokenizer]()
+
+
+def _load_sentencepiece(path: Path) -> Tokenizer:
+    import tensorflow as tf
+
+    try:
+        return SentencepieceTokenizer(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+    except tf.errors.OpError as error:
+        raise RunError(f"{path}: no sentencepiece model: {error.message}") from None
 
 
 _PLAIN: dict[str, Callable[[], Tokenizer]] = {
@@ -237,7 +264,7 @@ def count_tokens(section: TextSection, tokenizer: Tokenizer, texts: Iterable[str
         tokens, counts = count(encode_strings(chunk))
         for token, times in zip(tokens.numpy(), counts.numpy().tolist(), strict=True):
             totals[token] += times
-    return Counter({token.decode("utf-8"): times for token, times in totals.items()})
+    return Counter({token.decode(errors="replace"): times for token, times in totals.items()})
 
 
 def chunks(texts: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
@@ -248,7 +275,7 @@ def chunks(texts: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
 
 
 def encode_strings(texts: Sequence[str]) -> Any:
-    """``<string>[batch]``; lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    """``<string>[batch]``; lone surrogates stay bytes that the graph replaces by U+FFFD."""
     import tensorflow as tf
 
     return tf.constant(
@@ -256,6 +283,12 @@ def encode_strings(texts: Sequence[str]) -> Any:
         dtype=tf.string,
         shape=[len(texts)],
     )
+
+
+def _blanks_to_one(texts: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.strings.regex_replace(texts, _BLANK, " ")
 
 
 def _string_type() -> Any:
@@ -268,7 +301,7 @@ def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
     from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
     if not counts:
-        raise DataError("the training split holds no token: every text is empty or blank")
+        raise DataError(_NO_TOKEN)
     size = (section.max_tokens or SUBWORD_TOKENS) - len(SPECIAL_TOKENS)
     words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     # The learner searches the least count of a piece. Every word seen as often is a piece, so
@@ -302,13 +335,17 @@ def _learn_sentencepiece(
     normalize = normalizer(section)
     sentencepiece.set_min_log_level(2)
     lines = (
-        text.decode("utf-8").replace("\n", " ")
+        text.decode("utf-8")
         for chunk in chunks(texts)
-        for text in normalize(encode_strings(chunk)).numpy()
+        for text in _blanks_to_one(normalize(encode_strings(chunk))).numpy()
+        if not text.isspace() and text
     )
+    first = next(lines, None)
+    if first is None:
+        raise DataError(_NO_TOKEN)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(line for line in lines if line.strip()),
+            sentence_iterator=chain([first], lines),
             model_writer=model,
             vocab_size=(section.max_tokens or SUBWORD_TOKENS) - 3,  # its <unk> is our [UNK]
             hard_vocab_limit=False,  # a small corpus gives fewer pieces instead of an error
@@ -320,7 +357,17 @@ def _learn_sentencepiece(
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise DataError(f"sentencepiece learned nothing from the training split: {error}") from None
+        raise DataError(_sentencepiece_message(str(error), section)) from None
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [processor.id_to_piece(index) for index in range(1, processor.get_piece_size())]
     return SentencepieceTokenizer(model.getvalue()), Vocabulary(pieces)
+
+
+def _sentencepiece_message(reason: str, section: TextSection) -> str:
+    needed = re.search(r"required_chars\. \d+ vs (\d+)", reason)
+    if needed is None:
+        return f"sentencepiece learned nothing from the training split: {reason}"
+    return (
+        "sentencepiece needs a token for each character of the training split: set "
+        f"text.max_tokens to {int(needed[1]) + 3} or more, was: {section.max_tokens}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from textnets.errors import DataError
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 _GZIP = b"\x1f\x8b"
+_MAX_WIDTH = 100_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVector
         lines = _numbered_lines(path)
         width, found = _collect(path, lines, vocabulary)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error.reason} in the vectors' text") from None
-    except (OSError, EOFError) as error:
+        raise DataError(
+            f"{path}: not UTF-8 text ({error.reason}); a binary file must be converted first"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the vectors cannot be read: {error}") from None
     if not found:
         raise DataError(f"{path}: holds a vector for no token of the vocabulary")
@@ -77,32 +81,53 @@ def _collect(
     found: dict[int, npt.NDArray[np.float32]] = {}
     for number, line in lines:
         if not width:
-            parts = line.split(" ")
-            if len(parts) == 2 and all(part.isdigit() for part in parts):
-                width = int(parts[1])
+            header = line.split(" ")
+            if len(header) == 2 and all(part.isdecimal() for part in header):
+                width = min(int(header[1][:9]), _MAX_WIDTH)
                 continue
-            width = len(parts) - 1
-            if width < 1:
-                raise DataError(f"{path}:{number}: no word vector, was: {line[:60]!r}")
-        # From the right: GloVe 840B has words with blanks in them.
-        word, *values = line.rsplit(" ", width)
-        if len(values) != width:
-            raise DataError(
-                f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}"
-            )
+            width = _count_numbers(line)
+        word, values = _cut(path, number, line, width)
         token_id = vocabulary.encode_token(word)
         if token_id < len(SPECIAL_TOKENS) or token_id in found:
             continue  # not in the vocabulary, or given twice: the first, more frequent, counts
         try:
             vector = np.array(values, dtype=np.float32)
         except ValueError:
-            raise DataError(
-                f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}"
-            ) from None
+            raise _malformed(path, number, line, width) from None
         if not np.isfinite(vector).all():
             raise DataError(f"{path}:{number}: the vector of {word!r} is not finite")
         found[token_id] = vector
     return width, found
+
+
+def _count_numbers(line: str) -> int:
+    """How many numbers stand behind the word; the word itself may be one, or have blanks."""
+    parts = line.split(" ")
+    count = 0
+    while count < len(parts) - 1 and _is_number(parts[-1 - count]):
+        count += 1
+    return max(count, 1)
+
+
+def _cut(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]]:
+    # From the right: GloVe 840B has words with blanks in them.
+    word, *values = line.rsplit(" ", width)
+    too_many = " " in word and _is_number(word.rpartition(" ")[2])
+    if len(values) != width or too_many:
+        raise _malformed(path, number, line, width)
+    return word, values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return any(sign.isdigit() for sign in text)
+
+
+def _malformed(path: Path, number: int, line: str, width: int) -> DataError:
+    return DataError(f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}")
 
 
 def _fill(

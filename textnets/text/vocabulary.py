@@ -66,7 +66,10 @@ class Vocabulary:
         tokens = load_lines(path)
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             raise RunError(f"{path}: no vocabulary: the special tokens do not come first")
-        return cls(tokens[len(SPECIAL_TOKENS) :])
+        try:
+            return cls(tokens[len(SPECIAL_TOKENS) :])
+        except DataError as error:
+            raise RunError(f"{path}: no vocabulary: {error}") from None
 
 
 def build_vocabulary(
@@ -102,6 +105,8 @@ def load_lines(path: Path) -> list[str]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None
+    if not text:
+        return []
     if not text.endswith("\n"):
         raise RunError(f"{path}: the file is cut off")
     return [_unescape(line) for line in text[:-1].split("\n")]

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import click
 
 from textnets.evaluation.confidence import Estimate
-from textnets.pipeline import SplitEvaluation, TrainResult
+from textnets.pipeline import TrainResult
+from textnets.results import SplitEvaluation
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -15,8 +15,9 @@ import pytest
 import textnets
 from tests.conftest import RECIPE, RNN_MODEL, read_questions, write_csv
 from textnets.errors import DataError, RecipeError, RunError
+from textnets.models import load_model
 from textnets.pipeline import store_ids
-from textnets.predictor import Predictor, load_model
+from textnets.predictor import Predictor
 
 MakeRecipe = Callable[..., Path]
 

@@ -8,74 +8,53 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from textnets.builders import BUILDERS
 from textnets.data.sources import sha256_of
-from textnets.errors import DataError, Problem, RecipeError, RunError, did_you_mean
-from textnets.evaluation.confidence import Estimate
-from textnets.evaluation.report import Report, Table, render_report
+from textnets.errors import DataError
+from textnets.evaluation.report import Table
+from textnets.models import OutputsOf, assemble_model, compile_model, outputs_of, save_model
+from textnets.plans import check_claim, fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
-from textnets.recipe import Recipe
+from textnets.provenance import (
+    Fingerprints,
+    check_same_run,
+    describe_environment,
+    fingerprints_of,
+)
 from textnets.recipe.shipped import recipe_path
+from textnets.results import (
+    SplitEvaluation,
+    stored_baselines,
+    write_evaluation,
+    write_predictions,
+    write_report,
+)
 from textnets.run import (
     ENVIRONMENT_FILE,
-    EVALUATION_FILE,
     MODEL_FILE,
-    PREDICTIONS_FOLDER,
     RECIPE_FILE,
-    REPORT_FILE,
     Run,
     RunTarget,
-    read_started,
+    open_run,
     write_json,
-    write_lines,
     write_recipe,
 )
 from textnets.stores import Store, check_store_place, open_store, write_store
 from textnets.tasks import Task, read_task
-from textnets.tasks.task import BaselineScore, Fact, Outputs
+from textnets.tasks.task import Fact
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
-from textnets.training.devices import Device, precision, prepare_device
-from textnets.training.fitting import FitPlan, Measure, Monitor, TrainingState, fit
-from textnets.training.inference import predict_all
+from textnets.training.devices import Device, prepare_device
+from textnets.training.fitting import Measure, TrainingState, fit
 from textnets.training.interrupts import InterruptedTrainingError
-from textnets.training.optimizers import build_optimizer
-from textnets.training.steps import forward
 
 Overrides = Sequence[str] | Mapping[str, Any]
-OutputsOf = Callable[[EncodedSplit], Outputs]
-
-_PACKAGES = (
-    "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SplitEvaluation:
-    """How a model did on one split.
-
-    Attributes:
-        split: its name.
-        examples: how many.
-        scores: the model's metrics.
-        baselines: those of the cheap rivals, trained on the same training split.
-    """
-
-    split: str
-    examples: int
-    scores: Mapping[str, Estimate]
-    baselines: Sequence[BaselineScore] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +109,7 @@ def train(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
-    _check_claim(task)
+    check_claim(task)
     target = RunTarget(Path(output) if output else Path("runs") / task.recipe.name)
     target.check(resume=resume, overwrite=overwrite)
     stored = open_store(Path(store), task) if store else None
@@ -139,24 +118,25 @@ def train(
     resume = resume and (target.partial / RECIPE_FILE).is_file()
     folder = target.begin(resume=resume)
     try:
-        started = _start_run(task, folder, files, splits, stored, found, resume)
+        fingerprints = stored.fingerprints if stored else fingerprints_of(files)
+        started = _start_run(task, folder, fingerprints, splits, found, resume)
         if stored is None:
             encoded = _encode_splits(task, folder, splits, progress, resume)
         else:
             encoded = stored.load(task, folder)
-        model, kernel = _build_model(task, found, progress)
-        outputs_of = _outputs_of(task, model, progress)
+        model, kernel = compile_model(task, found, progress)
+        outputs = outputs_of(task, model)
         state = fit(
             model,
             dataclasses.replace(encoded["train"], weights=task.train_weights(encoded["train"])),
             plan,
             folder=folder,
-            measure=_validation_measure(task, outputs_of, encoded),
+            measure=_validation_measure(task, outputs, encoded),
             resume=resume,
             progress=progress,
         )
-        _save_model(model, folder / MODEL_FILE)
-        evaluation, tables = _evaluate(task, outputs_of, folder, splits, encoded, progress)
+        save_model(model, folder / MODEL_FILE)
+        evaluation, tables = _score_splits(task, outputs, folder, splits, encoded, progress)
         environment = {
             **started,
             "recurrent_kernel": kernel,
@@ -166,7 +146,8 @@ def train(
             "stopped": state.stopped,
             "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
         }
-        _write_report(task, folder, evaluation, tables, state, plan, environment)
+        if evaluation is not None:
+            write_report(task, folder, evaluation, tables, state, environment)
         return TrainResult(target.finish(environment), evaluation, task.headline, state)
     except KeyboardInterrupt:  # after the last epoch; while fitting, fit() sees to it
         if target.can_continue:
@@ -178,55 +159,6 @@ def train(
         raise
     finally:
         target.release()
-
-
-def fit_plan(task: Task[Any]) -> FitPlan:
-    """Resolve the monitored metrics of a recipe.
-
-    Raises:
-        RecipeError: a metric is not one of the task's.
-    """
-    section, data = task.recipe.training, task.recipe.data
-    known = {f"validation_{name}": lower for name, lower in task.metrics.items()}
-    if data.validation is None:
-        known = {}
-    known |= {"loss": True, **dict.fromkeys(task.training_metrics, False)}
-    default = f"validation_{task.headline}" if data.validation is not None else "loss"
-    metric = section.monitor or default
-    stopping = section.early_stopping
-    problems = [
-        Problem(path, f"unknown metric, was: {name!r}; {did_you_mean(name, known)}")
-        for path, name in (
-            ("training.monitor", metric),
-            ("training.early_stopping.metric", stopping.metric if stopping else None),
-        )
-        if name is not None and name not in known
-    ]
-    if problems:
-        raise RecipeError(str(task.recipe.path), problems)
-    stop_metric = stopping.metric or metric if stopping else metric
-    return FitPlan(
-        section=section,
-        seed=task.recipe.seed,
-        monitor=Monitor(metric, known[metric]),
-        stopping=Monitor(stop_metric, known[stop_metric], stopping.min_delta) if stopping else None,
-        patience=stopping.patience if stopping else 1,
-    )
-
-
-def _check_claim(task: Task[Any]) -> None:
-    """Refuse, before any work, a claim that could never be looked at."""
-    claim = task.recipe.claim
-    if claim is None:
-        return
-    problems = []
-    if claim.metric not in task.score_names:
-        hint = did_you_mean(claim.metric, task.score_names)
-        problems.append(Problem("claim.metric", f"unknown metric, was: {claim.metric!r}; {hint}"))
-    if task.recipe.data.test is None:
-        problems.append(Problem("claim", "is about the test split, and data.test is not given"))
-    if problems:
-        raise RecipeError(str(task.recipe.path), problems)
 
 
 def _read_data(
@@ -249,69 +181,19 @@ def _read_data(
 def _start_run(
     task: Task[Any],
     folder: Path,
-    files: Mapping[str, Path],
+    fingerprints: Fingerprints,
     splits: Mapping[str, Any],
-    stored: Store | None,
     device: Device,
     resume: bool,
 ) -> dict[str, Any]:
     """Write what the run is before anything else, or compare it with what is there."""
-    environment = {
-        "textnets": _package_version("textnets"),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
-        "recipe": str(task.recipe.path),
-        "seed": task.recipe.seed,
-        "device": dataclasses.asdict(device),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": _package_versions(),
-        "data": stored.fingerprints if stored else _fingerprints(files),
-        "examples": {name: len(examples) for name, examples in splits.items()},
-    }
+    environment = describe_environment(task.recipe, fingerprints, splits, device)
     if resume:
-        _compare_with_started(task.recipe, environment, folder)
+        check_same_run(task.recipe, environment, folder)
     else:
         write_recipe(folder / RECIPE_FILE, task.recipe)
         write_json(folder / ENVIRONMENT_FILE, environment)
     return environment
-
-
-def _compare_with_started(recipe: Recipe, environment: Mapping[str, Any], folder: Path) -> None:
-    """Refuse to continue a run with something else than it was started with."""
-    before = read_task(folder / RECIPE_FILE).recipe.as_sections()
-    now = recipe.as_sections()
-    differing = [
-        f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
-        for section in sorted({*before, *now})
-        for key in sorted({*_keys(before, section), *_keys(now, section)})
-        if _of(before, section, key) != _of(now, section, key)
-        and (section, key) != ("training", "epochs")
-    ]
-    started = read_started(folder)
-    data, versions = started.get("data", {}), started.get("versions", {})
-    for name, entry in environment["data"].items():
-        if data.get(name, {}).get("sha256") != entry["sha256"]:
-            differing.append(f"the {name} data has changed since")
-    for name, number in environment["versions"].items():
-        if versions.get(name) != number:
-            differing.append(f"{name} was {versions.get(name)}, is {number}")
-    if differing:
-        raise RunError(
-            f"{folder}: cannot continue this run, since it would not be the same one:\n  "
-            + "\n  ".join(differing)
-            + "\nput it back, or start again with --overwrite"
-        )
-
-
-def _keys(sections: Mapping[str, Any], section: str) -> list[str]:
-    found = sections.get(section)
-    return list(found) if isinstance(found, dict) else [""]
-
-
-def _of(sections: Mapping[str, Any], section: str, key: str) -> Any:
-    found = sections.get(section)
-    return found.get(key) if isinstance(found, dict) else found
 
 
 def _encode_splits(
@@ -330,59 +212,17 @@ def _encode_splits(
     return encoded
 
 
-def _build_model(task: Task[Any], device: Device, progress: Progress) -> tuple[Any, dict[str, Any]]:
-    """A compiled model, and which recurrent kernel it will use."""
-    import keras
-
-    from textnets.layers.kernels import recurrent_kernel
-
-    keras.utils.set_random_seed(task.recipe.seed)
-    model = _assemble(task, progress)
-    loss, metrics = task.losses()
-    section = task.recipe.training
-    jit = section.xla if device.backend == "tensorflow" else "auto"
-    model.compile(build_optimizer(section), loss, metrics=metrics, jit_compile=jit)
-    path = recurrent_kernel(model, device.backend)
-    used = path.fused and device.kind == "gpu"
-    reason = path.reason if not path.fused or used else f"{path.reason}, but there is no GPU"
-    kernel = {"fused": used, "reason": reason}
-    progress.say(
-        f"model: {task.recipe.builder}, {model.count_params():,} parameters; "
-        f"{device.backend} on {device.name} ({device.reason}), {section.precision}; "
-        f"recurrent kernel: {'fused' if used else 'generic'} ({reason})"
-    )
-    return model, kernel
-
-
-def _assemble(task: Task[Any], progress: Progress) -> Any:
-    builder = BUILDERS[task.recipe.builder]
-    with precision(task.recipe.training.precision):
-        return builder(**task.recipe.builder_parameters, **task.sizes(progress))
-
-
 def _validation_measure(
-    task: Task[Any], outputs_of: OutputsOf, encoded: Mapping[str, EncodedSplit]
+    task: Task[Any], outputs: OutputsOf, encoded: Mapping[str, EncodedSplit]
 ) -> Measure | None:
     if "validation" not in encoded:
         return None
     split = encoded["validation"]
 
     def measure() -> dict[str, float]:
-        return task.measure(outputs_of(split), split)
+        return task.measure(outputs(split, Progress()), split)
 
     return measure
-
-
-def _outputs_of(task: Task[Any], model: Any, progress: Progress) -> OutputsOf:
-    compiled, width = forward(model), task.recipe.training.bucket_width
-    return lambda split: predict_all(compiled, split.inputs, bucket_width=width, progress=progress)
-
-
-def _save_model(model: Any, path: Path) -> None:
-    """Save the model without its optimizer: what predicts, and nothing else."""
-    import keras
-
-    keras.Model(model.input, model.output, name=model.name).save(path)
 
 
 # --- Evaluate ---
@@ -412,7 +252,7 @@ def evaluate(
     task = predictor.task
     if data is None:
         name, examples = _own_split(predictor, progress)
-        baselines = _stored_baselines(predictor.run, name)
+        baselines = stored_baselines(predictor.run, name)
     else:
         name, examples, baselines = str(data), task.read_file(Path(data)), []
     split, _ = task.encode(examples, progress, "encoding")
@@ -438,22 +278,9 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
     raise DataError(f"{predictor.run.folder}: the recipe has no test split; give --data FILE")
 
 
-def _stored_baselines(run: Run, split: str) -> list[BaselineScore]:
-    stored = run.evaluation().get("splits", {}).get(split, {}).get("baselines", {})
-    return [
-        BaselineScore(
-            name,
-            entry["description"],
-            {metric: Estimate(**value) for metric, value in entry["scores"].items()},
-            entry["seconds"],
-        )
-        for name, entry in stored.items()
-    ]
-
-
-def _evaluate(
+def _score_splits(
     task: Task[Any],
-    outputs_of: OutputsOf,
+    outputs: OutputsOf,
     folder: Path,
     splits: Mapping[str, Any],
     encoded: Mapping[str, EncodedSplit],
@@ -463,122 +290,18 @@ def _evaluate(
     evaluated, tables = {}, list[Table]()
     for name in ("validation", "test"):
         if name in encoded:
-            outputs = outputs_of(encoded[name])
-            scores = task.score(outputs, encoded[name])
-            texts = list(splits[name].texts) if name in splits else []
-            tables = task.tables(texts, outputs, encoded[name])
+            found = outputs(encoded[name], progress)
+            scores = task.score(found, encoded[name])
             evaluated[name] = SplitEvaluation(name, len(encoded[name]), scores)
-            _write_predictions(task, folder, name, splits, outputs)
+            texts = list(splits[name].texts) if name in splits else []
+            tables = task.tables(texts, found, encoded[name])
+            write_predictions(task, folder, name, splits.get(name), found)
     last = "test" if "test" in evaluated else "validation"
     if last in evaluated and task.recipe.evaluation.baselines and last in splits:
         rivals = task.baselines(splits["train"], splits[last], progress)
         evaluated[last] = dataclasses.replace(evaluated[last], baselines=rivals)
-    write_json(
-        folder / EVALUATION_FILE,
-        {
-            "headline": task.headline,
-            "confidence": task.recipe.evaluation.confidence,
-            "splits": {name: _as_json(found) for name, found in evaluated.items()},
-            "claim": _claim_result(task, evaluated.get("test")),
-        },
-    )
+    write_evaluation(task, folder, evaluated)
     return evaluated.get(last), tables
-
-
-def _claim_result(task: Task[Any], test: SplitEvaluation | None) -> dict[str, Any] | None:
-    claim = task.recipe.claim
-    if claim is None or test is None:
-        return None
-    if claim.metric not in test.scores:
-        hint = did_you_mean(claim.metric, test.scores)
-        return {**claim.model_dump(), "holds": None, "reason": f"unknown metric; {hint}"}
-    value = test.scores[claim.metric].value
-    at_least = claim.at_least is None or value >= claim.at_least
-    at_most = claim.at_most is None or value <= claim.at_most
-    return {**claim.model_dump(), "value": value, "holds": at_least and at_most}
-
-
-def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
-    return {
-        "examples": evaluation.examples,
-        "scores": {name: found.as_dict() for name, found in evaluation.scores.items()},
-        "baselines": {
-            rival.name: {
-                "description": rival.description,
-                "scores": {name: found.as_dict() for name, found in rival.scores.items()},
-                "seconds": round(rival.seconds, 1),
-            }
-            for rival in evaluation.baselines
-        },
-    }
-
-
-def _write_predictions(
-    task: Task[Any], folder: Path, name: str, splits: Mapping[str, Any], outputs: Outputs
-) -> None:
-    examples = splits.get(name)
-    texts = list(examples.texts) if examples is not None else [""] * len(outputs)
-    truths = task.truths(examples) if examples is not None else [{} for _ in texts]
-    records = [
-        {"text": text, **truth, **prediction.as_fields()}
-        for text, truth, prediction in zip(texts, truths, task.decode(texts, outputs), strict=True)
-    ]
-    write_lines(folder / PREDICTIONS_FOLDER / f"{name}.jsonl", records)
-
-
-def _write_report(
-    task: Task[Any],
-    folder: Path,
-    evaluation: SplitEvaluation | None,
-    tables: Sequence[Table],
-    state: TrainingState,
-    plan: FitPlan,
-    environment: Mapping[str, Any],
-) -> None:
-    if evaluation is None:
-        return
-    rivals = {rival.name: rival.scores for rival in evaluation.baselines}
-    scores = {
-        system: {metric: found.as_dict() for metric, found in found_scores.items()}
-        for system, found_scores in {task.recipe.builder: evaluation.scores, **rivals}.items()
-    }
-    report = Report(
-        title=task.recipe.name,
-        task=f"{task.name}, {evaluation.examples:,} examples of the {evaluation.split} split",
-        headline_metric=task.headline,
-        scores=scores,
-        history=state.history,
-        best_epoch=state.best_epoch or None,
-        monitor=plan.monitor.metric,
-        tables=tables,
-        recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
-        facts=_report_facts(environment, evaluation),
-    )
-    (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
-
-
-def _report_facts(
-    environment: Mapping[str, Any], evaluation: SplitEvaluation
-) -> list[tuple[str, str]]:
-    device, kernel = environment["device"], environment["recurrent_kernel"]
-    facts = [
-        ("command", environment["command"]),
-        ("device", f"{device['backend']} on {device['name']} ({device['reason']})"),
-        ("recurrent kernel", f"{'fused' if kernel['fused'] else 'generic'}: {kernel['reason']}"),
-        ("parameters", f"{environment['parameters']:,}"),
-        ("training", f"{environment['training_seconds']:,.0f} s"),
-        ("python", environment["python"]),
-    ]
-    facts += [(f"version of {name}", number) for name, number in environment["versions"].items()]
-    facts += [
-        (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")
-        for name, entry in environment["data"].items()
-    ]
-    facts += [
-        (f"baseline {rival.name}", f"{rival.description}, {rival.seconds:.1f} s")
-        for rival in evaluation.baselines
-    ]
-    return facts
 
 
 # --- Check ---
@@ -598,7 +321,7 @@ def check(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
-    _check_claim(task)
+    check_claim(task)
     files = task.find_files(progress)
     splits = task.read_splits(files, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
@@ -611,7 +334,7 @@ def check(
     for name, examples in splits.items():
         _, coverage = task.encode(examples, progress, f"encoding {name}")
         facts.append(Fact(f"{name} tokens", _coverage_line(coverage)))
-    model = _assemble(task, progress)
+    model = assemble_model(task, progress)
     sizes = task.sizes(Progress())
     facts += [Fact(name, f"{n:,}") for name, n in sizes.items() if type(n) is int]
     facts.append(Fact("parameters", f"{model.count_params():,}"))
@@ -644,8 +367,6 @@ def learn_task(
 
 def load_task(run: str | Path) -> Task[Any]:
     """The task of a run with its vocabularies."""
-    from textnets.run import open_run
-
     found = open_run(Path(run))
     task = read_task(found.recipe_path)
     task.load(found.folder)
@@ -676,7 +397,7 @@ def store_ids(
     encoded, coverage = {}, {}
     for name, examples in splits.items():
         encoded[name], coverage[name] = task.encode(examples, progress, f"encoding {name}")
-    write_store(Path(folder), task, encoded, _fingerprints(files), overwrite=overwrite)
+    write_store(Path(folder), task, encoded, fingerprints_of(files), overwrite=overwrite)
     return coverage
 
 
@@ -691,21 +412,3 @@ def _coverage_line(coverage: Coverage) -> str:
         f"{coverage.truncated_share:.1%} of the texts truncated"
         + (f", {coverage.empty} empty" if coverage.empty else "")
     )
-
-
-def _fingerprints(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    return {
-        name: {"path": str(path.resolve()), "sha256": sha256_of(path)}
-        for name, path in files.items()
-    }
-
-
-def _package_versions() -> dict[str, str]:
-    return {name: found for name in _PACKAGES if (found := _package_version(name))}
-
-
-def _package_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

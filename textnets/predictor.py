@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from textnets.errors import RunError
+from textnets.models import load_model, outputs_of
 from textnets.progress import Progress
 from textnets.run import Run, open_run
 from textnets.tasks import Task, read_task
@@ -15,8 +15,6 @@ from textnets.tasks.task import Outputs, Prediction
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
 from textnets.training.devices import prepare_device
-from textnets.training.inference import predict_all
-from textnets.training.steps import forward
 
 _CHUNK = 1024  # texts held at a time in a stream
 
@@ -30,7 +28,7 @@ class Predictor:
 
     def __init__(self, run: Run, task: Task[Any], model: Any) -> None:
         self.run, self.task, self.model = run, task, model
-        self._forward = forward(model)
+        self._outputs_of = outputs_of(task, model)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Predictor:
@@ -74,23 +72,4 @@ class Predictor:
 
     def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Outputs:
         """The model's raw outputs for encoded examples: ``<float32>[examples, ...]``."""
-        width = self.task.recipe.training.bucket_width
-        return predict_all(self._forward, split.inputs, bucket_width=width, progress=progress)
-
-
-def load_model(path: Path) -> Any:
-    """Load a ``.keras`` file that textnets wrote; no code in it is run (Keras safe mode).
-
-    Raises:
-        RunError: the file is no such model.
-    """
-    import keras
-
-    import textnets.layers  # noqa: F401  (registers our layers)
-
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds for a file that is not its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{path}: the model cannot be loaded: {reason}") from None
-    return model
+        return self._outputs_of(split, progress or Progress())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Trained, listing, refuse, succeed
-from textnets.predictor import load_model
+from textnets.models import load_model
 
 Project = Callable[..., Path]
 

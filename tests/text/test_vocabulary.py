@@ -58,6 +58,7 @@ def test_saved_and_loaded(tmp_path: Path, tokens: list[str]):
     Vocabulary(tokens).save(path)
     assert Vocabulary.load(path).ordinary_tokens == tuple(tokens)
     assert path.read_bytes().count(b"\n") == 4 + len(tokens)  # one token a line
+    assert b"\r" not in path.read_bytes()
     save_lines(path, tokens)
     assert load_lines(path) == tokens
 

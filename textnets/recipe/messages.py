@@ -92,8 +92,11 @@ def _key_path(given: Any, detail: Mapping[str, Any]) -> KeyPath:
 
 def _value_at(given: Any, path: KeyPath) -> Any:
     for part in path:
+        if not isinstance(given, dict | list):
+            return _ABSENT
+        container: Any = given
         try:
-            given = given[part] if isinstance(given, dict | list) else _ABSENT
+            given = container[part]
         except (KeyError, IndexError, TypeError):
             return _ABSENT
     return given

@@ -80,8 +80,8 @@ class RaggedIds:
         return cls(ids, offsets.astype(np.int64, copy=False))
 
 
-def _fit(ids: npt.NDArray[np.generic], offsets: npt.NDArray[np.generic]) -> bool:
-    if (ids.dtype, ids.ndim) != (np.int32, 1) or (offsets.dtype, offsets.ndim) != (np.int64, 1):
+def _fit(ids: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> bool:
+    if ids.dtype != np.int32 or offsets.dtype != np.int64 or ids.ndim != 1 or offsets.ndim != 1:
         return False
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
         return False
@@ -112,11 +112,11 @@ def open_array(path: Path) -> npt.NDArray[np.int32]:
     """
     try:
         array: npt.NDArray[np.int32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         if path.exists() and path.stat().st_size > 0:
             try:  # an array without elements cannot be mapped, but read
                 return np.asarray(np.load(path, allow_pickle=False))
-            except (OSError, ValueError):
+            except (OSError, ValueError, EOFError):
                 pass
         raise DataError(f"{path}: no stored ids: {error}") from None
     return array
@@ -193,7 +193,7 @@ class EncodedSplit:
         path = folder / f"{name}.weights.npy"
         weights = open_array(path).astype(np.float32) if path.exists() else None
         ragged = {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs}
-        rows = [*ragged.values(), *([] if weights is None else [weights])]
-        if any(len(each) != len(targets) for each in rows):
+        sizes = {len(targets), *(len(rows) for rows in ragged.values())}
+        if len(sizes | ({len(weights)} if weights is not None else set())) > 1:
             raise DataError(f"{folder}: the stored arrays of '{name}' are not equally long")
         return cls(ragged, targets, weights)

@@ -112,7 +112,8 @@ def _count_numbers(line: str) -> int:
 def _cut(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]]:
     # From the right: GloVe 840B has words with blanks in them.
     word, *values = line.rsplit(" ", width)
-    too_many = " " in word and _is_number(word.rpartition(" ")[2])
+    last = word.rpartition(" ")[2]  # a word with blanks may end in "nan", in no number
+    too_many = last != word and _is_number(last) and any(sign.isdigit() for sign in last)
     if len(values) != width or too_many:
         raise _malformed(path, number, line, width)
     return word, values
@@ -123,7 +124,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return any(sign.isdigit() for sign in text)
+    return True
 
 
 def _malformed(path: Path, number: int, line: str, width: int) -> DataError:

@@ -1,0 +1,100 @@
+"""What a run was made of and with: data, versions, device, command."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from textnets.data.sources import sha256_of
+from textnets.errors import RunError
+from textnets.recipe import Recipe
+from textnets.run import RECIPE_FILE, read_started
+from textnets.tasks import read_task
+from textnets.training.devices import Device
+
+Fingerprints = dict[str, dict[str, str]]
+
+_PACKAGES = (
+    "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
+)  # fmt: skip
+
+
+def describe_environment(
+    recipe: Recipe, fingerprints: Fingerprints, splits: Mapping[str, Any], device: Device
+) -> dict[str, Any]:
+    """The beginning of ``environment.json``: all that is known before training."""
+    return {
+        "textnets": _package_version("textnets"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+        "recipe": str(recipe.path),
+        "seed": recipe.seed,
+        "device": dataclasses.asdict(device),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": _package_versions(),
+        "data": fingerprints,
+        "examples": {name: len(examples) for name, examples in splits.items()},
+    }
+
+
+def check_same_run(recipe: Recipe, environment: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to continue a run with something else than it was started with."""
+    before = read_task(folder / RECIPE_FILE).recipe.as_sections()
+    now = recipe.as_sections()
+    differing = [
+        f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
+        for section in sorted({*before, *now})
+        for key in sorted({*_keys(before, section), *_keys(now, section)})
+        if _of(before, section, key) != _of(now, section, key)
+        and (section, key) != ("training", "epochs")
+    ]
+    started = read_started(folder)
+    data, versions = started.get("data", {}), started.get("versions", {})
+    for name, entry in environment["data"].items():
+        if data.get(name, {}).get("sha256") != entry["sha256"]:
+            differing.append(f"the {name} data has changed since")
+    for name, number in environment["versions"].items():
+        if versions.get(name) != number:
+            differing.append(f"{name} was {versions.get(name)}, is {number}")
+    if differing:
+        raise RunError(
+            f"{folder}: cannot continue this run, since it would not be the same one:\n  "
+            + "\n  ".join(differing)
+            + "\nput it back, or start again with --overwrite"
+        )
+
+
+def _keys(sections: Mapping[str, Any], section: str) -> list[str]:
+    found = sections.get(section)
+    return list(found) if isinstance(found, dict) else [""]
+
+
+def _of(sections: Mapping[str, Any], section: str, key: str) -> Any:
+    found = sections.get(section)
+    return found.get(key) if isinstance(found, dict) else found
+
+
+def fingerprints_of(files: Mapping[str, Path]) -> Fingerprints:
+    """Absolute path and sha256 of each split's file."""
+    return {
+        name: {"path": str(path.resolve()), "sha256": sha256_of(path)}
+        for name, path in files.items()
+    }
+
+
+def _package_versions() -> dict[str, str]:
+    return {name: found for name in _PACKAGES if (found := _package_version(name))}
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,161 @@
+"""What a model scored: into ``evaluation.json``, ``predictions/`` and ``report.html``, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textnets.evaluation.confidence import Estimate
+from textnets.evaluation.report import Report, Table, render_report
+from textnets.recipe import Recipe
+from textnets.run import (
+    EVALUATION_FILE,
+    PREDICTIONS_FOLDER,
+    RECIPE_FILE,
+    REPORT_FILE,
+    Run,
+    write_json,
+    write_lines,
+)
+from textnets.tasks import Task
+from textnets.tasks.task import BaselineScore, Outputs
+from textnets.training.fitting import TrainingState
+
+
+@dataclass(frozen=True)
+class SplitEvaluation:
+    """How a model did on one split.
+
+    Attributes:
+        split: its name.
+        examples: how many.
+        scores: the model's metrics.
+        baselines: those of the cheap rivals, trained on the same training split.
+    """
+
+    split: str
+    examples: int
+    scores: Mapping[str, Estimate]
+    baselines: Sequence[BaselineScore] = ()
+
+
+def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
+    """What the baselines reached when the run was trained."""
+    stored = run.evaluation().get("splits", {}).get(split, {}).get("baselines", {})
+    return [
+        BaselineScore(
+            name,
+            entry["description"],
+            {metric: Estimate(**value) for metric, value in entry["scores"].items()},
+            entry["seconds"],
+        )
+        for name, entry in stored.items()
+    ]
+
+
+def write_evaluation(
+    task: Task[Any], folder: Path, evaluated: Mapping[str, SplitEvaluation]
+) -> None:
+    """Write ``evaluation.json``."""
+    write_json(
+        folder / EVALUATION_FILE,
+        {
+            "headline": task.headline,
+            "confidence": task.recipe.evaluation.confidence,
+            "splits": {name: _as_json(found) for name, found in evaluated.items()},
+            "claim": _claim_result(task.recipe, evaluated.get("test")),
+        },
+    )
+
+
+def _claim_result(recipe: Recipe, test: SplitEvaluation | None) -> dict[str, Any] | None:
+    claim = recipe.claim
+    if claim is None or test is None:
+        return None
+    value = test.scores[claim.metric].value
+    at_least = claim.at_least is None or value >= claim.at_least
+    at_most = claim.at_most is None or value <= claim.at_most
+    return {**claim.model_dump(), "value": value, "holds": at_least and at_most}
+
+
+def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
+    return {
+        "examples": evaluation.examples,
+        "scores": {name: found.as_dict() for name, found in evaluation.scores.items()},
+        "baselines": {
+            rival.name: {
+                "description": rival.description,
+                "scores": {name: found.as_dict() for name, found in rival.scores.items()},
+                "seconds": round(rival.seconds, 1),
+            }
+            for rival in evaluation.baselines
+        },
+    }
+
+
+def write_predictions(
+    task: Task[Any], folder: Path, name: str, examples: Any, outputs: Outputs
+) -> None:
+    """Write ``predictions/NAME.jsonl``; ``examples`` is ``None`` where only ids are at hand."""
+    texts = list(examples.texts) if examples is not None else [""] * len(outputs)
+    truths = task.truths(examples) if examples is not None else [{} for _ in texts]
+    records = [
+        {"text": text, **truth, **prediction.as_fields()}
+        for text, truth, prediction in zip(texts, truths, task.decode(texts, outputs), strict=True)
+    ]
+    write_lines(folder / PREDICTIONS_FOLDER / f"{name}.jsonl", records)
+
+
+def write_report(
+    task: Task[Any],
+    folder: Path,
+    evaluation: SplitEvaluation,
+    tables: Sequence[Table],
+    state: TrainingState,
+    environment: Mapping[str, Any],
+) -> None:
+    """Write ``report.html``."""
+    rivals = {rival.name: rival.scores for rival in evaluation.baselines}
+    scores = {
+        system: {metric: found.as_dict() for metric, found in found_scores.items()}
+        for system, found_scores in {task.recipe.builder: evaluation.scores, **rivals}.items()
+    }
+    report = Report(
+        title=task.recipe.name,
+        task=f"{task.name}, {evaluation.examples:,} examples of the {evaluation.split} split",
+        headline_metric=task.headline,
+        scores=scores,
+        history=state.history,
+        best_epoch=state.best_epoch or None,
+        monitor=environment["monitor"],
+        tables=tables,
+        recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
+        facts=_report_facts(environment, evaluation),
+    )
+    (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
+
+
+def _report_facts(
+    environment: Mapping[str, Any], evaluation: SplitEvaluation
+) -> list[tuple[str, str]]:
+    device, kernel = environment["device"], environment["recurrent_kernel"]
+    facts = [
+        ("command", environment["command"]),
+        ("device", f"{device['backend']} on {device['name']} ({device['reason']})"),
+        ("recurrent kernel", f"{'fused' if kernel['fused'] else 'generic'}: {kernel['reason']}"),
+        ("parameters", f"{environment['parameters']:,}"),
+        ("training", f"{environment['training_seconds']:,.0f} s"),
+        ("python", environment["python"]),
+    ]
+    facts += [(f"version of {name}", number) for name, number in environment["versions"].items()]
+    facts += [
+        (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")
+        for name, entry in environment["data"].items()
+    ]
+    facts += [
+        (f"baseline {rival.name}", f"{rival.description}, {rival.seconds:.1f} s")
+        for rival in evaluation.baselines
+    ]
+    return facts

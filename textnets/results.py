@@ -124,7 +124,12 @@ def write_report(
     }
     report = Report(
         title=task.recipe.name,
-        task=f"{task.name}, {evaluation.examples:,} examples of the {evaluation.split} split",
+        task=task.name,
+        note=f"{evaluation.examples:,} examples of the {evaluation.split} split",
+        descriptions={
+            rival.name: f"{rival.description}, {rival.seconds:.1f} s"
+            for rival in evaluation.baselines
+        },
         headline_metric=task.headline,
         scores=scores,
         history=state.history,
@@ -132,14 +137,12 @@ def write_report(
         monitor=environment["monitor"],
         tables=tables,
         recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
-        facts=_report_facts(environment, evaluation),
+        facts=_report_facts(environment),
     )
     (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
 
 
-def _report_facts(
-    environment: Mapping[str, Any], evaluation: SplitEvaluation
-) -> list[tuple[str, str]]:
+def _report_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     device, kernel = environment["device"], environment["recurrent_kernel"]
     facts = [
         ("command", environment["command"]),
@@ -153,9 +156,5 @@ def _report_facts(
     facts += [
         (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")
         for name, entry in environment["data"].items()
-    ]
-    facts += [
-        (f"baseline {rival.name}", f"{rival.description}, {rival.seconds:.1f} s")
-        for rival in evaluation.baselines
     ]
     return facts

@@ -435,7 +435,7 @@ class ClassificationTask(Task[LabelledTexts]):
                 title="Most frequent confusions",
                 note="",
                 columns=("true label", "predicted", "texts"),
-                rows=[(c.true, c.predicted, str(c.count)) for c in confused],
+                rows=[(c.true, c.predicted, c.count) for c in confused],
             ),
             Table(
                 title="Most confident mistakes",
@@ -443,10 +443,10 @@ class ClassificationTask(Task[LabelledTexts]):
                 columns=("text", "true label", "predicted", "probability"),
                 rows=[
                     (
-                        _excerpt(texts[row]) if texts else f"example {row + 1}",
+                        texts[row] if texts else f"example {row + 1}",
                         self.labels[targets[row]],
                         self.labels[predicted[row]],
-                        f"{probabilities[row, predicted[row]]:.3f}",
+                        float(probabilities[row, predicted[row]]),
                     )
                     for row in mistakes
                 ],
@@ -519,25 +519,15 @@ def _cross_entropy(outputs: Outputs, split: EncodedSplit) -> float:
 
 
 def _label_scores_table(scores: Sequence[Any]) -> Table:
-    ordered = sorted(scores, key=lambda score: (score.f1, score.label))
     return Table(
         title="By label",
         note="Worst first.",
         columns=("label", "precision", "recall", "F1", "texts"),
         rows=[
-            (s.label, _share(s.precision), _share(s.recall), _share(s.f1), str(s.support))
-            for s in ordered
+            (s.label, s.precision, s.recall, s.f1, s.support)
+            for s in scores  # the worst F1 comes first
         ],
     )
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _excerpt(text: str, most: int = 240) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _shorten(names: Sequence[str]) -> str:

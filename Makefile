@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RUN := runs/banking77_cnn
+RUN := runs/demo
 
 .PHONY: demo test check format install clean
 

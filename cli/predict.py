@@ -17,7 +17,7 @@ from . import options
     type=click.Choice(["text", "jsonl", "csv"]),
     default="text",
     show_default=True,
-    help="One prediction a line; jsonl has all probabilities.",
+    help="One prediction a line; jsonl says the most.",
 )
 @options.device
 @options.quiet

@@ -37,10 +37,10 @@ def show_training(result: TrainResult) -> None:
     if result.evaluation is not None:
         _show_scores(result.evaluation)
     claim = result.run.evaluation().get("claim")
-    if claim is not None and claim["holds"] is not None:
+    if claim is not None:
         bound = "at least" if claim["at_least"] is not None else "at most"
         limit = claim["at_least"] if claim["at_least"] is not None else claim["at_most"]
-        verdict = "holds" if claim["holds"] else "DOES NOT HOLD"
+        verdict = "met" if claim["met"] else "NOT MET"
         click.echo(
             f"claim: {claim['metric']} {bound} {limit} {verdict} "
             f"({claim['value']:.3f}; 1 of {claim['seeds']} seeds)"

@@ -57,11 +57,13 @@ def train(
             overwrite=overwrite,
             store=store,
             device=device,
+            command=shlex.join(["textnets", *sys.argv[1:]]),
             progress=terminal_progress(quiet=quiet),
         )
     except InterruptedTrainingError as error:
         click.echo(f"{error}:", err=True)
-        click.echo(f"  {_continuation(recipe, overrides, output, store, device)}", err=True)
+        command = _continuation(recipe, overrides, output, store, device)
+        click.echo(f"  {command}{' --overwrite' if overwrite else ''}", err=True)
         sys.exit(error.exit_code)
     show_training(result)
 

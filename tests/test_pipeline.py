@@ -281,9 +281,13 @@ def test_a_share_can_be_the_test_split(make_recipe: MakeRecipe) -> None:
 
 def test_without_validation_the_last_weights_are_kept(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe(replace={"validation: 0.2": "validation: null"})
-    result = textnets.train(recipe, output="run")
+    result = textnets.train(recipe, {"evaluation.baselines": False}, output="run")
     assert not any(name.startswith("validation") for name in result.state.history[0])
-    assert result.evaluation is not None
+    assert result.state.best_epoch == 2
+    # A rate that grows the loss again: the last epoch's weights are kept all the same.
+    settings = {"training.learning_rate": 3.0, "training.optimizer": "sgd"}
+    worse = textnets.train(recipe, {**settings, "evaluation.baselines": False}, output="worse")
+    assert worse.state.best_epoch == 2
 
 
 def test_early_stopping_names_its_metric(make_recipe: MakeRecipe) -> None:

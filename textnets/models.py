@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textnets.builders import BUILDERS
 from textnets.errors import RunError
@@ -17,40 +17,55 @@ from textnets.training.inference import predict_all
 from textnets.training.optimizers import build_optimizer
 from textnets.training.steps import forward
 
+if TYPE_CHECKING:
+    from textnets.layers.kernels import KernelPath
+
 OutputsOf = Callable[[EncodedSplit, Progress], Outputs]
 
 
 def compile_model(
     task: Task[Any], device: Device, progress: Progress
 ) -> tuple[Any, dict[str, Any]]:
-    """A compiled model, and which recurrent kernel it will use."""
+    """A compiled model, and what a run records of it."""
     import keras
 
     from textnets.layers.kernels import recurrent_kernel
 
     keras.utils.set_random_seed(task.recipe.seed)
-    model = assemble_model(task, progress)
+    model = assemble_model(task, task.sizes(progress))
     loss, metrics = task.losses()
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
     model.compile(build_optimizer(section), loss, metrics=metrics, jit_compile=jit)
-    path = recurrent_kernel(model, device.backend)
-    used = path.fused and device.kind == "gpu"
-    reason = path.reason if not path.fused or used else f"{path.reason}, but there is no GPU"
-    kernel = {"fused": used, "reason": reason}
+    kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
     progress.say(
         f"model: {task.recipe.builder}, {model.count_params():,} parameters; "
         f"{device.backend} on {device.name} ({device.reason}), {section.precision}; "
-        f"recurrent kernel: {'fused' if used else 'generic'} ({reason})"
+        f"recurrent kernel: {kernel}"
     )
-    return model, kernel
+    return model, {
+        "recurrent_kernel": kernel,
+        "parameters": int(model.count_params()),
+        **task.facts,
+    }
 
 
-def assemble_model(task: Task[Any], progress: Progress) -> Any:
+def describe_kernel(path: KernelPath, device: Device) -> str:
+    """Which recurrent kernel a model uses on a device, and why."""
+    if not path.recurrent:
+        return f"none: {path.reason}"
+    if not path.fused:
+        return f"generic: {path.reason}"
+    if device.kind == "cpu":
+        return f"generic: {path.reason}, but there is no GPU"
+    return f"fused: {path.reason}"
+
+
+def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
     """The builder's model for the sizes found in the data, uncompiled."""
     builder = BUILDERS[task.recipe.builder]
     with precision(task.recipe.training.precision):
-        return builder(**task.recipe.builder_parameters, **task.sizes(progress))
+        return builder(**task.recipe.builder_parameters, **sizes)
 
 
 def outputs_of(task: Task[Any], model: Any) -> OutputsOf:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.evaluation.report import Table
 from textnets.models import OutputsOf, assemble_model, compile_model, outputs_of, save_model
-from textnets.plans import check_claim, fit_plan
+from textnets.plans import fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
 from textnets.provenance import (
-    Fingerprints,
-    check_same_run,
+    continue_environment,
     describe_environment,
     fingerprints_of,
 )
@@ -50,9 +48,8 @@ from textnets.tasks import Task, read_task
 from textnets.tasks.task import Fact
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
-from textnets.training.devices import Device, prepare_device
+from textnets.training.devices import Device, prepare_device, require_tensorflow
 from textnets.training.fitting import Measure, TrainingState, fit
-from textnets.training.interrupts import InterruptedTrainingError
 
 Overrides = Sequence[str] | Mapping[str, Any]
 
@@ -86,6 +83,7 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     store: str | Path | None = None,
+    command: str = "",
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a recipe into a run directory.
@@ -99,6 +97,7 @@ def train(
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         store: a folder of ids written by :func:`store_ids`: nothing is tokenized, and
             TensorFlow is not needed.
+        command: what the user typed, for the run's record.
         progress: where to show what happens; silent by default.
 
     Raises:
@@ -108,57 +107,66 @@ def train(
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    plan = fit_plan(task)
-    check_claim(task)
-    target = RunTarget(Path(output) if output else Path("runs") / task.recipe.name)
-    target.check(resume=resume, overwrite=overwrite)
+    place = Path(output) if output else Path("runs") / task.recipe.name
+    target = RunTarget(place, overwrite=overwrite)
+    target.check(resume=resume)
     stored = open_store(Path(store), task) if store else None
     files, splits = _read_data(task, progress, stored)
     found = prepare_device(device)
-    resume = resume and (target.partial / RECIPE_FILE).is_file()
-    folder = target.begin(resume=resume)
-    try:
-        fingerprints = stored.fingerprints if stored else fingerprints_of(files)
-        started = _start_run(task, folder, fingerprints, splits, found, resume)
+    if stored is None:
+        require_tensorflow("turning text into ids")
+    fingerprints = stored.fingerprints if stored else fingerprints_of(files)
+    environment = describe_environment(task.recipe, fingerprints, splits, found, command)
+    if resume and not target.can_continue:
+        progress.say(f"nothing to continue at {target.partial}; starting from the beginning")
+        resume = False
+    if resume:
+        environment = continue_environment(task.recipe, environment, target.partial)
+    with target.writing(resume=resume) as folder:
+        write_recipe(folder / RECIPE_FILE, task.recipe)
+        write_json(folder / ENVIRONMENT_FILE, environment)
         if stored is None:
             encoded = _encode_splits(task, folder, splits, progress, resume)
         else:
             encoded = stored.load(task, folder)
-        model, kernel = compile_model(task, found, progress)
-        outputs = outputs_of(task, model)
-        state = fit(
-            model,
-            dataclasses.replace(encoded["train"], weights=task.train_weights(encoded["train"])),
-            plan,
-            folder=folder,
-            measure=_validation_measure(task, outputs, encoded),
-            resume=resume,
-            progress=progress,
-        )
-        save_model(model, folder / MODEL_FILE)
-        evaluation, tables = _score_splits(task, outputs, folder, splits, encoded, progress)
-        environment = {
-            **started,
-            "recurrent_kernel": kernel,
-            "parameters": int(model.count_params()),
-            "best_epoch": state.best_epoch,
-            "monitor": plan.monitor.metric,
-            "stopped": state.stopped,
-            "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
-        }
-        if evaluation is not None:
-            write_report(task, folder, evaluation, tables, state, environment)
-        return TrainResult(target.finish(environment), evaluation, task.headline, state)
-    except KeyboardInterrupt:  # after the last epoch; while fitting, fit() sees to it
-        if target.can_continue:
-            raise InterruptedTrainingError(signal.SIGINT) from None
-        target.abandon()
-        raise
-    except BaseException:
-        target.abandon()
-        raise
-    finally:
-        target.release()
+        return _train_into(folder, target, task, splits, encoded, environment, resume, progress)
+
+
+def _train_into(
+    folder: Path,
+    target: RunTarget,
+    task: Task[Any],
+    splits: Mapping[str, Any],
+    encoded: Mapping[str, EncodedSplit],
+    environment: dict[str, Any],
+    resume: bool,
+    progress: Progress,
+) -> TrainResult:
+    plan = fit_plan(task)
+    model, facts = compile_model(task, Device(**environment["device"]), progress)
+    outputs = outputs_of(task, model)
+    train_split = encoded["train"]
+    state = fit(
+        model,
+        dataclasses.replace(train_split, weights=task.train_weights(train_split)),
+        plan,
+        folder=folder,
+        measure=_validation_measure(task, outputs, encoded),
+        resume=resume,
+        progress=progress,
+    )
+    save_model(model, folder / MODEL_FILE)
+    evaluation, tables = _score_splits(task, outputs, folder, splits, encoded, progress)
+    environment |= {
+        **facts,
+        "best_epoch": state.best_epoch,
+        "monitor": plan.monitor.metric if plan.monitor else "",
+        "stopped": state.stopped,
+        "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
+    }
+    if evaluation is not None:
+        write_report(task, folder, evaluation, tables, state, environment)
+    return TrainResult(target.finish(environment), evaluation, task.headline, state)
 
 
 def _read_data(
@@ -175,31 +183,15 @@ def _read_data(
             "baselines"
         )
         return {}, {}
+    if stored is not None:
+        stored.check_files(files)
     return files, task.read_splits(files, progress)
-
-
-def _start_run(
-    task: Task[Any],
-    folder: Path,
-    fingerprints: Fingerprints,
-    splits: Mapping[str, Any],
-    device: Device,
-    resume: bool,
-) -> dict[str, Any]:
-    """Write what the run is before anything else, or compare it with what is there."""
-    environment = describe_environment(task.recipe, fingerprints, splits, device)
-    if resume:
-        check_same_run(task.recipe, environment, folder)
-    else:
-        write_recipe(folder / RECIPE_FILE, task.recipe)
-        write_json(folder / ENVIRONMENT_FILE, environment)
-    return environment
 
 
 def _encode_splits(
     task: Task[Any], folder: Path, splits: Mapping[str, Any], progress: Progress, resume: bool
 ) -> dict[str, EncodedSplit]:
-    if resume and (folder / "vocabulary.txt").is_file():
+    if resume:
         task.load(folder)
     else:
         progress.say("learning the vocabulary ...")
@@ -321,7 +313,6 @@ def check(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
-    check_claim(task)
     files = task.find_files(progress)
     splits = task.read_splits(files, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
@@ -334,15 +325,18 @@ def check(
     for name, examples in splits.items():
         _, coverage = task.encode(examples, progress, f"encoding {name}")
         facts.append(Fact(f"{name} tokens", _coverage_line(coverage)))
-    model = assemble_model(task, progress)
-    sizes = task.sizes(Progress())
+    sizes = task.sizes(progress)
+    model = assemble_model(task, sizes)
     facts += [Fact(name, f"{n:,}") for name, n in sizes.items() if type(n) is int]
+    for name, found in task.facts.items():
+        facts += [Fact(f"{name} {key}", str(value)) for key, value in found.items()]
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip
     steps = -(-len(splits["train"]) // plan.section.batch_size)
     facts.append(Fact("steps an epoch", f"{steps:,}, {steps * plan.section.epochs:,} at most"))
-    facts.append(Fact("kept weights", f"of the epoch with the best {plan.monitor.metric}"))
+    kept = f"the epoch with the best {plan.monitor.metric}" if plan.monitor else "the last epoch"
+    facts.append(Fact("kept weights", f"of {kept}"))
     kernel = recurrent_kernel(model, device.backend)
     applies = "applies" if kernel.fused else "does not apply"
     facts.append(Fact("fused GPU kernel", f"{applies}: {kernel.reason}"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -26,13 +25,17 @@ _PACKAGES = (
 
 
 def describe_environment(
-    recipe: Recipe, fingerprints: Fingerprints, splits: Mapping[str, Any], device: Device
+    recipe: Recipe,
+    fingerprints: Fingerprints,
+    splits: Mapping[str, Any],
+    device: Device,
+    command: str,
 ) -> dict[str, Any]:
     """The beginning of ``environment.json``: all that is known before training."""
     return {
         "textnets": _package_version("textnets"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        "command": command,
         "recipe": str(recipe.path),
         "seed": recipe.seed,
         "device": dataclasses.asdict(device),
@@ -44,18 +47,17 @@ def describe_environment(
     }
 
 
-def check_same_run(recipe: Recipe, environment: Mapping[str, Any], folder: Path) -> None:
-    """Refuse to continue a run with something else than it was started with."""
-    before = read_task(folder / RECIPE_FILE).recipe.as_sections()
-    now = recipe.as_sections()
-    differing = [
-        f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
-        for section in sorted({*before, *now})
-        for key in sorted({*_keys(before, section), *_keys(now, section)})
-        if _of(before, section, key) != _of(now, section, key)
-        and (section, key) != ("training", "epochs")
-    ]
+def continue_environment(
+    recipe: Recipe, environment: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """The record of a run that goes on: its own beginning, and how it is continued now.
+
+    Raises:
+        RunError: the run would be continued with something else than it was started with, and so
+            would not be the same one; every difference is named.
+    """
     started = read_started(folder)
+    differing = _differing_sections(read_task(folder / RECIPE_FILE).recipe, recipe)
     data, versions = started.get("data", {}), started.get("versions", {})
     for name, entry in environment["data"].items():
         if data.get(name, {}).get("sha256") != entry["sha256"]:
@@ -63,12 +65,30 @@ def check_same_run(recipe: Recipe, environment: Mapping[str, Any], folder: Path)
     for name, number in environment["versions"].items():
         if versions.get(name) != number:
             differing.append(f"{name} was {versions.get(name)}, is {number}")
+    for key in ("backend", "kind"):
+        before, now = started.get("device", {}).get(key), environment["device"][key]
+        if before != now:
+            differing.append(f"it ran on {before}, and would go on on {now}")
     if differing:
         raise RunError(
             f"{folder}: cannot continue this run, since it would not be the same one:\n  "
             + "\n  ".join(differing)
             + "\nput it back, or start again with --overwrite"
         )
+    step = {key: environment[key] for key in ("created", "command")}
+    return {**started, "continued": [*started.get("continued", []), step]}
+
+
+def _differing_sections(recipe_before: Recipe, recipe_now: Recipe) -> list[str]:
+    before, now = recipe_before.as_sections(), recipe_now.as_sections()
+    # More epochs only go on; but a cosine schedule is another one from its first step.
+    allowed = [] if recipe_now.training.schedule == "cosine" else [("training", "epochs")]
+    return [
+        f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
+        for section in sorted({*before, *now})
+        for key in sorted({*_keys(before, section), *_keys(now, section)})
+        if _of(before, section, key) != _of(now, section, key) and (section, key) not in allowed
+    ]
 
 
 def _keys(sections: Mapping[str, Any], section: str) -> list[str]:

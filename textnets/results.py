@@ -41,6 +41,14 @@ class SplitEvaluation:
     baselines: Sequence[BaselineScore] = ()
 
 
+def describe_split(evaluation: SplitEvaluation) -> str:
+    """What was scored, in words; a validation split that chose the weights is no test."""
+    chose = ", which also chose the weights: there is no test split"
+    return f"{evaluation.examples:,} examples of the {evaluation.split} split" + (
+        chose if evaluation.split == "validation" else ""
+    )
+
+
 def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
     """What the baselines reached when the run was trained."""
     stored = run.evaluation().get("splits", {}).get(split, {}).get("baselines", {})
@@ -77,7 +85,9 @@ def _claim_result(recipe: Recipe, test: SplitEvaluation | None) -> dict[str, Any
     value = test.scores[claim.metric].value
     at_least = claim.at_least is None or value >= claim.at_least
     at_most = claim.at_most is None or value <= claim.at_most
-    return {**claim.model_dump(), "value": value, "holds": at_least and at_most}
+    # One run tells nothing sure of a claim about several seeds.
+    holds = at_least and at_most if claim.seeds == 1 else None
+    return {**claim.model_dump(), "value": value, "met": at_least and at_most, "holds": holds}
 
 
 def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
@@ -125,7 +135,7 @@ def write_report(
     report = Report(
         title=task.recipe.name,
         task=task.name,
-        note=f"{evaluation.examples:,} examples of the {evaluation.split} split",
+        note=describe_split(evaluation),
         descriptions={
             rival.name: f"{rival.description}, {rival.seconds:.1f} s"
             for rival in evaluation.baselines
@@ -143,11 +153,10 @@ def write_report(
 
 
 def _report_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    device, kernel = environment["device"], environment["recurrent_kernel"]
+    device = environment["device"]
     facts = [
-        ("command", environment["command"]),
         ("device", f"{device['backend']} on {device['name']} ({device['reason']})"),
-        ("recurrent kernel", f"{'fused' if kernel['fused'] else 'generic'}: {kernel['reason']}"),
+        ("recurrent kernel", environment["recurrent_kernel"]),
         ("parameters", f"{environment['parameters']:,}"),
         ("training", f"{environment['training_seconds']:,.0f} s"),
         ("python", environment["python"]),

@@ -11,14 +11,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from textnets.errors import RunError
 from textnets.recipe import Recipe
+from textnets.training.checkpoints import has_checkpoint
+from textnets.training.interrupts import InterruptedTrainingError
 
 FORMAT = 1  # of the directory; raised when an older textnets could not read it
 
@@ -32,8 +35,10 @@ PREDICTIONS_FOLDER = "predictions"
 CHECKPOINT_FOLDER = "checkpoint"
 _LOCK_FILE = ".lock"
 
-# Not hashed: what evaluation adds, and what only an interrupted run needs.
-_NOT_HASHED = (EVALUATION_FILE, REPORT_FILE, ENVIRONMENT_FILE, _LOCK_FILE)
+# Not hashed: the file that holds the hashes, and what only a continued run needs.
+_NOT_HASHED = (ENVIRONMENT_FILE, CHECKPOINT_FOLDER, _LOCK_FILE)
+# Hashed, but checked only by who reads them: a prediction rests on none of them.
+_NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,12 @@ class Run:
             raise _unreadable(path, error) from None
 
     def evaluation(self) -> dict[str, Any]:
-        """The content of ``evaluation.json``."""
+        """The content of ``evaluation.json``.
+
+        Raises:
+            RunError: the file is missing or not what was written.
+        """
+        _check_file(self.folder, EVALUATION_FILE, self.environment["files"].get(EVALUATION_FILE))
         return _read_object(self.folder / EVALUATION_FILE)
 
 
@@ -104,18 +114,23 @@ def open_run(folder: Path) -> Run:
     if not isinstance(files, dict) or not isinstance(environment.get("data"), dict):
         raise RunError(f"{folder / ENVIRONMENT_FILE}: is not what was written: keys are missing")
     for name, digest in files.items():
-        path = folder / name
-        if not path.is_file():
-            raise RunError(
-                f"{folder}: the run is incomplete: {name} is missing; copy the run again, or "
-                "train it again"
-            )
-        if _sha256(path) != digest:
-            raise RunError(
-                f"{folder}: {name} is not the file that was written (its hash differs); copy the "
-                "run again, or train it again"
-            )
+        if name.split("/")[0] not in _NOT_NEEDED:
+            _check_file(folder, name, digest)
     return Run(folder, environment)
+
+
+def _check_file(folder: Path, name: str, digest: str | None) -> None:
+    """Refuse a file that is missing or not what was written."""
+    if not (folder / name).is_file():
+        raise RunError(
+            f"{folder}: the run is incomplete: {name} is missing; copy the run again, or "
+            "train it again"
+        )
+    if _sha256(folder / name) != digest:
+        raise RunError(
+            f"{folder}: {name} is not the file that was written (its hash differs); copy the "
+            "run again, or train it again"
+        )
 
 
 def partial_folder(output: Path) -> Path:
@@ -126,7 +141,8 @@ def partial_folder(output: Path) -> Path:
 class RunTarget:
     """The place that a new run will take."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, *, overwrite: bool = False) -> None:
+        self._overwrite = overwrite
         # "." and ".." have no name that a folder beside them could be called after.
         self.output = output if output.name not in ("", "..") else output.resolve()
         if not self.output.name:
@@ -135,28 +151,19 @@ class RunTarget:
         self._lock: IO[bytes] | None = None
         self._made: list[Path] = []  # parents that were not there, innermost first
 
-    def check(self, *, resume: bool, overwrite: bool) -> None:
+    def check(self, *, resume: bool) -> None:
         """Refuse what would destroy something. Nothing is written yet.
 
         Raises:
             RunError: there is a run, or an unfinished one, and no flag that says what to do.
         """
-        if self.output.exists() and not _looks_like_a_run(self.output):
-            raise RunError(
-                f"{self.output}: exists and is no run directory, so it is left alone, even with "
-                "--overwrite; --output DIR writes somewhere else"
-            )
-        if self.output.exists() and not overwrite:
-            raise RunError(
-                f"{self.output}: exists already; --overwrite replaces it, --output DIR writes "
-                "somewhere else"
-            )
+        self._check_output()
         if self.partial.exists() and not _is_partial(self.partial):
             raise RunError(
                 f"{self.partial}: stands where the run would be written, and is no unfinished "
                 "run; move it away, or choose another --output DIR"
             )
-        if self.partial.exists() and not (resume or overwrite):
+        if self.partial.exists() and not (resume or self._overwrite):
             raise RunError(
                 f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
                 "starts again"
@@ -165,22 +172,53 @@ class RunTarget:
     def begin(self, *, resume: bool) -> Path:
         """Make the partial folder, empty unless it is continued, and lock it.
 
+        Only who holds the lock removes anything.
+
         Raises:
             RunError: another training writes there, or the place cannot be written.
         """
         self._made = [path for path in self.partial.parents if not path.exists()]
+        is_new = not self.partial.exists()
         try:
             self.partial.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-            if not resume:
-                _empty(self.partial)
         except OSError as error:
             self._remove_made_parents()
             raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+        try:
+            self._check_output()  # another training may have finished since the first look
+            if not resume:
+                _empty(self.partial)
+        except (OSError, RunError):
+            self.release()
+            if is_new:
+                shutil.rmtree(self.partial, ignore_errors=True)
+            raise
         return self.partial
+
+    @contextmanager
+    def writing(self, *, resume: bool) -> Iterator[Path]:
+        """The partial folder, locked while the block runs; see :meth:`begin`.
+
+        A failure leaves it only if there is training to continue from.
+
+        Raises:
+            InterruptedTrainingError: Ctrl-C after the last epoch (before it, training sees to it).
+        """
+        folder = self.begin(resume=resume)
+        try:
+            yield folder
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self.can_continue:
+                raise InterruptedTrainingError(signal.SIGINT) from None
+            self.abandon()
+            raise
+        finally:
+            self.release()
 
     def finish(self, environment: Mapping[str, Any]) -> Run:
         """Write ``environment.json`` with the hashes and move the run into its place."""
+        self._check_output()
         complete = {**environment, "format": FORMAT, "files": _hashes(self.partial)}
         write_json(self.partial / ENVIRONMENT_FILE, complete)
         replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
@@ -197,7 +235,7 @@ class RunTarget:
     @property
     def can_continue(self) -> bool:
         """Whether there is training to continue from."""
-        return (self.partial / CHECKPOINT_FOLDER).exists()
+        return has_checkpoint(self.partial / CHECKPOINT_FOLDER)
 
     def abandon(self) -> None:
         """Remove what a failure left behind, unless there is training to continue from."""
@@ -210,6 +248,20 @@ class RunTarget:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _check_output(self) -> None:
+        if not self.output.exists():
+            return
+        if not _is_run(self.output):
+            raise RunError(
+                f"{self.output}: exists and is no run directory, so it is left alone, even with "
+                "--overwrite; --output DIR writes somewhere else"
+            )
+        if not self._overwrite:
+            raise RunError(
+                f"{self.output}: exists already; --overwrite replaces it, --output DIR writes "
+                "somewhere else"
+            )
 
     def _remove_made_parents(self) -> None:
         for parent in self._made:
@@ -239,8 +291,10 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
         yaml.dump(recipe.as_sections(), file)
+    temporary.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -290,6 +344,15 @@ def _looks_like_a_run(folder: Path) -> bool:
     return folder.is_dir() and (folder / RECIPE_FILE).is_file()
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a folder holds a run and nothing else, so that it may be replaced: a user's own
+    folder with a recipe.yaml in it is not ours to remove."""
+    if not _looks_like_a_run(folder) or not (folder / ENVIRONMENT_FILE).is_file():
+        return False
+    written = {path.split("/")[0] for path in _read_object(folder / ENVIRONMENT_FILE)["files"]}
+    return {path.name for path in folder.iterdir()} <= written | set(_NOT_HASHED)
+
+
 def _is_partial(folder: Path) -> bool:
     """Whether a folder is an unfinished run, or one that was stopped before its first file."""
     if not folder.is_dir():
@@ -309,9 +372,9 @@ def _empty(folder: Path) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {
-        path.name: _sha256(path)
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name not in _NOT_HASHED
+        path.relative_to(folder).as_posix(): _sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).parts[0] not in _NOT_HASHED
     }
 
 

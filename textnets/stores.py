@@ -12,9 +12,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from textnets.data.sources import sha256_of
 from textnets.errors import RunError
 from textnets.run import RECIPE_FILE, write_json, write_recipe
 from textnets.tasks.task import SPLITS, Task
@@ -37,6 +39,19 @@ class Store:
     folder: Path
     fingerprints: dict[str, dict[str, str]]
     splits: tuple[str, ...]
+
+    def check_files(self, files: Mapping[str, Path]) -> None:
+        """Refuse raw data that is not what the ids were made from.
+
+        Raises:
+            RunError: a file has changed since.
+        """
+        for name, path in files.items():
+            if name in self.fingerprints and sha256_of(path) != self.fingerprints[name]["sha256"]:
+                raise RunError(
+                    f"{self.folder}: the ids were made from other data: {path} has changed since; "
+                    "write the store anew with --overwrite"
+                )
 
     def load(self, task: Task[Any], run_folder: Path) -> dict[str, EncodedSplit]:
         """Memory-map the splits, and give the vocabularies to the task and to the run."""
@@ -134,8 +149,9 @@ def open_store(folder: Path, task: Task[Any]) -> Store:
         raise RunError(f"{folder}: written by a newer textnets; update textnets")
     if key != _key(task):
         raise RunError(
-            f"{folder}: was made for other data or text settings (or another seed) than the "
-            f"recipe's; compare with {folder / RECIPE_FILE}, or write it anew"
+            f"{folder}: was made for other data or text settings than the "
+            "recipe's, with another seed or by another textnets; compare with "
+            f"{folder / RECIPE_FILE}, or write it anew"
         )
     return store
 
@@ -143,4 +159,5 @@ def open_store(folder: Path, task: Task[Any]) -> Store:
 def _key(task: Task[Any]) -> str:
     sections = task.recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
+    decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -108,11 +108,23 @@ def test_overwrite_keeps_the_old_run_when_it_fails(project: Project, run_copy: P
 
 
 def test_overwrite_replaces_a_run(project: Project, run_copy: Path) -> None:
-    (run_copy / "mark").touch()
+    (run_copy / "predictions" / "mark").touch()
     succeed("train", project(), "-o", "run", "--overwrite", "--set", "training.epochs=1")
-    assert not (run_copy / "mark").exists()
+    assert not (run_copy / "predictions" / "mark").exists()
     names = {path.name for path in Path().iterdir()}
     assert names == {"run", "tiny.yaml", "train.csv", "test.csv"}
+
+
+def test_a_folder_of_the_users_own_is_never_replaced(project: Project, run_copy: Path) -> None:
+    (run_copy / "notes.txt").touch()  # a run, but something else lies in it too
+    assert "left alone" in refuse("train", project(), "-o", "run", "--overwrite")
+    Path("mine").mkdir()
+    recipe = Path("mine/recipe.yaml")
+    recipe.write_text(Path(project()).read_text())
+    for name in ("train.csv", "test.csv"):
+        shutil.copy(name, f"mine/{name}")
+    assert "left alone" in refuse("train", str(recipe), "-o", "mine", "--overwrite")
+    assert recipe.exists()
 
 
 @pytest.mark.parametrize("flags", [(), ("--overwrite",), ("--resume",)])

@@ -24,10 +24,12 @@ class KernelPath:
         fused: True when every recurrent layer meets the conditions. Whether there is a
             GPU is another question.
         reason: in words, for the run's record.
+        recurrent: False where there is no recurrent layer at all.
     """
 
     fused: bool
     reason: str
+    recurrent: bool = True
 
 
 def recurrent_kernel(model: keras.Model, backend: str) -> KernelPath:
@@ -40,7 +42,7 @@ def recurrent_kernel(model: keras.Model, backend: str) -> KernelPath:
     layers = list(_all_layers(model))
     recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     if not recurrent:
-        return KernelPath(fused=False, reason="no recurrent layers")
+        return KernelPath(fused=False, reason="no recurrent layers", recurrent=False)
     obstacle = _backend_obstacle(layers, backend)
     if obstacle:
         return KernelPath(fused=False, reason=obstacle)

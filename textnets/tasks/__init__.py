@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from textnets.data.catalog import CATALOG
-from textnets.recipe import Recipe, read_recipe
+from textnets.errors import RecipeError
+from textnets.recipe import Recipe
+from textnets.recipe.document import apply_overrides, read_document
+from textnets.recipe.reading import check_document
 from textnets.tasks.classification import ClassificationTask
 from textnets.tasks.task import Task
 
@@ -22,14 +25,19 @@ def read_task(path: Path, overrides: Sequence[str] = ()) -> Task[Any]:
     Raises:
         RecipeError: with every mistake of the recipe.
     """
-    return task_of(
-        read_recipe(
-            path,
-            overrides,
-            tasks={name: task.schema for name, task in TASKS.items()},
-            datasets={name: entry.defaults for name, entry in CATALOG.items()},
-        )
+    document = read_document(path)
+    apply_overrides(document, overrides)
+    recipe = check_document(
+        document,
+        path,
+        tasks={name: task.schema for name, task in TASKS.items()},
+        datasets={name: entry.defaults for name, entry in CATALOG.items()},
     )
+    task = task_of(recipe)
+    if mistakes := task.mistakes():
+        problems = [document.problem(key, message) for key, message in mistakes]
+        raise RecipeError(document.source, problems)
+    return task
 
 
 def task_of(recipe: Recipe) -> Task[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from textnets.data.readers import Row, read_rows
-from textnets.data.sources import find_file
+from textnets.data.sources import find_file, sha256_of
 from textnets.data.splits import count_repeated, count_shared, stratified_share
 from textnets.errors import DataError, RunError
 from textnets.evaluation.baselines import BASELINES
@@ -30,11 +29,21 @@ from textnets.evaluation.report import Table
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
 from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
-from textnets.tasks.task import BaselineScore, Examples, Fact, Outputs, Prediction, Scores, Task
+from textnets.tasks.task import (
+    BaselineScore,
+    Examples,
+    Fact,
+    Mistake,
+    Outputs,
+    Prediction,
+    Scores,
+    Task,
+)
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.vectors import read_vectors
 from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
+from textnets.training.devices import require_tensorflow
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
@@ -96,26 +105,36 @@ class ClassPrediction(Prediction):
 
     Attributes:
         text: as given.
-        labels: one label, or those above a half in multi-label.
+        labels: one label, or in multi-label those above a half.
         probability: of the label; in multi-label of the least sure of the labels.
         probabilities: of every class.
+        separator: between several labels in one cell; ``None`` where there is only one.
     """
 
     text: str
     labels: LabelSet
     probability: float
     probabilities: Mapping[str, float]
+    separator: str | None = None
 
     def as_fields(self) -> dict[str, Any]:
-        return {"label": "|".join(self.labels), "probability": round(self.probability, 6)}
+        return {"label": _joined(self.labels, self.separator), **self._figures()}
 
     def as_json(self) -> dict[str, Any]:
         rounded = {name: round(value, 6) for name, value in self.probabilities.items()}
-        return {"text": self.text, **self.as_fields(), "probabilities": rounded}
+        named = {"label": self.labels[0]} if self.separator is None else {"labels": self.labels}
+        return {"text": self.text, **named, **self._figures(), "probabilities": rounded}
 
     def as_line(self) -> str:
-        label = "|".join(self.labels) or "(none)"
+        label = _joined(self.labels, self.separator) or "(none)"
         return f"{label}\t{self.probability:.3f}\t{' '.join(self.text.split())}"
+
+    def _figures(self) -> dict[str, float]:
+        return {"probability": round(self.probability, 6)}
+
+
+def _joined(labels: LabelSet, separator: str | None) -> str:
+    return (separator or "").join(labels)
 
 
 class ClassificationTask(Task[LabelledTexts]):
@@ -157,6 +176,13 @@ class ClassificationTask(Task[LabelledTexts]):
     def training_metrics(self) -> tuple[str, ...]:
         return () if self.data.multi_label else ("accuracy",)
 
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        if self.recipe.training.class_weights is not None and self.data.multi_label:
+            message = "does not go with data.multi_label: true; remove one of them"
+            found.append((("training", "class_weights"), message))
+        return found
+
     # --- Text to examples ---
 
     def read_splits(
@@ -166,7 +192,7 @@ class ClassificationTask(Task[LabelledTexts]):
         for split in ("test", "validation"):
             share = getattr(self.data, split)
             if isinstance(share, float):
-                keys = ["|".join(labels) for labels in splits["train"].labels]
+                keys = _strata(splits["train"].labels)
                 rest, held_out = stratified_share(keys, share, seed=self.recipe.seed, purpose=split)
                 splits[split] = splits["train"].select(held_out)
                 splits["train"] = splits["train"].select(rest)
@@ -193,10 +219,11 @@ class ClassificationTask(Task[LabelledTexts]):
             facts.append(
                 Fact(f"labels of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
             )
-            if name != "train":
-                shared = count_shared(train.texts, examples.texts)
+        for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+            if name in splits and other in splits:
+                shared = count_shared(splits[other].texts, splits[name].texts)
                 facts.append(
-                    Fact(f"{name} texts also in train", f"{shared:,} of {len(examples):,}")
+                    Fact(f"{name} texts also in {other}", f"{shared:,} of {len(splits[name]):,}")
                 )
         return facts
 
@@ -206,11 +233,23 @@ class ClassificationTask(Task[LabelledTexts]):
             path, columns=[self.data.text, self.data.label], file_format=self.data.format
         )
         with progress.steps(f"reading {path.name}", None, "rows") as step:
-            for row in islice(rows, self.data.limit):
+            for row in rows:
                 texts.append(_one_text(row, self.data.text))
                 labels.append(self._row_labels(row))
                 step.advance()
-        return LabelledTexts(texts, labels)
+        return self._limit(LabelledTexts(texts, labels))
+
+    def _limit(self, examples: LabelledTexts) -> LabelledTexts:
+        """A seeded, stratified sample where the recipe asks for fewer: a file may be sorted by
+        label, so its first rows are no sample."""
+        limit = self.data.limit
+        if limit is None or limit >= len(examples):
+            return examples
+        share = limit / len(examples)
+        _, chosen = stratified_share(
+            _strata(examples.labels), share, seed=self.recipe.seed, purpose="limit"
+        )
+        return examples.select(chosen)
 
     def _row_labels(self, row: Row) -> LabelSet:
         value = row.values[self.data.label]
@@ -254,8 +293,6 @@ class ClassificationTask(Task[LabelledTexts]):
 
     def _check_class_weights(self, known: set[str]) -> None:
         weights = self.recipe.training.class_weights
-        if weights is not None and self.data.multi_label:
-            raise DataError("training.class_weights does not go with data.multi_label: true")
         if isinstance(weights, dict) and (unknown := sorted(set(weights) - known)):
             named = ", ".join(repr(label) for label in unknown)
             raise DataError(
@@ -266,6 +303,7 @@ class ClassificationTask(Task[LabelledTexts]):
     # --- Vocabularies and ids ---
 
     def learn(self, train: LabelledTexts) -> None:
+        require_tensorflow("turning text into ids")
         self.labels = sorted({label for labels in train.labels for label in labels})
         self._encoder = TextEncoder.learn(self.recipe.text, lambda: train.texts)
         self.vocabulary = self._encoder.vocabulary
@@ -287,6 +325,7 @@ class ClassificationTask(Task[LabelledTexts]):
         if self._encoder is None:
             if self._folder is None:
                 raise RuntimeError("learn() or load() first")
+            require_tensorflow("turning text into ids")
             self._encoder = TextEncoder.load(self.recipe.text, self._folder)
         return self._encoder
 
@@ -345,6 +384,11 @@ class ClassificationTask(Task[LabelledTexts]):
                 f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by "
                 f"{path.name}"
             )
+            self.facts["vectors"] = {
+                "path": str(path.resolve()),
+                "sha256": sha256_of(path),
+                "covered_share": round(vectors.covered_share, 4),
+            }
             sizes["embedding_vectors"] = vectors.table
         return sizes
 
@@ -394,12 +438,17 @@ class ClassificationTask(Task[LabelledTexts]):
                     labels=tuple(self.labels[index] for index in chosen),
                     probability=min((row[index] for index in chosen), default=1.0 - max(row)),
                     probabilities=dict(zip(self.labels, row, strict=True)),
+                    separator=self._separator,
                 )
             )
         return predictions
 
     def truths(self, examples: LabelledTexts) -> list[dict[str, Any]]:
-        return [{"true_label": "|".join(labels)} for labels in examples.labels]
+        return [{"true_label": _joined(labels, self._separator)} for labels in examples.labels]
+
+    @property
+    def _separator(self) -> str | None:
+        return self.data.label_separator if self.data.multi_label else None
 
     def baselines(
         self, train: LabelledTexts, test: LabelledTexts, progress: Progress
@@ -501,6 +550,12 @@ class ClassificationTask(Task[LabelledTexts]):
 
     def _baseline_targets(self, targets: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return targets > 0.5 if self.data.multi_label else targets
+
+
+def _strata(labels: Sequence[LabelSet]) -> list[str]:
+    """What to stratify by: the label, or the rarest of several (``""`` for none)."""
+    counts = Counter(label for row in labels for label in row)
+    return [min(row, key=lambda label: (counts[label], label), default="") for row in labels]
 
 
 def _one_text(row: Row, column: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.data.sources import find_dataset, find_file
+from textnets.errors import did_you_mean
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
@@ -24,6 +25,9 @@ from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, Token
 
 SPLITS = ("train", "validation", "test")
+
+#: A key's path in the recipe, and what is wrong with it.
+Mistake = tuple[tuple[str, ...], str]
 
 Outputs = npt.NDArray[np.float32]
 Scores = dict[str, Estimate]
@@ -93,6 +97,8 @@ class Task(ABC, Generic[ExamplesT]):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        #: What was found on the way and belongs into a run's record.
+        self.facts: dict[str, Any] = {}
 
     # --- Metrics ---
 
@@ -115,6 +121,32 @@ class Task(ABC, Generic[ExamplesT]):
     @abstractmethod
     def training_metrics(self) -> tuple[str, ...]:
         """Metrics on the training split besides the loss."""
+
+    @property
+    def monitored_metrics(self) -> dict[str, bool]:
+        """Metrics that a recipe may name to watch training by, and whether lower is better."""
+        known = {"loss": True, **dict.fromkeys(self.training_metrics, False)}
+        if self.recipe.data.validation is not None:
+            known |= {f"validation_{name}": lower for name, lower in self.metrics.items()}
+        return known
+
+    def mistakes(self) -> list[Mistake]:
+        """What is wrong with the recipe where sections meet: found before any work."""
+        training, claim = self.recipe.training, self.recipe.claim
+        found: list[Mistake] = []
+        named: dict[tuple[str, ...], str | None] = {("training", "monitor"): training.monitor}
+        if training.early_stopping is not None:
+            named["training", "early_stopping", "metric"] = training.early_stopping.metric
+        for path, name in named.items():
+            if name is not None and name not in self.monitored_metrics:
+                hint = did_you_mean(name, self.monitored_metrics)
+                found.append((path, f"unknown metric, was: {name!r}; {hint}"))
+        if claim is not None and claim.metric not in self.score_names:
+            hint = did_you_mean(claim.metric, self.score_names)
+            found.append((("claim", "metric"), f"unknown metric, was: {claim.metric!r}; {hint}"))
+        if claim is not None and self.recipe.data.test is None:
+            found.append((("claim",), "is about the test split, and data.test is not given"))
+        return found
 
     # --- Text to examples ---
 

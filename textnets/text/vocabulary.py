@@ -90,8 +90,11 @@ def build_vocabulary(
 
 
 def save_lines(path: Path, names: Sequence[str]) -> None:
-    """Write one name a line, line breaks and backslashes escaped."""
-    path.write_text("".join(_escape(name) + "\n" for name in names), encoding="utf-8", newline="\n")
+    """Write one name a line, line breaks and backslashes escaped; beside, then renamed."""
+    temporary = path.with_name(path.name + ".new")
+    content = "".join(_escape(name) + "\n" for name in names)
+    temporary.write_text(content, encoding="utf-8", newline="\n")
+    temporary.replace(path)
 
 
 def load_lines(path: Path) -> list[str]:

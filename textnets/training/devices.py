@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
@@ -28,7 +29,7 @@ class Device:
     """Where the work is done.
 
     Attributes:
-        backend: ``tensorflow``, ``jax`` or ``torch``.
+        backend: ``tensorflow`` or ``jax``.
         kind: ``cpu`` or ``gpu``.
         name: what the backend calls it, such as ``GPU 0 (NVIDIA H200)``.
         reason: why this one.
@@ -79,25 +80,58 @@ def prepare_device(wanted: str = "auto") -> Device:
 
 def _start_tensorflow(kind: str, index: int) -> Device | None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if kind == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before the import: no context, no memory
     try:
         import tensorflow as tf
     except ImportError as error:
-        raise TextnetsError(f"tensorflow cannot be imported: {error}") from None
+        raise TextnetsError(
+            f"tensorflow cannot be imported: {error}; install it, or set KERAS_BACKEND=jax and "
+            "train on stored ids (--store)"
+        ) from None
     gpus = tf.config.list_physical_devices("GPU")
     if kind == "cpu" or (kind == "auto" and not gpus):
+        _show_only(tf, [])
         return Device("tensorflow", "cpu", "CPU", _why("cpu", kind))
     if index >= len(gpus):
         return None
-    try:
-        tf.config.set_visible_devices(gpus[index], "GPU")
-        tf.config.experimental.set_memory_growth(gpus[index], True)
-    except RuntimeError:  # the caller has started TensorFlow: its choice stands
-        pass
+    _show_only(tf, [gpus[index]])
     details = tf.config.experimental.get_device_details(gpus[index])
     name = f"GPU {index} ({details.get('device_name', 'unknown')})"
     return Device("tensorflow", "gpu", name, _why("gpu", kind))
+
+
+def _show_only(tf: Any, gpus: list[Any]) -> None:
+    """Let TensorFlow see these GPUs only, and take their memory as it grows.
+
+    Raises:
+        InputError: TensorFlow runs already, and on other devices than were asked for.
+    """
+    if tf.config.get_visible_devices("GPU") == gpus and not gpus:
+        return
+    try:
+        tf.config.set_visible_devices(gpus, "GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:
+        if tf.config.get_visible_devices("GPU") != gpus:
+            raise InputError(
+                "TensorFlow runs in this process already, with "
+                f"{tf.config.get_visible_devices('GPU') or 'no GPU'}; choose the device before "
+                "anything else uses it, or start a new process"
+            ) from None
+
+
+def require_tensorflow(purpose: str) -> None:
+    """Raise, with what to do, where the packages that text needs are not installed.
+
+    Raises:
+        InputError: TensorFlow or tensorflow-text is missing.
+    """
+    for package in ("tensorflow", "tensorflow_text"):
+        if find_spec(package) is None:
+            raise InputError(
+                f"{purpose} needs {package.replace('_', '-')}, which is not installed; training on "
+                "stored ids does not ('tokenize RECIPE --store DIR', then 'train --store DIR')"
+            )
 
 
 def _start_jax(kind: str, index: int) -> Device | None:

@@ -56,19 +56,20 @@ class Monitor:
 
 @dataclass(frozen=True)
 class FitPlan:
-    """What decides how a model is fitted, resolved from the recipe by the task.
+    """What decides how a model is fitted.
 
     Attributes:
         section: the recipe's ``training:``.
         seed: of the run.
-        monitor: decides which epoch's weights are kept, and the plateau schedule.
+        monitor: decides which epoch's weights are kept, and the plateau schedule; ``None`` to
+            keep the last.
         stopping: decides when to stop; ``None`` to train all epochs.
         patience: epochs without improvement after which early stopping ends training.
     """
 
     section: TrainingSection
     seed: int
-    monitor: Monitor
+    monitor: Monitor | None
     stopping: Monitor | None = None
     patience: int = 1
 
@@ -244,8 +245,8 @@ class _Fitting:
 
     def _keep_best(self, record: dict[str, float]) -> None:
         monitor, state = self.plan.monitor, self.state
-        value = record[monitor.metric]
-        if monitor.improves(value, state.best_value):
+        value = record[monitor.metric] if monitor else None
+        if monitor is None or value is None or monitor.improves(value, state.best_value):
             state.best_epoch, state.best_value = int(record["epoch"]), value
             self.best = checkpoints.weights_of(self.model)
             checkpoints.save_best(self.checkpoint, state.best_epoch, self.best)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.batches import padded_width, prediction_batches
 from textnets.text.corpus import RaggedIds, pad_inputs
@@ -33,6 +34,9 @@ def predict_all(
 
     Returns:
         ``<float32>[examples, ...]``.
+
+    Raises:
+        TrainingError: an output is not finite.
     """
     first = next(iter(inputs.values()))
     lengths = np.max([ragged.lengths for ragged in inputs.values()], axis=0)
@@ -41,6 +45,11 @@ def predict_all(
         for rows in _batches(lengths, bucket_width):
             width = padded_width(int(lengths[rows].max()), bucket_width)
             found = forward(pad_inputs(inputs, rows, width)).astype(np.float32, copy=False)
+            if not np.isfinite(found).all():
+                raise TrainingError(
+                    "the model's outputs are no longer finite numbers: its weights have diverged. "
+                    "Try a lower training.learning_rate, or training.clip_norm: 1.0"
+                )
             if outputs is None:
                 outputs = np.empty((len(first), *found.shape[1:]), np.float32)
             outputs[rows] = found

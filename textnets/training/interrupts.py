@@ -15,7 +15,7 @@ class InterruptedTrainingError(TextnetsError):
 
     def __init__(self, signal_number: int) -> None:
         name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
-        super().__init__(f"stopped by {name}; the checkpoint is complete: continue with --resume")
+        super().__init__(f"stopped by {name}; the checkpoint is complete; continue with --resume")
         self.exit_code = 128 + signal_number
 
 

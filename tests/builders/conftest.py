@@ -87,6 +87,13 @@ def _rnn_cases() -> list[Case]:
             "multi_label",
             {"cell": "simple", "bidirectional": False, "pooling": "max", **stacked},
         ),
+        Case("rnn_classifier", "softmax", {"cell": "peephole_lstm", "pooling": "last"}),
+        Case("rnn_classifier", "multi_label", {"cell": "prototype_lstm", "pooling": "mean"}),
+        Case(
+            "rnn_classifier",
+            "binary",
+            {"cell": "layer_norm_lstm", "pooling": "attention", "bidirectional": False},
+        ),
     ]
     return cases
 

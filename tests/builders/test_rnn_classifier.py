@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.builders.cells_by_hand import STEPS, read_by_hand, sigmoid
 from textnets.builders import build_rnn_classifier
 from textnets.layers import recurrent_kernel
 
@@ -21,47 +22,10 @@ def build(**arguments):
 # --- By hand ---
 
 
-def sigmoid(value):
-    return 1 / (1 + np.exp(-value))
-
-
-def simple_step(vector, state, kernel, recurrent_kernel, bias):
-    return (np.tanh(vector @ kernel + state[0] @ recurrent_kernel + bias),)
-
-
-def lstm_step(vector, state, kernel, recurrent_kernel, bias):
-    hidden, memory = state
-    entry, forget, candidate, exit_ = np.split(
-        vector @ kernel + hidden @ recurrent_kernel + bias, 4
-    )
-    memory = sigmoid(forget) * memory + sigmoid(entry) * np.tanh(candidate)
-    return sigmoid(exit_) * np.tanh(memory), memory
-
-
-def gru_step(vector, state, kernel, recurrent_kernel, bias):
-    # reset_after: the reset gate acts on the product with the state (Keras and cuDNN).
-    update, reset, candidate = np.split(vector @ kernel + bias[0], 3)
-    old_update, old_reset, old = np.split(state[0] @ recurrent_kernel + bias[1], 3)
-    update, reset = sigmoid(update + old_update), sigmoid(reset + old_reset)
-    return (update * state[0] + (1 - update) * np.tanh(candidate + reset * old),)
-
-
-STEPS = {"simple": simple_step, "lstm": lstm_step, "gru": gru_step}
-
-
-def read_by_hand(step, vectors, weights):
-    state = (np.zeros(len(weights[1])),) * 2
-    states = []
-    for vector in vectors:
-        state = step(vector, state, *weights)
-        states.append(state[0])
-    return np.array(states)
-
-
 def constant_weights(model):
     """Every weight the same in its kind, but for the embedding: 0.1 times the token id."""
     for weight in model.weights:
-        value = {"kernel": 0.3, "recurrent_kernel": -0.2, "bias": 0.1}.get(weight.name)
+        value = {"kernel": 0.3, "recurrent_kernel": -0.2, "bias": 0.1}.get(weight.name, 0.4)
         if weight.name == "embeddings":
             value = 0.1 * np.arange(VOCABULARY_SIZE)[:, None]
         weight.assign(np.broadcast_to(value, weight.shape))
@@ -73,11 +37,12 @@ def test_probability_by_hand(cell, pooling, token_ids, answer):
     model = build(cell=cell, pooling=pooling, units=(2,))
     constant_weights(model)
     table = model.get_layer("embedding").get_weights()[0]
-    weights = model.get_layer(f"{cell}_1_forward").get_weights()
+    layer = model.get_layer(f"{cell}_1_forward")
+    weights = {weight.name: weight.numpy() for weight in layer.trainable_weights}
     for row, probability in zip(token_ids, answer(model, token_ids), strict=True):
-        vectors = table[row[row != 0]]
-        forward = read_by_hand(STEPS[cell], vectors, weights)
-        backward = read_by_hand(STEPS[cell], vectors[::-1], weights)[::-1]
+        vectors = table[row[row != 0]][None]
+        forward = read_by_hand(cell, vectors, weights)[0]
+        backward = read_by_hand(cell, vectors[:, ::-1], weights)[0, ::-1]
         features = {
             "last": np.concatenate([forward[-1], backward[0]]),
             "max": np.concatenate([forward.max(axis=0), backward.max(axis=0)]),

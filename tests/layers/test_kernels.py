@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from textnets.layers import KernelPath, recurrent_kernel
+from textnets.layers import CELLS, KernelPath, recurrent_kernel
 
 
 def model_of(*layers, mask_zero=False):
@@ -56,6 +56,16 @@ def test_fused(layer, backends):
 )
 def test_not_fused_and_why(layer, reason):
     assert recurrent_kernel(model_of(layer), "tensorflow") == KernelPath(False, reason)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_a_cell_of_ours_is_named_as_in_a_recipe(cell, backend):
+    layer = keras.layers.RNN(CELLS[cell](2), name="one")
+    for one in (layer, keras.layers.Bidirectional(layer, name="both")):
+        path = recurrent_kernel(model_of(one), backend)
+        assert not path.fused
+        assert path.reason.endswith(f"one: {cell} has no fused kernel")
 
 
 def test_no_recurrent_layers():

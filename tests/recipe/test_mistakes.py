@@ -81,9 +81,10 @@ MISTAKES = [
     (SEED, "evaluation: {confidence: 2}", "14:14: evaluation.confidence: expected less than 1, "
      "was: 2"),
     # Choices.
-    (UNITS, "cell: ltsm", "9:3: model.cell: expected one of simple, lstm, gru, was: 'ltsm'; "
-     "did you mean 'lstm'?"),
-    (UNITS, "cell: 3", "9:3: model.cell: expected one of simple, lstm, gru, was: 3"),
+    (UNITS, "cell: ltsm", "9:3: model.cell: expected one of simple, lstm, gru, peephole_lstm, "
+     "prototype_lstm, layer_norm_lstm, was: 'ltsm'; did you mean 'lstm'?"),
+    (UNITS, "cell: 3", "9:3: model.cell: expected one of simple, lstm, gru, peephole_lstm, "
+     "prototype_lstm, layer_norm_lstm, was: 3"),
     (EPOCHS, "precision: half", "11:3: training.precision: expected one of float32, "
      "mixed_bfloat16, was: 'half'"),
     ("task: classification", "task: clasification", "1:1: task: unknown task, was: "

@@ -42,7 +42,8 @@ def _explain(error: pydantic.ValidationError, builder: str, known: tuple[str, ..
     lines = []
     for mistake in error.errors(include_url=False):
         first, *inner = mistake["loc"]
-        path = f"{first}{''.join(f'[{step}]' for step in inner)}"
+        place = known[first] if isinstance(first, int) and first < len(known) else first
+        path = f"{place}{''.join(f'[{step}]' for step in inner)}"
         if mistake["type"] == "unexpected_positional_argument":
             rule = f"give every argument by its name, was: {mistake['input']!r}"
             path = f"argument {int(first) + 1}"

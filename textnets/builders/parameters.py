@@ -42,7 +42,7 @@ Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
 MaxNorm = Annotated[float, Gt(0)] | None
 
 # --- Choices ---
-Cell = Literal["simple", "lstm", "gru"]
+Cell = Literal["simple", "lstm", "gru", "peephole_lstm", "prototype_lstm", "layer_norm_lstm"]
 Pooling = Literal["last", "max", "mean", "attention"]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",

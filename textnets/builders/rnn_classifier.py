@@ -24,6 +24,7 @@ from textnets.builders.parameters import (
     Width,
     Widths,
 )
+from textnets.builders.recurrent_layer import recurrent_layer
 from textnets.builders.token_embedding import embed_tokens
 
 
@@ -62,7 +63,7 @@ def build_rnn_classifier(
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
-        cell: The recurrent layer: simple (Elman), lstm or gru.
+        cell: The recurrent layer: simple (Elman), lstm, gru, or a slower variant of the lstm.
         units: Size of the state, one number for each layer, per direction.
         bidirectional: Whether a second net reads each text from its end.
         pooling: How one vector is made of a text: last state, max, mean or attention.
@@ -89,17 +90,12 @@ def build_rnn_classifier(
 
     # --- Layers ---
     recurrent = functools.partial(
-        {
-            "simple": keras.layers.SimpleRNN,
-            "lstm": keras.layers.LSTM,
-            "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
-        }[cell],
-        return_sequences=True,
+        recurrent_layer,
+        cell,
         recurrent_dropout=recurrent_dropout,
         kernel_initializer=kernel_initializer,
         recurrent_initializer=recurrent_initializer,
-        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
-        recurrent_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        l2=l2,
     )
 
     # --- Model ---
@@ -120,7 +116,7 @@ def build_rnn_classifier(
         sequence, directions = _read(
             sequence,
             mask,
-            functools.partial(recurrent, size),
+            functools.partial(recurrent, units=size),
             name=name,
             bidirectional=bidirectional,
         )

@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from textnets.layers.cells import CELLS
+
 _BACKENDS = ("tensorflow", "jax", "torch")
 
 
@@ -68,7 +70,7 @@ def _backend_obstacle(layers: list[Any], backend: str) -> str | None:
 def _layer_obstacle(layer: Any, backend: str) -> str | None:
     """The first condition of the fused kernels that a recurrent layer breaks, or None."""
     if not isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
-        return f"{type(layer).__name__} has no fused kernel"
+        return f"{_kind(layer)} has no fused kernel"
     is_gru = isinstance(layer, keras.layers.GRU)
     obstacles = {
         "on JAX a GRU has no fused kernel": is_gru and backend == "jax",
@@ -104,6 +106,13 @@ def _all_layers(layer: Any) -> Iterator[Any]:
     yield layer
     for one in inner:
         yield from _all_layers(one)
+
+
+def _kind(layer: Any) -> str:
+    """What a recipe calls the layer's cell, else the layer's class."""
+    cell = getattr(layer, "cell", None)
+    names = (name for name, variant in CELLS.items() if isinstance(cell, variant))
+    return next(names, type(layer).__name__)
 
 
 def _name(function: Any) -> str:

@@ -1,0 +1,60 @@
+"""A recurrent layer by the name of its cell: the one place where names become layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textnets.builders.arguments import checked
+from textnets.builders.parameters import Cell, Initializer, Rate, Strength, Width
+
+
+@checked
+def recurrent_layer(
+    cell: Cell,
+    units: Width,
+    *,
+    name: str,
+    recurrent_dropout: Rate = 0.0,
+    kernel_initializer: Initializer = "glorot_uniform",
+    recurrent_initializer: Initializer = "orthogonal",
+    l2: Strength = 0.0,
+) -> Any:
+    """Make a recurrent layer that returns its output at every step.
+
+    Args:
+        cell: simple (Elman 1990), lstm and gru are Keras's own layers, which have fused
+            GPU kernels but for the first; for the others see ``textnets.layers.cells``.
+        units: size of the state.
+        name: of the layer.
+        recurrent_dropout: share of the state to drop, the same at every step.
+        kernel_initializer: how the kernel from the inputs starts.
+        recurrent_initializer: how the kernel from state to state starts.
+        l2: strength of the penalty on both squared kernels.
+
+    Returns:
+        A layer from ``<float>[batch, length, width]`` to ``<float>[batch, length, units]``.
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+    import keras
+
+    from textnets import layers
+
+    arguments: dict[str, Any] = {
+        "recurrent_dropout": recurrent_dropout,
+        "kernel_initializer": kernel_initializer,
+        "recurrent_initializer": recurrent_initializer,
+        "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
+        "recurrent_regularizer": keras.regularizers.L2(l2) if l2 else None,
+    }
+    if cell in layers.CELLS:
+        # Named, or Keras would number the cells of a process, and with them the weights.
+        variant = layers.CELLS[cell](units, name=cell, **arguments)
+        return keras.layers.RNN(variant, return_sequences=True, name=name)
+    layer = {
+        "simple": keras.layers.SimpleRNN,
+        "lstm": keras.layers.LSTM,
+        "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
+    }[cell]
+    return layer(units, return_sequences=True, name=name, **arguments)

@@ -17,7 +17,14 @@ from typing import Any
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.evaluation.report import Table
-from textnets.models import OutputsOf, assemble_model, compile_model, outputs_of, save_model
+from textnets.models import (
+    OutputsOf,
+    assemble_model,
+    compile_model,
+    input_names,
+    outputs_of,
+    save_model,
+)
 from textnets.plans import check_claim, fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -126,9 +133,10 @@ def train(
             encoded = stored.load(task, folder)
         model, kernel = compile_model(task, found, progress)
         outputs = outputs_of(task, model)
+        train_split = encoded["train"].only(input_names(model))
         state = fit(
             model,
-            dataclasses.replace(encoded["train"], weights=task.train_weights(encoded["train"])),
+            dataclasses.replace(train_split, weights=task.train_weights(train_split)),
             plan,
             folder=folder,
             measure=_validation_measure(task, outputs, encoded),

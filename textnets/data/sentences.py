@@ -98,7 +98,7 @@ def _resolved_format(path: Path, file_format: str) -> str:
 def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
     place = _CONLLU_FIELDS.index(layout.tags)
     for block in _blocks(path):
-        words, tags = [], []
+        words, tags = list[str](), list[str]()
         for number, line in block:
             if line.startswith("#"):
                 continue

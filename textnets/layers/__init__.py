@@ -1,5 +1,7 @@
-"""Layers that Keras lacks: explicit masks, pooling that is blind to padding."""
+"""Layers that Keras lacks: explicit masks, pooling blind to padding, features of words."""
 
+from textnets.layers.characters import CharacterConvolution
+from textnets.layers.dropout import WordDropout
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.pooling import (
@@ -11,6 +13,7 @@ from textnets.layers.pooling import (
 
 __all__ = [
     "AttentionPooling",
+    "CharacterConvolution",
     "KernelPath",
     "LastState",
     "MaskedInputs",
@@ -18,5 +21,6 @@ __all__ = [
     "MaskedMeanPooling",
     "PaddingMask",
     "ReverseSequence",
+    "WordDropout",
     "recurrent_kernel",
 ]

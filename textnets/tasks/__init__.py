@@ -9,10 +9,12 @@ from typing import Any
 from textnets.data.catalog import CATALOG
 from textnets.recipe import Recipe, read_recipe
 from textnets.tasks.classification import ClassificationTask
+from textnets.tasks.tagging import TaggingTask
 from textnets.tasks.task import Task
 
 TASKS: dict[str, type[Task[Any]]] = {
     "classification": ClassificationTask,
+    "tagging": TaggingTask,
 }
 
 

@@ -21,7 +21,6 @@ from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
 _GZIP = b"\x1f\x8b"
-_WITH_COLUMNS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 def check_source(file: str | None, texts: Sequence[str]) -> None:
@@ -49,7 +48,7 @@ def read_texts(
             return _TypedTexts(quiet)
         return _lines(sys.stdin.buffer, "standard input")
     path = Path(file)
-    if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(_WITH_COLUMNS):
+    if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(task.input_suffixes):
         return task.read_inputs(path)
     return _file_lines(path)
 

@@ -69,11 +69,17 @@ def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
 
 
 def outputs_of(task: Task[Any], model: Any) -> OutputsOf:
-    """A function from an encoded split to the model's outputs, ``<float32>[examples, ...]``."""
+    """A function from an encoded split to the model's outputs, see :func:`predict_all`."""
     compiled, width = forward(model), task.recipe.training.bucket_width
+    names = input_names(model)
     return lambda split, progress: predict_all(
-        compiled, split.inputs, bucket_width=width, progress=progress
+        compiled, split.only(names).inputs, bucket_width=width, progress=progress
     )
+
+
+def input_names(model: Any) -> list[str]:
+    """Which of a split's inputs a model takes."""
+    return [tensor.name for tensor in model.inputs]
 
 
 def save_model(model: Any, path: Path) -> None:

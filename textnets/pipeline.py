@@ -16,7 +16,14 @@ from typing import Any
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.evaluation.report import Table
-from textnets.models import OutputsOf, assemble_model, compile_model, outputs_of, save_model
+from textnets.models import (
+    OutputsOf,
+    assemble_model,
+    compile_model,
+    input_names,
+    outputs_of,
+    save_model,
+)
 from textnets.plans import fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -145,7 +152,7 @@ def _train_into(
     plan = fit_plan(task)
     model, facts = compile_model(task, Device(**environment["device"]), progress)
     outputs = outputs_of(task, model)
-    train_split = encoded["train"]
+    train_split = encoded["train"].only(input_names(model))
     state = fit(
         model,
         dataclasses.replace(train_split, weights=task.train_weights(train_split)),

@@ -93,7 +93,7 @@ def test_a_damaged_store_is_refused(tmp_path: Path, name: str, damage: str):
         (np.zeros(3, np.int32), numbers()),
         (np.zeros(3, np.int64), numbers(0, 3)),
         (np.zeros(3, np.int32), np.array([0.0, 3.0])),
-        (np.zeros((3, 1), np.int32), numbers(0, 3)),
+        (np.zeros((3, 1, 1), np.int32), numbers(0, 3)),
     ],
 )
 def test_ids_that_do_not_fit_their_offsets_are_refused(tmp_path: Path, ids, offsets):

@@ -13,11 +13,19 @@ from typing import Any
 from textnets.builders.cnn_classifier import build_cnn_classifier
 from textnets.builders.mlp_classifier import build_mlp_classifier
 from textnets.builders.rnn_classifier import build_rnn_classifier
+from textnets.builders.rnn_tagger import build_rnn_tagger
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "rnn_classifier": build_rnn_classifier,
     "cnn_classifier": build_cnn_classifier,
     "mlp_classifier": build_mlp_classifier,
+    "rnn_tagger": build_rnn_tagger,
 }
 
-__all__ = ["BUILDERS", "build_cnn_classifier", "build_mlp_classifier", "build_rnn_classifier"]
+__all__ = [
+    "BUILDERS",
+    "build_cnn_classifier",
+    "build_mlp_classifier",
+    "build_rnn_classifier",
+    "build_rnn_tagger",
+]

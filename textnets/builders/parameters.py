@@ -29,6 +29,8 @@ class FromData:
 # --- Found in the data ---
 VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
 NumClasses = Annotated[int, Ge(2), FromData()]
+NumTags = Annotated[int, Ge(2), FromData()]
+NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included
 MultiLabel = Annotated[bool, FromData()]
 # <float32>[vocabulary_size, embedding_width] or None; Any keeps NumPy out of start-up.
 EmbeddingVectors = Annotated[Any, FromData()]
@@ -43,6 +45,7 @@ MaxNorm = Annotated[float, Gt(0)] | None
 
 # --- Choices ---
 Cell = Literal["simple", "lstm", "gru", "peephole_lstm", "prototype_lstm", "layer_norm_lstm"]
+Characters = Literal["none", "cnn"]
 Pooling = Literal["last", "max", "mean", "attention"]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",

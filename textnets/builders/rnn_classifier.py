@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 from textnets.builders.arguments import checked
@@ -24,7 +22,7 @@ from textnets.builders.parameters import (
     Width,
     Widths,
 )
-from textnets.builders.recurrent_layer import recurrent_layer
+from textnets.builders.recurrent_stack import read_sequence
 from textnets.builders.token_embedding import embed_tokens
 
 
@@ -88,16 +86,6 @@ def build_rnn_classifier(
 
     from textnets import layers
 
-    # --- Layers ---
-    recurrent = functools.partial(
-        recurrent_layer,
-        cell,
-        recurrent_dropout=recurrent_dropout,
-        kernel_initializer=kernel_initializer,
-        recurrent_initializer=recurrent_initializer,
-        l2=l2,
-    )
-
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = layers.PaddingMask(name="padding_mask")(token_ids)
@@ -109,17 +97,18 @@ def build_rnn_classifier(
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
     )
-    for number, size in enumerate(units, start=1):
-        name = f"{cell}_{number}"
-        if number > 1 and dropout:
-            sequence = keras.layers.Dropout(dropout, name=f"{name}_dropout")(sequence)
-        sequence, directions = _read(
-            sequence,
-            mask,
-            functools.partial(recurrent, units=size),
-            name=name,
-            bidirectional=bidirectional,
-        )
+    sequence, directions = read_sequence(
+        sequence,
+        mask,
+        cell=cell,
+        units=units,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        recurrent_dropout=recurrent_dropout,
+        l2=l2,
+        kernel_initializer=kernel_initializer,
+        recurrent_initializer=recurrent_initializer,
+    )
     probabilities = classify(
         _pool(pooling, sequence, directions, mask),
         num_classes=num_classes,
@@ -131,36 +120,6 @@ def build_rnn_classifier(
         kernel_initializer=kernel_initializer,
     )
     return keras.Model(token_ids, probabilities, name="rnn_classifier")
-
-
-def _read(
-    sequence: Any, mask: Any, recurrent: Callable[..., Any], *, name: str, bidirectional: bool
-) -> tuple[Any, list[Any]]:
-    """Read a sequence with one recurrent layer, in one or both directions.
-
-    Args:
-        sequence: ``<float>[batch, length, width]``.
-        mask: ``<bool>[batch, length]``.
-        recurrent: makes the recurrent layer of a given name.
-        name: the beginning of every layer's name.
-        bidirectional: whether to read from the end as well.
-
-    Returns:
-        All states in the order of the tokens, ``<float>[batch, length, states]``, and
-        those of each direction in its own order of reading.
-    """
-    import keras
-
-    from textnets import layers
-
-    forward = recurrent(name=f"{name}_forward")(sequence)
-    if not bidirectional:
-        return forward, [forward]
-    from_the_end = layers.ReverseSequence(name=f"{name}_backward_inputs")([sequence, mask])
-    backward = recurrent(name=f"{name}_backward")(from_the_end)
-    aligned = layers.ReverseSequence(name=f"{name}_backward_outputs")([backward, mask])
-    states = keras.layers.Concatenate(name=f"{name}_outputs")([forward, aligned])
-    return states, [forward, backward]
 
 
 def _pool(pooling: Pooling, sequence: Any, directions: list[Any], mask: Any) -> Any:

@@ -14,6 +14,7 @@ from textnets.data.converters import (
     convert_mr,
     convert_sst2,
     convert_trec,
+    convert_unchanged,
 )
 
 Converter = Callable[[Mapping[str, Path]], Mapping[str, bytes]]
@@ -84,6 +85,7 @@ _BANKING = (
     f"{_GITHUB}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b"
     "/banking_data"
 )
+_EWT = f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb"
 
 # Where the hashes come from. content_sha256: computed from the reference copies that the
 # project's measurements were made on. Source.sha256: see each entry.
@@ -224,6 +226,51 @@ CATALOG: dict[str, CatalogEntry] = {
         content_sha256={
             "train.csv": "c13c6d140f3072e184179261fe8204a9094b9fa3b021bcc4ddb3174ee36eea83",
             "test.csv": "e10f6bc95fe4e3eb5e8060f60f09aee8b17d03f23ce0047d9511e8003c26c808",
+        },
+    ),
+    "ud_english_ewt": CatalogEntry(
+        name="ud_english_ewt",
+        task="tagging",
+        title="Universal Dependencies English Web Treebank 2.16",
+        licence="CC BY-SA 4.0",
+        citation="Silveira et al. 2014, A Gold Standard Dependency Corpus for English",
+        size_note="12,544 train, 2,001 validation, 2,077 test sentences; 17 UPOS tags",
+        defaults={
+            "train": "ud_english_ewt/en_ewt-ud-train.conllu.gz",
+            "validation": "ud_english_ewt/en_ewt-ud-dev.conllu.gz",
+            "test": "ud_english_ewt/en_ewt-ud-test.conllu.gz",
+            "format": "conllu",
+        },
+        # The reference copies are the source's files byte for byte (train has the git blob id
+        # of the released file), so the content's hashes are the sources' too.
+        sources=(
+            Source(
+                url=f"{_EWT}/en_ewt-ud-train.conllu",
+                size=14_203_025,
+                sha256="3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b",
+            ),
+            Source(
+                url=f"{_EWT}/en_ewt-ud-dev.conllu",
+                size=1_805_545,
+                sha256="531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6",
+            ),
+            Source(
+                url=f"{_EWT}/en_ewt-ud-test.conllu",
+                size=1_804_515,
+                sha256="e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd",
+            ),
+        ),
+        convert=convert_unchanged,
+        content_sha256={
+            "en_ewt-ud-train.conllu": (
+                "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"
+            ),
+            "en_ewt-ud-dev.conllu": (
+                "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"
+            ),
+            "en_ewt-ud-test.conllu": (
+                "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"
+            ),
         },
     ),
 }

@@ -88,6 +88,11 @@ def convert_banking77(downloads: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes().replace(b"\r", b"") for name, path in downloads.items()}
 
 
+def convert_unchanged(downloads: Mapping[str, Path]) -> dict[str, bytes]:
+    """The files as they are."""
+    return {name: path.read_bytes() for name, path in downloads.items()}
+
+
 def _lines(path: Path, encoding: str) -> list[str]:
     """Lines that end in LF and nothing else: str.splitlines() would break at U+0085."""
     return path.read_bytes().decode(encoding).removesuffix("\n").split("\n")

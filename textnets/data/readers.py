@@ -126,7 +126,7 @@ def _format_by_suffix(path: Path, is_folder: bool) -> str:
 
 
 @contextmanager
-def _opened_text(path: Path, newline: str) -> Iterator[TextIO]:
+def opened_text(path: Path, newline: str) -> Iterator[TextIO]:
     """Open UTF-8 text, plain or gzip; whatever goes wrong with the bytes is a DataError."""
     try:
         try:
@@ -225,7 +225,7 @@ def _read_tsv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _read_table(path: Path, columns: Sequence[str], **dialect: Any) -> Iterator[Row]:
-    with _opened_text(path, newline="") as stream:
+    with opened_text(path, newline="") as stream:
         records = _records(path, stream, dialect)
         header = next(records, None)
         if header is None:
@@ -324,7 +324,7 @@ class _Number(str):
 
 def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     # newline="\n": a carriage return elsewhere is white space to JSON, not a line end.
-    with _opened_text(path, newline="\n") as stream:
+    with opened_text(path, newline="\n") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip(_BLANK):
                 continue
@@ -454,7 +454,7 @@ def _text_files(path: Path) -> list[Path]:
 
 
 def _whole_text(file: Path) -> str:
-    with _opened_text(file, newline="") as stream:
+    with opened_text(file, newline="") as stream:
         text = stream.read(CELL_LIMIT + 1)
     if len(text) > CELL_LIMIT:
         raise DataError(f"{file}: the text is longer than {CELL_LIMIT:,} characters")

@@ -1,4 +1,4 @@
-"""Layers that Keras lacks: explicit masks, pooling that is blind to padding, and cells."""
+"""Layers that Keras lacks: explicit masks, pooling blind to padding, cells, characters."""
 
 from textnets.layers.cells import (
     CELLS,
@@ -6,6 +6,8 @@ from textnets.layers.cells import (
     PeepholeLSTMCell,
     PrototypeLSTMCell,
 )
+from textnets.layers.characters import CharacterConvolution
+from textnets.layers.dropout import WordDropout
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.pooling import (
@@ -18,6 +20,7 @@ from textnets.layers.pooling import (
 __all__ = [
     "CELLS",
     "AttentionPooling",
+    "CharacterConvolution",
     "KernelPath",
     "LastState",
     "LayerNormLSTMCell",
@@ -28,5 +31,6 @@ __all__ = [
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
     "ReverseSequence",
+    "WordDropout",
     "recurrent_kernel",
 ]

@@ -24,7 +24,7 @@ from textnets.recipe.sections import (
     DataSection,
     EvaluationSection,
     Recipe,
-    TextSection,
+    Section,
     TrainingSection,
 )
 
@@ -44,7 +44,7 @@ class TaskSchema:
     """
 
     data: type[DataSection]
-    text: type[TextSection]
+    text: type[Section]
     training: type[TrainingSection]
     sizes: frozenset[str]
     required_sizes: frozenset[str]

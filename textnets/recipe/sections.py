@@ -45,9 +45,6 @@ class DataSection(Section):
     test: Share | str | None = Field(
         None, description="A file, or a seeded share of a set that has no split of its own."
     )
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "folder"] = Field(
-        "auto", description="How the files are written; 'auto' goes by their names."
-    )
     limit: PositiveInt | None = Field(
         None, description="Read only this many examples of each file, to try a recipe out."
     )

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from pydantic import Field
 
 from textnets.data.readers import Row, read_rows
-from textnets.data.sources import find_file, sha256_of
 from textnets.data.splits import count_repeated, count_shared, stratified_share
 from textnets.errors import DataError, RunError
 from textnets.evaluation.baselines import BASELINES
@@ -34,14 +33,13 @@ from textnets.tasks.task import (
     Examples,
     Fact,
     Mistake,
-    Outputs,
     Prediction,
     Scores,
     Task,
 )
+from textnets.tasks.word_vectors import pretrained_vectors
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
-from textnets.text.vectors import read_vectors
 from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
 from textnets.training.devices import require_tensorflow
 
@@ -49,6 +47,7 @@ _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
 _MULTI_LABEL_THRESHOLD = 0.5
 
+Outputs = npt.NDArray[np.float32]  # <float32>[examples, classes]
 LabelSet = tuple[str, ...]  # one label, or any number of them in multi-label
 
 
@@ -57,6 +56,9 @@ class ClassificationData(DataSection):
 
     validation: Share | str | None = Field(
         0.1, description="A seeded, stratified share of the training split, or a file."
+    )
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "folder"] = Field(
+        "auto", description="How the files are written; 'auto' goes by their names."
     )
     text: str = Field("text", description="The column of the text.")
     label: str = Field("label", description="The column of the label.")
@@ -366,31 +368,12 @@ class ClassificationTask(Task[LabelledTexts]):
     def sizes(self, progress: Progress) -> dict[str, Any]:
         if self.vocabulary is None:
             raise RuntimeError("learn() or load() first")
-        sizes: dict[str, Any] = {
+        return {
             "vocabulary_size": len(self.vocabulary),
             "num_classes": len(self.labels),
             "multi_label": self.data.multi_label,
+            **pretrained_vectors(self.recipe, self.vocabulary, self.facts, progress),
         }
-        if self.recipe.text.vectors is not None:
-            path = find_file(self.recipe.text.vectors, beside=self.recipe.folder)
-            vectors = read_vectors(path, self.vocabulary, seed=self.recipe.seed)
-            wanted = self.recipe.builder_parameters.get("embedding_width")
-            if wanted != vectors.width:
-                raise DataError(
-                    f"{path}: the vectors are {vectors.width} wide, so set "
-                    f"model.embedding_width: {vectors.width}, was: {wanted}"
-                )
-            progress.say(
-                f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by "
-                f"{path.name}"
-            )
-            self.facts["vectors"] = {
-                "path": str(path.resolve()),
-                "sha256": sha256_of(path),
-                "covered_share": round(vectors.covered_share, 4),
-            }
-            sizes["embedding_vectors"] = vectors.table
-        return sizes
 
     def losses(self) -> tuple[Any, list[Any]]:
         import keras

@@ -29,7 +29,9 @@ SPLITS = ("train", "validation", "test")
 #: A key's path in the recipe, and what is wrong with it.
 Mistake = tuple[tuple[str, ...], str]
 
-Outputs = npt.NDArray[np.float32]
+#: What ``predict_all`` gives: ``<float32>[examples, width]``, or ``RaggedOutputs``. Each task
+#: knows which its models give.
+Outputs = Any
 Scores = dict[str, Estimate]
 
 
@@ -92,8 +94,10 @@ class Task(ABC, Generic[ExamplesT]):
 
     name: ClassVar[str]
     schema: ClassVar[TaskSchema]
-    #: Names of the model's inputs, as stored with the encoded splits.
+    #: Names of the inputs in the encoded splits; a model takes all of them or some.
     input_names: ClassVar[tuple[str, ...]] = ("token_ids",)
+    #: Files that ``read_inputs`` reads; any other holds one text a line.
+    input_suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe

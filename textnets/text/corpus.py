@@ -7,7 +7,7 @@ opened, so that training neither tokenizes again nor needs TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class RaggedIds:
     """Rows of ids of different lengths.
 
     Attributes:
-        ids: ``<int32>[total]``, all rows one after the other.
+        ids: ``<int32>[total]``, all rows one after the other; ``<int32>[total, columns]``
+            where each place of a row holds several ids, such as the characters of a word.
         offsets: ``<int64>[rows + 1]``; row ``i`` is ``ids[offsets[i]:offsets[i + 1]]``.
     """
 
@@ -41,21 +42,25 @@ class RaggedIds:
         return np.diff(self.offsets)
 
     def row(self, index: int) -> IntArray:
-        """``<int32>[length]``."""
+        """``<int32>[length]``, or ``<int32>[length, columns]``."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def pad(self, rows: npt.NDArray[np.int64], width: int) -> IntArray:
-        """The chosen rows, padded on the right: ``<int32>[batch, width]``.
+        """The chosen rows, padded on the right: ``<int32>[batch, width]``, or
+        ``<int32>[batch, width, columns]``.
 
         A row longer than ``width`` is cut off at its end.
         """
         if len(self.ids) == 0:
-            return np.full((len(rows), width), PADDING_ID, np.int32)
-        starts = self.offsets[rows][:, None]
-        columns = np.arange(width)
-        inside = columns < (self.offsets[rows + 1][:, None] - starts)
-        positions = np.where(inside, starts + columns, 0)
-        return np.where(inside, self.ids[positions], PADDING_ID).astype(np.int32, copy=False)
+            return np.full((len(rows), width, *self.ids.shape[1:]), PADDING_ID, np.int32)
+        inside = self.covers(rows, width)
+        positions = np.where(inside, self.offsets[rows][:, None] + np.arange(width), 0)
+        filled = inside.reshape(*inside.shape, *(1 for _ in self.ids.shape[1:]))
+        return np.where(filled, self.ids[positions], PADDING_ID).astype(np.int32, copy=False)
+
+    def covers(self, rows: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.bool_]:
+        """``<bool>[batch, width]``: true where a padded row holds ids of its own."""
+        return np.arange(width) < self.lengths[rows][:, None]
 
     def select(self, rows: npt.NDArray[np.int64]) -> RaggedIds:
         """A copy of the chosen rows, in that order."""
@@ -81,7 +86,9 @@ class RaggedIds:
 
 
 def _fit(ids: npt.NDArray[Any], offsets: npt.NDArray[Any]) -> bool:
-    if ids.dtype != np.int32 or offsets.dtype != np.int64 or ids.ndim != 1 or offsets.ndim != 1:
+    if ids.dtype != np.int32 or offsets.dtype != np.int64:
+        return False
+    if ids.ndim not in (1, 2) or offsets.ndim != 1:
         return False
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(ids):
         return False
@@ -100,7 +107,7 @@ def join_parts(
 ) -> RaggedIds:
     """Flat ids and row lengths, in parts, to one ragged store."""
     lengths = np.concatenate([np.zeros(1, np.int64), *length_parts])
-    ids = np.concatenate([np.zeros(0, np.int32), *flat_parts]).astype(np.int32, copy=False)
+    ids = np.concatenate(flat_parts or [np.zeros(0, np.int32)]).astype(np.int32, copy=False)
     return RaggedIds(ids, np.cumsum(lengths, dtype=np.int64))
 
 
@@ -129,6 +136,26 @@ def pad_inputs(inputs: Mapping[str, RaggedIds], rows: npt.NDArray[np.int64], wid
     return padded if len(padded) > 1 else next(iter(padded.values()))
 
 
+@dataclass(frozen=True)
+class RaggedOutputs:
+    """What a model answers at every place of every row.
+
+    Attributes:
+        values: ``<float32>[total, ...]``, all rows one after the other.
+        offsets: ``<int64>[rows + 1]``, as of :class:`RaggedIds`.
+    """
+
+    values: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, index: int) -> npt.NDArray[np.float32]:
+        """``<float32>[length, ...]``."""
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+
 Targets = RaggedIds | npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 
@@ -141,6 +168,9 @@ class EncodedSplit:
         targets: ``<int32>[examples]`` class ids, ``<float32>[examples, classes]`` indicators,
             or ragged ids.
         weights: ``<float32>[examples]`` sample weights, or ``None`` where all are one.
+
+    Ragged targets stand for one target a place: a batch of them always has weights, zero
+    where there is padding, so that padding counts in no loss.
     """
 
     inputs: Mapping[str, RaggedIds]
@@ -158,14 +188,27 @@ class EncodedSplit:
         )
         return lengths
 
+    def only(self, names: Iterable[str]) -> EncodedSplit:
+        """The same examples with some of the inputs: those that a model takes."""
+        return replace(self, inputs={name: self.inputs[name] for name in names})
+
     def batch(
         self, rows: npt.NDArray[np.int64], width: int
     ) -> tuple[Any, Any, npt.NDArray[np.float32] | None]:
-        """Inputs, targets and weights of some examples; see :func:`pad_inputs`."""
-        inputs = pad_inputs(self.inputs, rows, width)
-        targets = self.targets
-        chosen = targets.pad(rows, width) if isinstance(targets, RaggedIds) else targets[rows]
-        return inputs, chosen, None if self.weights is None else self.weights[rows]
+        """Inputs, targets and weights of some examples; see :func:`pad_inputs`.
+
+        The weights of ragged targets are ``<float32>[batch, width]``.
+        """
+        inputs, targets = pad_inputs(self.inputs, rows, width), self.targets
+        weights = None if self.weights is None else self.weights[rows]
+        if not isinstance(targets, RaggedIds):
+            return inputs, targets[rows], weights
+        places = targets.covers(rows, width).astype(np.float32)
+        return (
+            inputs,
+            targets.pad(rows, width),
+            (places if weights is None else places * weights[:, None]),
+        )
 
     def save(self, folder: Path, name: str) -> None:
         """Write the split's arrays as ``NAME.*.npy``."""

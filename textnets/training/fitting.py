@@ -157,8 +157,8 @@ class _Fitting:
         self.last_checkpoint = time.monotonic()
         self.lengths = train.lengths
         model.optimizer.build(model.trainable_variables)
-        _, targets, weights = train.batch(np.zeros(1, np.int64), self.section.bucket_width)
-        self.step = train_step(model, targets, weights)
+        example = train.batch(np.zeros(1, np.int64), self.section.bucket_width)
+        self.step = train_step(model, *example)
 
     # --- The story ---
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.batches import padded_width, prediction_batches
-from textnets.text.corpus import RaggedIds, pad_inputs
+from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs
 from textnets.training.steps import Forward
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
@@ -24,7 +24,7 @@ def predict_all(
     bucket_width: int = 16,
     progress: Progress | None = None,
     label: str = "predicting",
-) -> npt.NDArray[np.float32]:
+) -> npt.NDArray[np.float32] | RaggedOutputs:
     """The model's output for each example, in the order of the examples.
 
     Args:
@@ -33,14 +33,18 @@ def predict_all(
         bucket_width: batches are padded to a multiple of this.
 
     Returns:
-        ``<float32>[examples, ...]``.
+        ``<float32>[examples, width]`` of a model that gives a vector an example; of one that
+        gives a vector (or more) a place, ``<float>[batch, length, width, ...]``, the rows
+        without their padding.
 
     Raises:
         TrainingError: an output is not finite.
     """
     first = next(iter(inputs.values()))
     lengths = np.max([ragged.lengths for ragged in inputs.values()], axis=0)
+    ends = np.cumsum(lengths)
     outputs: npt.NDArray[np.float32] | None = None
+    is_ragged = False
     with (progress or Progress()).steps(label, len(first), "examples") as step:
         for rows in _batches(lengths, bucket_width):
             width = padded_width(int(lengths[rows].max()), bucket_width)
@@ -50,12 +54,24 @@ def predict_all(
                     "the model's outputs are no longer finite numbers: its weights have diverged. "
                     "Try a lower training.learning_rate, or training.clip_norm: 1.0"
                 )
+            is_ragged = found.ndim > 2
             if outputs is None:
-                outputs = np.empty((len(first), *found.shape[1:]), np.float32)
-            outputs[rows] = found
+                size = (
+                    (int(ends[-1]), *found.shape[2:])
+                    if is_ragged
+                    else (len(first), *found.shape[1:])
+                )
+                outputs = np.empty(size, np.float32)
+            if is_ragged:
+                for row, of_row in zip(rows.tolist(), found, strict=True):
+                    outputs[ends[row] - lengths[row] : ends[row]] = of_row[: lengths[row]]
+            else:
+                outputs[rows] = found
             step.advance(len(rows))
     if outputs is None:
         raise ValueError("there are no examples to predict")
+    if is_ragged:
+        return RaggedOutputs(outputs, np.concatenate([np.zeros(1, np.int64), ends]))
     return outputs
 
 

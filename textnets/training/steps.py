@@ -18,12 +18,12 @@ TrainStep = Callable[[Any, Any, Any], dict[str, float]]
 Forward = Callable[[Any], npt.NDArray[Any]]
 
 
-def train_step(model: Any, targets: Any, weights: Any) -> TrainStep:
+def train_step(model: Any, inputs: Any, targets: Any, weights: Any) -> TrainStep:
     """The function that trains a compiled model on one batch.
 
     Args:
         model: a compiled ``keras.Model``.
-        targets: an array like those of the batches; its dtype and rank count.
+        inputs, targets: of any batch; their dtypes and ranks count.
         weights: the same for sample weights, or ``None``.
 
     Returns:
@@ -38,7 +38,7 @@ def train_step(model: Any, targets: Any, weights: Any) -> TrainStep:
                 inputs, targets, sample_weight=weights, return_dict=True
             ).items()
         }
-    return _tensorflow_step(model, targets, weights)
+    return _tensorflow_step(model, inputs, targets, weights)
 
 
 def forward(model: Any) -> Forward:
@@ -55,14 +55,14 @@ def forward(model: Any) -> Forward:
     return lambda inputs: np.asarray(compiled(inputs))
 
 
-def _tensorflow_step(model: Any, targets: Any, weights: Any) -> TrainStep:
+def _tensorflow_step(model: Any, inputs: Any, targets: Any, weights: Any) -> TrainStep:
     import tensorflow as tf
 
     batch = [_input_spec(model), _spec_like(targets)]
     if weights is not None:
         batch.append(_spec_like(weights))
     # Metrics and loss make their variables on first sight of data, which a graph forbids.
-    model._symbolic_build(data_batch=(_example(batch[0]), targets[:1], None))
+    model._symbolic_build(data_batch=(inputs, targets, None))
 
     @tf.function(input_signature=[tuple(batch)], jit_compile=model.jit_compile)  # type: ignore[untyped-decorator]
     def step(data: Any) -> Any:
@@ -90,10 +90,4 @@ def _input_spec(model: Any) -> Any:
 def _spec_like(array: Any) -> Any:
     import tensorflow as tf
 
-    return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
-
-
-def _example(spec: Any) -> Any:
-    if isinstance(spec, dict):
-        return {name: _example(found) for name, found in spec.items()}
-    return np.ones([1] * len(spec.shape), spec.dtype.as_numpy_dtype)
+    return tf.TensorSpec([None] * array.ndim, array.dtype)

@@ -1,0 +1,245 @@
+"""Taggers from file to predictions, through the Python doors and the command line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import textnets
+from tests.cli.conftest import refuse, succeed
+from tests.conftest import ROOT
+from textnets.pipeline import store_ids
+from textnets.predictor import Predictor
+from textnets.progress import Progress
+from textnets.tasks import read_task
+from textnets.text.corpus import RaggedIds, RaggedOutputs
+from textnets.training.inference import predict_all
+
+RECIPE = """\
+task: tagging
+data:
+  train: train.conllu
+  test: test.conllu
+  validation: 0.2
+model:
+  builder: rnn_tagger
+  embedding_width: 16
+  characters: cnn
+  character_width: 8
+  character_maps: 16
+  cell: gru
+  units: [16]
+  word_dropout: 0.1
+training:
+  batch_size: 8
+  epochs: 6
+  learning_rate: 1e-2
+evaluation:
+  resamples: 50
+seed: 3
+"""
+CHUNKS = "He PRP B-NP\nreckons VBZ B-VP\n\nthe DT B-NP\ndeficit NN I-NP\nwill MD O\n\n"
+
+
+def treebank(split: str, most: int) -> str:
+    """The first sentences of the set that ships."""
+    path = ROOT / "recipes" / "data" / "ud_english_ewt" / f"en_ewt-ud-{split}.conllu.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return "\n\n".join(file.read().split("\n\n")[:most]) + "\n\n"
+
+
+def write_project(folder: Path, recipe: str = RECIPE) -> Path:
+    (folder / "train.conllu").write_text(treebank("dev", 200), encoding="utf-8")
+    # A tag that training never saw: an error, and nothing worse.
+    test = treebank("test", 60).replace("\tPUNCT\t", "\tSTRANGE\t", 1)
+    (folder / "test.conllu").write_text(test, encoding="utf-8")
+    path = folder / "tiny.yaml"
+    path.write_text(recipe, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One tiny run, shared; do not write into it."""
+    folder = tmp_path_factory.mktemp("tagger")
+    textnets.train(write_project(folder), output=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the tiny recipe and its data where the test runs; maps old text to new."""
+
+    def write(replace: dict[str, str] | None = None) -> Path:
+        text = RECIPE
+        for old, new in (replace or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        write_project(tmp_path, text)
+        return Path("tiny.yaml")
+
+    return write
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_a_run_holds_its_vocabularies_and_scores(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"vocabulary.txt", "characters.txt", "labels.txt", "report.html"} <= names
+    found = json.loads((trained / "evaluation.json").read_text())
+    assert found["headline"] == "accuracy"
+    test = found["splits"]["test"]
+    assert set(test["scores"]) == {"accuracy", "sentence_accuracy", "unknown_accuracy"}
+    assert set(test["baselines"]) == {"most_frequent_tag"}
+    accuracy = test["scores"]["accuracy"]
+    assert 0.6 < accuracy["low"] <= accuracy["value"] <= accuracy["high"] < 1.0
+
+
+def test_predictions_beside_the_truth(trained: Path) -> None:
+    records = records_of(trained / "predictions" / "test.jsonl")
+    assert len(records) == 60
+    right = total = 0
+    for record in records:
+        true, tags = record["true_tags"].split(), record["tags"].split()
+        assert len(true) == len(tags) == len(record["text"].split())
+        right += sum(one == other for one, other in zip(true, tags, strict=True))
+        total += len(true)
+    assert any("STRANGE" in record["true_tags"] for record in records)
+    scores = json.loads((trained / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    assert scores["accuracy"]["value"] == pytest.approx(right / total)
+
+
+def test_evaluating_again_gives_the_same_scores(trained: Path) -> None:
+    stored = json.loads((trained / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate(trained)
+    assert {name: found.as_dict() for name, found in again.scores.items()} == stored
+    other = textnets.evaluate(trained, trained.parent / "test.conllu")
+    assert other.scores["accuracy"].value == stored["accuracy"]["value"]
+
+
+def test_order_batch_and_padding_change_no_prediction(trained: Path) -> None:
+    predictor = Predictor.load(trained)
+    texts = [record["text"] for record in records_of(trained / "predictions" / "test.jsonl")[:20]]
+    texts += ["", "word " * 200, "\u00a0a\u2003b"]
+    together: list[Any] = predictor.predict(texts)
+    turned: list[Any] = predictor.predict(texts[::-1])[::-1]
+    alone: list[Any] = [predictor.predict([text])[0] for text in texts]
+    for text, one, two, three in zip(texts, together, turned, alone, strict=True):
+        assert len(one.tags) == len(one.tokens) == len(text.split())
+        assert list(one.tags) == list(two.tags) == list(three.tags)
+        np.testing.assert_allclose(one.probabilities, two.probabilities, atol=1e-6)
+        np.testing.assert_allclose(one.probabilities, three.probabilities, atol=1e-6)
+
+
+def test_padding_weighs_nothing(project: Callable[..., Path]) -> None:
+    """The loss of a sentence is the same in a wider batch."""
+    import keras
+
+    task = read_task(project())
+    splits = task.read_splits(task.find_files(Progress()), Progress())
+    task.learn(splits["train"])
+    split, coverage = task.encode(splits["train"], Progress(), "")
+    assert coverage.tokens == split.lengths.sum()
+    rows = np.array([0, 1, 2])
+    loss, _ = task.losses()
+    found = []
+    for width in (48, 96):
+        inputs, targets, weights = split.batch(rows, width)
+        assert inputs["character_ids"].shape == (3, width, 24)
+        assert weights is not None
+        assert weights.sum() == split.lengths[rows].sum()
+        outputs = np.random.default_rng(0).dirichlet(np.ones(17), (3, 96))[:, :width]
+        found.append(float(keras.ops.convert_to_numpy(loss(targets, outputs, weights))))
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_ragged_outputs_come_back_in_order() -> None:
+    ids = RaggedIds(np.array([5, 6, 7, 8, 9, 4], np.int32), np.array([0, 1, 4, 6]))
+    found = predict_all(lambda inputs: np.asarray(inputs)[:, :, None] * 2.0, {"token_ids": ids})
+    assert isinstance(found, RaggedOutputs)
+    assert [found.row(index)[:, 0].tolist() for index in range(3)] == [[10], [12, 14, 16], [18, 8]]
+
+
+def test_training_on_stored_ids_gives_the_same_scores(project: Callable[..., Path]) -> None:
+    recipe = project({"epochs: 6": "epochs: 1"})
+    store_ids(recipe, "ids")
+    plain = textnets.train(recipe, output="plain").evaluation
+    stored = textnets.train(recipe, output="stored", store="ids").evaluation
+    assert plain is not None
+    assert stored is not None
+    assert plain.scores == stored.scores
+
+
+def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
+    for name in ("train.txt", "test.txt"):
+        (tmp_path / name).write_text(CHUNKS * 12 + ("etc FW I-LST\n" if name[1] == "e" else ""))
+    recipe = RECIPE.replace(".conllu", ".txt").replace("characters: cnn", "characters: none")
+    recipe = recipe.replace("  validation", "  format: columns\n  tag_column: 2\n  spans: true\n"
+                            "  validation")  # fmt: skip
+    (tmp_path / "chunks.yaml").write_text(recipe)
+    ended = succeed("train", "chunks.yaml", "--quiet")
+    assert "span_f1" in ended.out
+    found = json.loads(Path("runs/chunks/evaluation.json").read_text())
+    assert found["headline"] == "span_f1"
+    scores = found["splits"]["test"]["scores"]
+    assert {"span_precision", "span_recall", "span_f1"} <= set(scores)
+    assert 0.9 < scores["span_recall"]["value"] < 1.0  # all but I-LST
+    assert "By type of span" in Path("runs/chunks/report.html").read_text()
+
+
+def test_the_command_line_tags(trained: Path, tmp_path: Path) -> None:
+    ended = succeed("predict", trained, "--text", "The dog barks .")
+    words = [pair.rpartition("/") for pair in ended.out.split()]
+    assert [word for word, _, _ in words] == ["The", "dog", "barks", "."]
+    record = json.loads(succeed("predict", trained, "-t", "a b", "--format", "jsonl").out)
+    assert record["tokens"] == ["a", "b"]
+    assert len(record["tags"]) == len(record["probabilities"]) == 2
+    first = succeed("predict", trained, trained.parent / "test.conllu").lines[0]
+    assert first.startswith("What/")
+    (tmp_path / "words.jsonl").write_text('{"tokens": ["New York", "is"]}\n')
+    assert succeed("predict", trained, "words.jsonl").out.startswith("New_York/")
+    assert "'zzzzz'=[UNK]" in succeed("tokenize", trained, "--text", "the zzzzz").out
+
+
+def test_check_tells_of_unseen_tags(project: Callable[..., Path]) -> None:
+    out = succeed("check", project()).out
+    assert "test tags that train lacks        STRANGE" in out
+    assert "num_tags" in out
+
+
+@pytest.mark.parametrize(
+    ("replace", "said"),
+    [
+        ({"train.conllu": "none.conllu"}, "none.conllu: there is no such file"),
+        ({"builder: rnn_tagger": "builder: rnn_classifier"}, "does not fit this task"),
+        ({"characters: cnn": "characters: rnnn"}, "characters"),
+        ({"  validation: 0.2": "  validation: 0.2\n  tags: pos"}, "tags"),
+        ({"  validation: 0.2": "  validation: 0.2\n  text: text"}, "unknown key"),
+        ({"model:\n": "text:\n  tokenizer: words\nmodel:\n"}, "tokenizer"),
+        ({"  validation: 0.2": "  validation: 0.2\n  spans: true"}, "data.spans: true needs tags"),
+        ({"model:\n": "text:\n  min_count: 10000\nmodel:\n"}, "lower text.min_count"),
+    ],
+)
+def test_bad_recipes_are_one_clear_error(
+    project: Callable[..., Path], replace: dict[str, str], said: str
+) -> None:
+    assert said in refuse("train", project(replace))
+
+
+def test_bad_data_is_one_clear_error(project: Callable[..., Path]) -> None:
+    recipe = project()
+    text = Path("train.conllu").read_text()
+    Path("train.conllu").write_text(text + "1\tbroken\n")
+    err = refuse("train", recipe)
+    assert f"train.conllu:{text.count(chr(10)) + 1}: expected the 10 tab-separated fields" in err
+    Path("train.conllu").write_text("1\ta\ta\tX\tX\t_\t0\troot\t_\t_\n" * 1)
+    err = refuse("train", recipe, "--set", "data.validation=null")
+    assert "holds only the tag 'X'" in err

@@ -1,0 +1,185 @@
+"""Tagged sentences: CoNLL-U, CoNLL columns, and jsonl with lists of tokens and tags.
+
+The parser of CoNLL-U is our own: two of its ten columns are needed, and every refusal says
+``file:line``, which the ``conllu`` package, with its tree of dicts a token, does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from textnets.data.readers import opened_text, read_rows
+from textnets.errors import DataError
+
+SENTENCE_FORMATS = ("conllu", "columns", "jsonl")
+SENTENCE_SUFFIXES = (".conllu", ".jsonl", ".ndjson")
+
+_CONLLU_FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+_WORD_ID = re.compile(r"[1-9][0-9]*")
+# 7-8 is a multiword token, whose words follow; 8.1 an empty node, which nobody wrote.
+_OTHER_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
+_DOCUMENT_START = "-DOCSTART-"  # CoNLL-2003 writes it in the place of a sentence
+
+
+@dataclass(frozen=True)
+class SentenceLayout:
+    """Where words and tags stand in a file.
+
+    Attributes:
+        file_format: one of :data:`SENTENCE_FORMATS`, or ``auto`` to go by the suffix.
+        tags: of CoNLL-U: ``upos``, ``xpos`` or ``feats``.
+        word_column, tag_column: of CoNLL columns, from 0.
+        token_key, tag_key: of jsonl.
+    """
+
+    file_format: str = "auto"
+    tags: str = "upos"
+    word_column: int = 0
+    tag_column: int = 1
+    token_key: str = "tokens"
+    tag_key: str = "tags"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The words of a sentence, with a tag each where tags were asked for."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def read_sentences(
+    path: Path, layout: SentenceLayout, *, with_tags: bool = True
+) -> Iterator[Sentence]:
+    """Stream the sentences of a file, plain or gzip-compressed.
+
+    Args:
+        path: a UTF-8 file.
+        layout: where words and tags stand in it.
+        with_tags: ``False`` reads the words alone, of files that may lack the tags.
+
+    Raises:
+        DataError: when iterated: the file is missing, empty, damaged, not UTF-8 or not in
+            its format, or a sentence has not one tag a word.
+    """
+    reader = {"conllu": _read_conllu, "columns": _read_columns, "jsonl": _read_jsonl}[
+        _resolved_format(path, layout.file_format)
+    ]
+    is_empty = True
+    for sentence in reader(path, layout, with_tags):
+        is_empty = False
+        yield sentence
+    if is_empty:
+        raise DataError(f"{path}: there are no sentences in it")
+
+
+def _resolved_format(path: Path, file_format: str) -> str:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise DataError(f"{path}: this is a folder; sentences are read from a file")
+    if file_format != "auto":
+        return file_format
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix not in SENTENCE_SUFFIXES:
+        raise DataError(
+            f"{path}: the suffix does not tell the format; name it with data.format "
+            f"({', '.join(SENTENCE_FORMATS)})"
+        )
+    return "conllu" if suffix == ".conllu" else "jsonl"
+
+
+# --- CoNLL-U and CoNLL columns ---
+
+
+def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
+    place = _CONLLU_FIELDS.index(layout.tags)
+    for block in _blocks(path):
+        words, tags = list[str](), list[str]()
+        for number, line in block:
+            if line.startswith("#"):
+                continue
+            fields = line.split("\t")
+            if len(fields) != len(_CONLLU_FIELDS):
+                raise DataError(
+                    f"{path}:{number}: expected the {len(_CONLLU_FIELDS)} tab-separated fields "
+                    f"of CoNLL-U, was: {len(fields)}"
+                )
+            if _OTHER_ID.fullmatch(fields[0]):
+                continue
+            if not _WORD_ID.fullmatch(fields[0]) or int(fields[0]) != len(words) + 1:
+                raise DataError(
+                    f"{path}:{number}: expected the word number {len(words) + 1}, "
+                    f"was: {fields[0]!r}"
+                )
+            words.append(_filled(path, number, "word", fields[1]))
+            if with_tags:
+                tags.append(_filled(path, number, layout.tags, fields[place]))
+        if words:
+            yield Sentence(tuple(words), tuple(tags))
+
+
+def _read_columns(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
+    wanted = {"data.word_column": layout.word_column}
+    if with_tags:
+        wanted["data.tag_column"] = layout.tag_column
+    for block in _blocks(path):
+        rows = [(number, line.split()) for number, line in block]
+        if rows[0][1][0] == _DOCUMENT_START:
+            continue
+        for number, cells in rows:
+            for key, place in wanted.items():
+                if place >= len(cells):
+                    raise DataError(
+                        f"{path}:{number}: there is no column {place} ({key}, counted from 0); "
+                        f"this line has {len(cells)}"
+                    )
+        words = tuple(cells[layout.word_column] for _, cells in rows)
+        tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
+        yield Sentence(words, tags)
+
+
+def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Runs of lines without a blank one, each line with its number."""
+    block: list[tuple[int, str]] = []
+    with opened_text(path, newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            line = line.removesuffix("\n").removesuffix("\r")
+            if line.strip():
+                block.append((number, line))
+            elif block:
+                yield block
+                block = []
+    if block:
+        yield block
+
+
+def _filled(path: Path, number: int, what: str, cell: str) -> str:
+    if not cell.strip():
+        raise DataError(f"{path}:{number}: the {what} is empty; '_' stands for no value")
+    return cell
+
+
+# --- jsonl ---
+
+
+def _read_jsonl(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
+    keys = [layout.token_key, layout.tag_key] if with_tags else [layout.token_key]
+    for row in read_rows(path, columns=keys, file_format="jsonl"):
+        for key in keys:
+            cell = row.values[key]
+            if isinstance(cell, str):
+                raise DataError(f"{row.where}: {key!r} must be a list of strings, was: a text")
+            if not all(item.strip() for item in cell):
+                raise DataError(f"{row.where}: {key!r} holds an empty string")
+        words, *tags = (tuple(row.values[key]) for key in keys)
+        if with_tags and len(words) != len(tags[0]):
+            raise DataError(
+                f"{row.where}: each token needs a tag, was: {len(words)} in {keys[0]!r} and "
+                f"{len(tags[0])} in {keys[1]!r}"
+            )
+        if words:
+            yield Sentence(words, tags[0] if with_tags else ())

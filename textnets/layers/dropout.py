@@ -1,0 +1,54 @@
+"""Dropping whole words, so that a model learns to do without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_UNKNOWN_ID = 1  # of [UNK], as textnets.text.vocabulary has it
+
+
+@keras.saving.register_keras_serializable("textnets")
+class WordDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """In training, turns some tokens into ``[UNK]``; padding stays padding.
+
+    What is learned for ``[UNK]`` then serves the words that nobody has seen (Iyyer et al.
+    2015; Kiperwasser and Goldberg 2016).
+
+    Args:
+        rate: share of the tokens to drop.
+        seed: of the draws.
+
+    Call with token ids ``<int32>[batch, length]``; returns the same shape.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, token_ids: Any, training: bool = False) -> Any:
+        """``<int32>[batch, length]`` to ``<int32>[batch, length]``."""
+        if not training:
+            return token_ids
+        draws = keras.random.uniform(keras.ops.shape(token_ids), seed=self.seed_generator)
+        dropped = keras.ops.logical_and(draws < self.rate, keras.ops.not_equal(token_ids, 0))
+        unknown = keras.ops.full_like(token_ids, _UNKNOWN_ID)
+        return keras.ops.where(dropped, unknown, token_ids)
+
+    def compute_output_spec(self, token_ids: Any, training: bool = False) -> keras.KerasTensor:
+        """That of the ids."""
+        return keras.KerasTensor(token_ids.shape, dtype=token_ids.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor needs."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

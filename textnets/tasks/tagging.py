@@ -1,0 +1,542 @@
+"""Tagging: one tag a word, of sentences that are cut into words already."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from textnets.data.sentences import (
+    SENTENCE_SUFFIXES,
+    Sentence,
+    SentenceLayout,
+    read_sentences,
+)
+from textnets.data.splits import count_repeated, count_shared, stratified_share
+from textnets.errors import DataError, RunError
+from textnets.evaluation.classification import confusions, label_table
+from textnets.evaluation.report import Table
+from textnets.evaluation.tagging import (
+    Tags,
+    are_span_tags,
+    most_frequent_tags,
+    score_tags,
+    span_table,
+)
+from textnets.progress import Progress
+from textnets.recipe import Recipe, TaskSchema
+from textnets.recipe.sections import DataSection, PositiveInt, Section, TrainingSection
+from textnets.tasks.task import BaselineScore, Examples, Fact, Prediction, Scores, Task
+from textnets.tasks.word_vectors import pretrained_vectors
+from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs, join_rows
+from textnets.text.encoder import Coverage, Token
+from textnets.text.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PADDING_ID,
+    UNKNOWN_ID,
+    Vocabulary,
+    build_vocabulary,
+    load_lines,
+    save_lines,
+)
+
+_VOCABULARY_FILE = "vocabulary.txt"
+_CHARACTERS_FILE = "characters.txt"
+_LABELS_FILE = "labels.txt"
+_UNSEEN_FILE = "unseen_labels.txt"
+_SMALLEST_PROBABILITY = 1e-7
+
+
+class TaggingData(DataSection):
+    """Sentences with a tag a word."""
+
+    format: Literal["auto", "conllu", "columns", "jsonl"] = Field(
+        "auto",
+        description="How the files are written: CoNLL-U, columns between blanks with an empty "
+        "line between sentences, or jsonl with two lists; 'auto' goes by their names.",
+    )
+    tags: Literal["upos", "xpos", "feats"] = Field(
+        "upos", description="Which column of CoNLL-U holds the tags."
+    )
+    word_column: Annotated[int, Field(ge=0)] = Field(
+        0, description="With format: columns, where the words stand, counted from 0."
+    )
+    tag_column: Annotated[int, Field(ge=0)] = Field(
+        1, description="With format: columns, where the tags stand, counted from 0."
+    )
+    token_key: str = Field("tokens", description="The key of the words in jsonl.")
+    tag_key: str = Field("tags", description="The key of the tags in jsonl.")
+    spans: bool = Field(
+        False,
+        description="The tags mark spans (B-NP, I-NP, O; IOB, IOB2 or IOBES): score those too.",
+    )
+
+
+class TaggingText(Section):
+    """From words to token ids."""
+
+    tokenizer: Literal["pretokenized"] = Field(
+        "pretokenized", description="Words are taken as they are; a raw text is cut at blanks."
+    )
+    normalize: Literal["none", "nfc", "nfkc"] = Field(
+        "nfc", description="Unicode normalization, before anything else."
+    )
+    lowercase: bool = Field(
+        True, description="Lower-case the words of the vocabulary; their characters keep case."
+    )
+    max_tokens: Annotated[int, Field(gt=4)] | None = Field(
+        None, description="Vocabulary size at most, the four special tokens included."
+    )
+    min_count: PositiveInt = Field(
+        1, description="Words seen fewer times in the training split become [UNK]."
+    )
+    max_word_length: Annotated[int, Field(ge=4)] = Field(
+        24,
+        description="In characters, its two ends included, for models that read characters; a "
+        "longer word loses its middle.",
+    )
+    vectors: str | None = Field(
+        None,
+        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
+        "too). model.embedding_width must be their width.",
+    )
+
+
+@dataclass(frozen=True)
+class TaggedSentences(Examples):
+    """Sentences with their tags."""
+
+    sentences: list[Sentence] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    @property
+    def texts(self) -> list[str]:
+        return [" ".join(sentence.words) for sentence in self.sentences]
+
+    def select(self, rows: npt.NDArray[np.int64]) -> TaggedSentences:
+        """The chosen sentences."""
+        return TaggedSentences([self.sentences[row] for row in rows.tolist()])
+
+
+@dataclass(frozen=True)
+class TaggedText(Prediction):
+    """A text with a tag for each of its words.
+
+    Attributes:
+        text: as given.
+        tokens: its words.
+        tags: one a word.
+        probabilities: of each tag.
+    """
+
+    text: str
+    tokens: Sequence[str]
+    tags: Sequence[str]
+    probabilities: Sequence[float]
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"tags": " ".join(self.tags)}
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "tokens": list(self.tokens),
+            "tags": list(self.tags),
+            "probabilities": [round(value, 6) for value in self.probabilities],
+        }
+
+    def as_line(self) -> str:
+        return " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
+
+
+class TaggingTask(Task[TaggedSentences]):
+    """Words to tags."""
+
+    name = "tagging"
+    schema = TaskSchema(
+        data=TaggingData,
+        text=TaggingText,
+        training=TrainingSection,
+        sizes=frozenset({"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"}),
+        required_sizes=frozenset({"vocabulary_size", "num_tags"}),
+    )
+    input_names: ClassVar[tuple[str, ...]] = ("token_ids", "character_ids")
+    input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: TaggingData = recipe.data
+        self.text: TaggingText = recipe.text
+        self.labels: list[str] = []
+        self.vocabulary: Vocabulary | None = None
+        self.characters: Vocabulary | None = None
+        # Tags that only other splits have: their ids follow those of the labels. A model never
+        # says them, so each is an error, but the spans that they mark are counted.
+        self._unseen: list[str] = []
+        self._layout = SentenceLayout(
+            file_format=self.data.format,
+            tags=self.data.tags,
+            word_column=self.data.word_column,
+            tag_column=self.data.tag_column,
+            token_key=self.data.token_key,
+            tag_key=self.data.tag_key,
+        )
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "span_f1" if self.data.spans else "accuracy"
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        names = ["accuracy", "sentence_accuracy"]
+        if self.data.spans:
+            names += ["span_precision", "span_recall", "span_f1"]
+        return {"loss": True, **dict.fromkeys(names, False)}
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return (*super().score_names, "unknown_accuracy")
+
+    @property
+    def training_metrics(self) -> tuple[str, ...]:
+        return ()
+
+    # --- Text to examples ---
+
+    def read_splits(
+        self, files: Mapping[str, Path], progress: Progress
+    ) -> dict[str, TaggedSentences]:
+        splits = {split: self._read(path, progress) for split, path in files.items()}
+        for split in ("test", "validation"):
+            share = getattr(self.data, split)
+            if isinstance(share, float):
+                rest, held_out = stratified_share(
+                    [""] * len(splits["train"]), share, seed=self.recipe.seed, purpose=split
+                )
+                splits[split] = splits["train"].select(held_out)
+                splits["train"] = splits["train"].select(rest)
+        self._check_tags(splits["train"], files["train"])
+        return splits
+
+    def read_file(self, path: Path) -> TaggedSentences:
+        return self._read(path, Progress())
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        for sentence in read_sentences(path, self._layout, with_tags=False):
+            yield " ".join(map(_in_one_piece, sentence.words))
+
+    def check_splits(self, splits: Mapping[str, TaggedSentences]) -> list[Fact]:
+        train = splits["train"]
+        known = set(_all_tags(train))
+        facts = [Fact("repeated texts in train", f"{count_repeated(train.texts):,}")]
+        if not self.data.spans and are_span_tags(known):
+            facts.append(Fact("spans", "the tags mark spans; data.spans: true would score them"))
+        for name, examples in splits.items():
+            counts = Counter(_all_tags(examples))
+            (most, times), *_ = counts.most_common(1)
+            share = times / counts.total()
+            facts.append(
+                Fact(f"tags of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
+            )
+            if name != "train":
+                unseen = ", ".join(sorted(set(counts) - known)) or "none"
+                facts.append(Fact(f"{name} tags that train lacks", unseen))
+                shared = count_shared(train.texts, examples.texts)
+                facts.append(
+                    Fact(f"{name} texts also in train", f"{shared:,} of {len(examples):,}")
+                )
+        return facts
+
+    def _read(self, path: Path, progress: Progress) -> TaggedSentences:
+        found = []
+        with progress.steps(f"reading {path.name}", None, "sentences") as step:
+            for sentence in islice(read_sentences(path, self._layout), self.data.limit):
+                # So that a joined sentence is cut at the same places again.
+                words = tuple(map(_in_one_piece, sentence.words))
+                found.append(Sentence(words, tuple(map(_in_one_piece, sentence.tags))))
+                step.advance()
+        return TaggedSentences(found)
+
+    def _check_tags(self, train: TaggedSentences, path: Path) -> None:
+        tags = sorted(set(_all_tags(train)))
+        if len(tags) < 2:
+            raise DataError(f"{path}: holds only the tag {tags[0]!r}; a tagger needs two or more")
+        if self.data.spans and not are_span_tags(tags):
+            other = next(tag for tag in tags if not are_span_tags([tag]))
+            raise DataError(
+                f"{path}: data.spans: true needs tags such as B-NP, I-NP and O, was: {other!r}"
+            )
+
+    # --- Vocabularies and ids ---
+
+    def learn(self, train: TaggedSentences) -> None:
+        words = [self._normalized(word) for sentence in train.sentences for word in sentence.words]
+        self.labels, self._unseen = sorted(set(_all_tags(train))), []
+        self.vocabulary = build_vocabulary(
+            Counter(map(self._as_token, words)),
+            max_tokens=self.text.max_tokens,
+            min_count=self.text.min_count,
+        )
+        if not self.vocabulary.ordinary_tokens:
+            raise DataError(
+                f"no word of the training split is seen {self.text.min_count} times or more; "
+                "lower text.min_count"
+            )
+        self.characters = build_vocabulary(
+            Counter(character for word in words for character in word),
+            max_tokens=None,
+            min_count=1,
+        )
+
+    def save(self, folder: Path) -> None:
+        words, characters = self._vocabularies
+        words.save(folder / _VOCABULARY_FILE)
+        characters.save(folder / _CHARACTERS_FILE)
+        save_lines(folder / _LABELS_FILE, self.labels)
+        if self._unseen:
+            save_lines(folder / _UNSEEN_FILE, self._unseen)
+
+    def load(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder / _VOCABULARY_FILE)
+        self.characters = Vocabulary.load(folder / _CHARACTERS_FILE)
+        self.labels = load_lines(folder / _LABELS_FILE)
+        if len(self.labels) < 2:
+            raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two tags")
+        unseen = folder / _UNSEEN_FILE
+        self._unseen = load_lines(unseen) if unseen.is_file() else []
+
+    @property
+    def _vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
+        """Of words and of characters."""
+        if self.vocabulary is None or self.characters is None:
+            raise RuntimeError("learn() or load() first")
+        return self.vocabulary, self.characters
+
+    def encode(
+        self, examples: TaggedSentences, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        inputs = self._encode_words([sentence.words for sentence in examples.sentences])
+        self._unseen += sorted(set(_all_tags(examples)) - {*self.labels, *self._unseen})
+        ids = {tag: index for index, tag in enumerate([*self.labels, *self._unseen])}
+        targets = join_rows([ids[tag] for tag in sentence.tags] for sentence in examples.sentences)
+        lengths = targets.lengths
+        coverage = Coverage(
+            texts=len(examples),
+            tokens=int(lengths.sum()),
+            unknown=int((inputs["token_ids"].ids == UNKNOWN_ID).sum()),
+            truncated=0,
+            empty=0,
+            longest=int(lengths.max()),
+        )
+        return EncodedSplit(inputs, targets), coverage
+
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        return EncodedSplit(
+            self._encode_words([text.split() for text in texts]), np.zeros(0, np.int32)
+        )
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        words, _ = self._vocabularies
+        named = [map(self._as_token, map(self._normalized, text.split())) for text in texts]
+        return [[Token(token, words.encode_token(token)) for token in row] for row in named]
+
+    def _encode_words(self, sentences: Sequence[Sequence[str]]) -> dict[str, RaggedIds]:
+        """Ids of words and of their characters; a sentence without words is one ``[UNK]``."""
+        words, characters = self._vocabularies
+        places: dict[str, int] = {"": 0}
+        token_ids, spellings = [UNKNOWN_ID], [self._spell("", characters)]
+        rows = []
+        for sentence in sentences:
+            for word in sentence:
+                if word not in places:
+                    places[word] = len(places)
+                    normalized = self._normalized(word)
+                    token_ids.append(words.encode_token(self._as_token(normalized)))
+                    spellings.append(self._spell(normalized, characters))
+            rows.append([places[word] for word in sentence] or [0])
+        found = join_rows(rows)
+        table = np.array(spellings, dtype=np.int32)
+        return {
+            "token_ids": RaggedIds(np.array(token_ids, np.int32)[found.ids], found.offsets),
+            "character_ids": RaggedIds(table[found.ids], found.offsets),
+        }
+
+    def _spell(self, word: str, characters: Vocabulary) -> list[int]:
+        """Ids of a word's characters between [BOS] and [EOS], padded to ``max_word_length``."""
+        size = self.text.max_word_length
+        room = size - 2
+        if len(word) > room:
+            word = word[: room // 2] + word[len(word) - (room - room // 2) :]
+        ids = [BOS_ID, *map(characters.encode_token, word), EOS_ID]
+        return ids + [PADDING_ID] * (size - len(ids))
+
+    def _normalized(self, word: str) -> str:
+        form = self.text.normalize
+        if form == "none":
+            return word
+        return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", word)
+
+    def _as_token(self, word: str) -> str:
+        return word.lower() if self.text.lowercase else word
+
+    # --- Model ---
+
+    def sizes(self, progress: Progress) -> dict[str, Any]:
+        words, characters = self._vocabularies
+        return {
+            "vocabulary_size": len(words),
+            "num_tags": len(self.labels),
+            "num_characters": len(characters),
+            **pretrained_vectors(self.recipe, words, self.facts, progress),
+        }
+
+    def losses(self) -> tuple[Any, list[Any]]:
+        import keras
+
+        # Mean over the words of a batch: padding weighs nothing, and does not divide either.
+        return keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight"), []
+
+    # --- Predictions and scores ---
+
+    def measure(self, outputs: RaggedOutputs, split: EncodedSplit) -> dict[str, float]:
+        scores = self._score(outputs, split, resamples=0)
+        values = {name: scores[name].value for name in self.metrics if name != "loss"}
+        return {"loss": _cross_entropy(outputs, _targets(split)), **values}
+
+    def score(self, outputs: RaggedOutputs, split: EncodedSplit) -> Scores:
+        return self._score(outputs, split, resamples=self.recipe.evaluation.resamples)
+
+    def decode(self, texts: Sequence[str], outputs: RaggedOutputs) -> list[TaggedText]:
+        predictions = []
+        for index, text in enumerate(texts):
+            tokens = text.split()
+            row = outputs.row(index)
+            best = row.argmax(axis=1)
+            if not tokens and text == "" and len(row) > 1:  # stored ids, whose texts are not here
+                tokens = ["_"] * len(row)
+            predictions.append(
+                TaggedText(
+                    text=text,
+                    tokens=tokens,
+                    tags=[self.labels[tag] for tag in best[: len(tokens)].tolist()],
+                    probabilities=row.max(axis=1)[: len(tokens)].tolist(),
+                )
+            )
+        return predictions
+
+    def truths(self, examples: TaggedSentences) -> list[dict[str, Any]]:
+        return [{"true_tags": " ".join(sentence.tags)} for sentence in examples.sentences]
+
+    def baselines(
+        self, train: TaggedSentences, test: TaggedSentences, progress: Progress
+    ) -> list[BaselineScore]:
+        progress.say("baseline most_frequent_tag ...")
+        found = most_frequent_tags(
+            [sentence.words for sentence in train.sentences],
+            [sentence.tags for sentence in train.sentences],
+            [sentence.words for sentence in test.sentences],
+        )
+        true = [sentence.tags for sentence in test.sentences]
+        inputs = self._encode_words([sentence.words for sentence in test.sentences])
+        scores = self._score_tags(
+            true, found.predicted, inputs["token_ids"], self.recipe.evaluation.resamples
+        )
+        description = "each word's most frequent tag, for an unseen word that of all words"
+        return [BaselineScore("most_frequent_tag", description, scores, found.seconds)]
+
+    def tables(
+        self, texts: Sequence[str], outputs: RaggedOutputs, split: EncodedSplit
+    ) -> list[Table]:
+        names = [*self.labels, *self._unseen]
+        targets = _targets(split).ids
+        predicted = outputs.values.argmax(axis=1).astype(np.int32)
+        tables = [
+            Table(
+                title="By tag",
+                note="Worst first.",
+                columns=("tag", "precision", "recall", "F1", "words"),
+                rows=[
+                    (row.label, row.precision, row.recall, row.f1, row.support)
+                    for row in label_table(targets, predicted, names)
+                ],
+            ),
+            Table(
+                title="Most frequent confusions",
+                note="",
+                columns=("true tag", "predicted", "words"),
+                rows=[
+                    (c.true, c.predicted, c.count) for c in confusions(targets, predicted, names)
+                ],
+            ),
+        ]
+        if self.data.spans:
+            rows = span_table(self._names(_targets(split)), self._predicted(outputs))
+            columns = ("type", "precision", "recall", "F1", "spans")
+            cells = [(row.type, row.precision, row.recall, row.f1, row.support) for row in rows]
+            tables.insert(0, Table("By type of span", "Worst first.", columns, cells))
+        return tables
+
+    def _score(self, outputs: RaggedOutputs, split: EncodedSplit, *, resamples: int) -> Scores:
+        return self._score_tags(
+            self._names(_targets(split)),
+            self._predicted(outputs),
+            split.inputs["token_ids"],
+            resamples,
+        )
+
+    def _score_tags(
+        self, true: Sequence[Tags], predicted: Sequence[Tags], token_ids: RaggedIds, resamples: int
+    ) -> Scores:
+        return score_tags(
+            true,
+            predicted,
+            [token_ids.row(index) == UNKNOWN_ID for index in range(len(token_ids))],
+            spans=self.data.spans,
+            confidence=self.recipe.evaluation.confidence,
+            resamples=resamples,
+            seed=self.recipe.seed,
+        )
+
+    def _predicted(self, outputs: RaggedOutputs) -> list[list[str]]:
+        best = outputs.values.argmax(axis=1).astype(np.int32)
+        return self._names(RaggedIds(best, outputs.offsets))
+
+    def _names(self, tag_ids: RaggedIds) -> list[list[str]]:
+        names = np.array([*self.labels, *self._unseen], dtype=object)
+        return [names[tag_ids.row(index)].tolist() for index in range(len(tag_ids))]
+
+
+def _all_tags(examples: TaggedSentences) -> Iterable[str]:
+    return (tag for sentence in examples.sentences for tag in sentence.tags)
+
+
+def _in_one_piece(word: str) -> str:
+    """A word as a text that is cut at blanks can hold it: ``10 000`` becomes ``10_000``."""
+    return "_".join(word.split()) or "_"
+
+
+def _targets(split: EncodedSplit) -> RaggedIds:
+    if not isinstance(split.targets, RaggedIds):
+        raise TypeError("a tagger's targets are ragged")
+    return split.targets
+
+
+def _cross_entropy(outputs: RaggedOutputs, targets: RaggedIds) -> float:
+    """Mean over words, in nats; a tag that training had not has the smallest probability."""
+    known = targets.ids < outputs.values.shape[1]
+    chosen = np.where(known, targets.ids, 0)[:, None]
+    found = np.take_along_axis(outputs.values, chosen, axis=1)[:, 0].astype(np.float64)
+    return float(-np.log(np.maximum(np.where(known, found, 0.0), _SMALLEST_PROBABILITY)).mean())

@@ -495,7 +495,8 @@ def test_the_catalog_agrees_with_itself(name: str) -> None:
         listed.defaults[key] for key in ("train", "validation", "test") if key in listed.defaults
     ]
     assert sorted(named) == sorted(listed.files)
-    assert {"train", "text", "label"} <= set(listed.defaults)
+    keys = {"classification": {"text", "label"}, "tagging": {"format"}}
+    assert {"train", *keys[listed.task]} <= set(listed.defaults)
     assert all(source.url.startswith("https://") for source in listed.sources)
     hashes = [*listed.content_sha256.values(), *(s.sha256 for s in listed.sources if s.sha256)]
     assert all(len(bytes.fromhex(known)) == 32 for known in hashes)

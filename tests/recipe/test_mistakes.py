@@ -90,7 +90,7 @@ MISTAKES = [
     ("task: classification", "task: clasification", "1:1: task: unknown task, was: "
      "'clasification'; did you mean 'classification'?"),
     ("task: classification", "task: [1]", "1:1: task: unknown task, was: [1]; known: "
-     "classification"),
+     "classification, tagging"),
     ("train: train.csv", "dataset: imbd", "3:3: data.dataset: unknown dataset, was: 'imbd'; "
      "did you mean 'imdb'?"),
     # One of several types.
@@ -107,7 +107,7 @@ MISTAKES = [
     ("rnn_classifier", "rnn_clasifier", "8:3: model.builder: unknown builder, was: "
      "'rnn_clasifier'; did you mean 'rnn_classifier'?"),
     ("rnn_classifier", "7", "8:3: model.builder: unknown builder, was: 7; known: cnn_classifier, "
-     "mlp_classifier, rnn_classifier"),
+     "mlp_classifier, rnn_classifier, rnn_tagger"),
     ("  builder: rnn_classifier\n", "", "7:1: model.builder: this key is missing; one of "
      "rnn_classifier, cnn_classifier, mlp_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model:", "7:1: model.builder: this key is "

@@ -151,7 +151,8 @@ def test_it_is_json_and_names_every_key_with_a_description(schema):
 def test_a_builder_s_keys_are_its_parameters_with_their_descriptions(schema, name):
     (model,) = (
         model
-        for model in schema["allOf"][0]["then"]["properties"]["model"]["oneOf"]
+        for rule in schema["allOf"]
+        for model in rule["then"]["properties"]["model"]["oneOf"]
         if model["properties"]["builder"]["const"] == name
     )
     parameters = set(inspect.signature(BUILDERS[name]).parameters)

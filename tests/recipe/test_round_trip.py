@@ -64,6 +64,22 @@ TRAINING = st.one_of(
             {"plateau_factor": st.just(0.3), "weight_decay": RATES}),
     section({"schedule": st.just("exponential")}, {"decay_rate": st.just(0.5)}),
 )  # fmt: skip
+
+
+def fit_together(sections: dict[str, Any]) -> dict[str, Any]:
+    """Keep to the rules between sections: what a claim and class weights go with."""
+    data = dict(sections["data"])
+    fitted = {**sections, "data": data}
+    if "claim" in fitted:
+        data.setdefault("test", 0.1)
+        metric = "micro_f1" if data.get("multi_label") else "accuracy"
+        fitted["claim"] = {**fitted["claim"], "metric": metric}
+    if data.get("multi_label") and "training" in fitted:
+        kept = {k: v for k, v in fitted["training"].items() if k != "class_weights"}
+        fitted["training"] = kept
+    return fitted
+
+
 RECIPES = section(
     {"task": st.just("classification"), "data": DATA, "model": MODEL},
     {
@@ -73,7 +89,7 @@ RECIPES = section(
         "evaluation": section({}, {"resamples": st.integers(0, 100)}),
         "claim": section({"metric": st.just("accuracy"), "at_least": st.floats(-1, 1)}, {}),
     },
-)
+).map(fit_together)
 
 
 def assert_reads_back(path: Path) -> None:

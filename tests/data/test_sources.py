@@ -26,6 +26,7 @@ from textnets.data.converters import convert_banking77, convert_imdb
 from textnets.data.sources import cache_folder, find_dataset, find_file, sha256_of, where_is
 from textnets.errors import DataError
 from textnets.progress import PlainProgress, Progress
+from textnets.recipe.shipped import shipped_folder
 
 # Read before the tests hide the variable from themselves.
 REFERENCE_DATA = Path(os.environ["TEXTNETS_DATA"]) if os.environ.get("TEXTNETS_DATA") else None
@@ -187,10 +188,10 @@ def test_a_missing_file_lists_where_it_was_looked_for(
     with pytest.raises(DataError) as caught:
         find_file("b.csv", beside=beside)
     lines = str(caught.value).splitlines()
-    assert lines[1:5] == [
-        f"  {place / 'b.csv'}" for place in (beside, beside / "data", tmp_path / "shared", cache)
-    ]
-    assert "set TEXTNETS_DATA" in lines[5]
+    shipped = shipped_folder() / "data"
+    places = (beside, beside / "data", tmp_path / "shared", shipped, cache)
+    assert lines[1:6] == [f"  {place / 'b.csv'}" for place in places]
+    assert "set TEXTNETS_DATA" in lines[6]
     with pytest.raises(DataError, match="'textnets data imdb' downloads this set"):
         find_file("imdb/train.csv.gz", beside=beside)
 

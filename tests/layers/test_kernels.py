@@ -70,7 +70,8 @@ def test_a_cell_of_ours_is_named_as_in_a_recipe(cell, backend):
 
 def test_no_recurrent_layers():
     model = model_of(keras.layers.GlobalAveragePooling1D())
-    assert recurrent_kernel(model, "tensorflow") == KernelPath(False, "no recurrent layers")
+    expected = KernelPath(fused=False, reason="no recurrent layers", recurrent=False)
+    assert recurrent_kernel(model, "tensorflow") == expected
 
 
 def test_a_keras_mask_is_taken_by_tensorflow_only():

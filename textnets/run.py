@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from textnets.errors import RunError
 from textnets.recipe import Recipe
@@ -285,16 +285,29 @@ class RunTarget:
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a resolved recipe: every key with its value."""
+    """Write a resolved recipe whole: every key with its value; beside, then renamed."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        dump_sections(recipe.as_sections(), file)
+    temporary.replace(path)
+
+
+def dump_sections(sections: Mapping[str, Any], file: TextIO) -> None:
+    """Write plain data as YAML that reads back to the same data."""
     from ruamel.yaml import YAML
 
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        yaml.dump(recipe.as_sections(), file)
-    temporary.replace(path)
+    yaml.representer.add_representer(str, _represent_text)
+    yaml.dump(sections, file)
+
+
+def _represent_text(representer: Any, text: str) -> Any:
+    # YAML reads U+0085, U+2028 and U+2029 as line breaks; ruamel leaves them unescaped unless
+    # it is told to quote.
+    style = '"' if any(mark in text for mark in "\x85\u2028\u2029") else None
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def write_json(path: Path, content: Any) -> None:

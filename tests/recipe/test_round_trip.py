@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from textnets.recipe.shipped import recipe_path, shipped_recipes
-from textnets.run import write_recipe
+from textnets.run import dump_sections, write_recipe
 from textnets.tasks import read_task
 
 ODD_TEXT = st.one_of(
@@ -103,15 +103,14 @@ def assert_reads_back(path: Path) -> None:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(sections=RECIPES)
+@example(sections={"task": "classification", "data": {"train": "no", "text": "\x85"},
+                   "model": {"builder": "rnn_classifier"}})  # fmt: skip
 @example(sections={"task": "classification", "data": {"dataset": "imdb", "test": None},
                    "model": {"builder": "rnn_classifier"}})  # fmt: skip
 def test_any_valid_recipe_reads_back(tmp_path: Path, sections: dict[str, Any]):
-    from ruamel.yaml import YAML
-
     path = tmp_path / "r.yaml"
-    yaml = YAML(typ="safe", pure=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        yaml.dump(sections, file)
+        dump_sections(sections, file)
     recipe = read_task(path).recipe
     assert recipe.as_sections()["data"]["text"] == sections["data"].get("text", "text")
     assert (

@@ -1,8 +1,9 @@
-"""A recipe's model: assembled, compiled, run over a split, saved and loaded."""
+"""A recipe's model: assembled, compiled, saved and loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,44 +11,50 @@ from textnets.builders import BUILDERS
 from textnets.errors import RunError
 from textnets.progress import Progress
 from textnets.tasks import Task
-from textnets.tasks.task import Outputs
-from textnets.text.corpus import EncodedSplit
+from textnets.tasks.task import Trainer
 from textnets.training.devices import Device, precision
-from textnets.training.inference import predict_all
 from textnets.training.optimizers import build_optimizer
-from textnets.training.steps import forward
 
 if TYPE_CHECKING:
     from textnets.layers.kernels import KernelPath
 
-OutputsOf = Callable[[EncodedSplit, Progress], Outputs]
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A model that is ready to be trained.
+
+    Attributes:
+        model: the builder's: what predicts and what is saved.
+        trainer: what is trained in order to train it, compiled.
+        facts: what a run records of it.
+    """
+
+    model: Any
+    trainer: Trainer
+    facts: dict[str, Any]
 
 
-def compile_model(
-    task: Task[Any], device: Device, progress: Progress
-) -> tuple[Any, dict[str, Any]]:
-    """A compiled model, and what a run records of it."""
+def compile_model(task: Task[Any], device: Device, progress: Progress) -> CompiledModel:
+    """A recipe's model, compiled."""
     import keras
 
     from textnets.layers.kernels import recurrent_kernel
 
     keras.utils.set_random_seed(task.recipe.seed)
     model = assemble_model(task, task.sizes(progress))
+    trainer = task.trainer(model)
     loss, metrics = task.losses()
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
-    model.compile(build_optimizer(section), loss, metrics=metrics, jit_compile=jit)
+    trainer.model.compile(build_optimizer(section), loss, metrics=metrics, jit_compile=jit)
     kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
     progress.say(
         f"model: {task.recipe.builder}, {model.count_params():,} parameters; "
         f"{device.backend} on {device.name} ({device.reason}), {section.precision}; "
         f"recurrent kernel: {kernel}"
     )
-    return model, {
-        "recurrent_kernel": kernel,
-        "parameters": int(model.count_params()),
-        **task.facts,
-    }
+    facts = {"recurrent_kernel": kernel, "parameters": int(model.count_params()), **task.facts}
+    return CompiledModel(model, trainer, facts)
 
 
 def describe_kernel(path: KernelPath, device: Device) -> str:
@@ -66,20 +73,6 @@ def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
     builder = BUILDERS[task.recipe.builder]
     with precision(task.recipe.training.precision):
         return builder(**task.recipe.builder_parameters, **sizes)
-
-
-def outputs_of(task: Task[Any], model: Any) -> OutputsOf:
-    """A function from an encoded split to the model's outputs, see :func:`predict_all`."""
-    compiled, width = forward(model), task.recipe.training.bucket_width
-    names = input_names(model)
-    return lambda split, progress: predict_all(
-        compiled, split.only(names).inputs, bucket_width=width, progress=progress
-    )
-
-
-def input_names(model: Any) -> list[str]:
-    """Which of a split's inputs a model takes."""
-    return [tensor.name for tensor in model.inputs]
 
 
 def save_model(model: Any, path: Path) -> None:

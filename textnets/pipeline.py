@@ -16,14 +16,7 @@ from typing import Any
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.evaluation.report import Table
-from textnets.models import (
-    OutputsOf,
-    assemble_model,
-    compile_model,
-    input_names,
-    outputs_of,
-    save_model,
-)
+from textnets.models import assemble_model, compile_model, save_model
 from textnets.plans import fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -52,7 +45,7 @@ from textnets.run import (
 )
 from textnets.stores import Store, check_store_place, open_store, write_store
 from textnets.tasks import Task, read_task
-from textnets.tasks.task import Fact
+from textnets.tasks.task import Fact, Inference
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
 from textnets.training.devices import Device, prepare_device, require_tensorflow
@@ -150,22 +143,23 @@ def _train_into(
     progress: Progress,
 ) -> TrainResult:
     plan = fit_plan(task)
-    model, facts = compile_model(task, Device(**environment["device"]), progress)
-    outputs = outputs_of(task, model)
-    train_split = encoded["train"].only(input_names(model))
+    compiled = compile_model(task, Device(**environment["device"]), progress)
+    trained = compiled.trainer.model
+    infer = task.inference(compiled.model)
     state = fit(
-        model,
-        dataclasses.replace(train_split, weights=task.train_weights(train_split)),
+        trained,
+        task.training_batches(trained, encoded["train"]),
         plan,
         folder=folder,
-        measure=_validation_measure(task, outputs, encoded),
+        measure=_validation_measure(task, infer, encoded),
+        begin_epoch=compiled.trainer.begin_epoch,
         resume=resume,
         progress=progress,
     )
-    save_model(model, folder / MODEL_FILE)
-    evaluation, tables = _score_splits(task, outputs, folder, splits, encoded, progress)
+    save_model(compiled.model, folder / MODEL_FILE)
+    evaluation, tables = _score_splits(task, infer, folder, splits, encoded, progress)
     environment |= {
-        **facts,
+        **compiled.facts,
         "best_epoch": state.best_epoch,
         "monitor": plan.monitor.metric if plan.monitor else "",
         "stopped": state.stopped,
@@ -212,14 +206,14 @@ def _encode_splits(
 
 
 def _validation_measure(
-    task: Task[Any], outputs: OutputsOf, encoded: Mapping[str, EncodedSplit]
+    task: Task[Any], infer: Inference, encoded: Mapping[str, EncodedSplit]
 ) -> Measure | None:
     if "validation" not in encoded:
         return None
     split = encoded["validation"]
 
     def measure() -> dict[str, float]:
-        return task.measure(outputs(split, Progress()), split)
+        return task.measure(infer(split, Progress(), quick=True), split)
 
     return measure
 
@@ -279,17 +273,18 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
 
 def _score_splits(
     task: Task[Any],
-    outputs: OutputsOf,
+    infer: Inference,
     folder: Path,
     splits: Mapping[str, Any],
     encoded: Mapping[str, EncodedSplit],
     progress: Progress,
 ) -> tuple[SplitEvaluation | None, list[Table]]:
-    """Score the best weights; the test split is touched here, once."""
+    """Score the best weights; the test split is touched here, once, or not at all."""
     evaluated, tables = {}, list[Table]()
-    for name in ("validation", "test"):
+    names = ("validation", "test") if task.recipe.evaluation.test else ("validation",)
+    for name in names:
         if name in encoded:
-            found = outputs(encoded[name], progress)
+            found = infer(encoded[name], progress)
             scores = task.score(found, encoded[name])
             evaluated[name] = SplitEvaluation(name, len(encoded[name]), scores)
             texts = list(splits[name].texts) if name in splits else []
@@ -329,8 +324,9 @@ def check(
     from textnets.layers.kernels import recurrent_kernel
 
     task.learn(splits["train"])
+    encoded = {}
     for name, examples in splits.items():
-        _, coverage = task.encode(examples, progress, f"encoding {name}")
+        encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
         facts.append(Fact(f"{name} tokens", _coverage_line(coverage)))
     sizes = task.sizes(progress)
     model = assemble_model(task, sizes)
@@ -340,7 +336,8 @@ def check(
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip
-    steps = -(-len(splits["train"]) // plan.section.batch_size)
+    batches = task.training_batches(task.trainer(model).model, encoded["train"])
+    steps = len(batches.of_epoch(0))
     facts.append(Fact("steps an epoch", f"{steps:,}, {steps * plan.section.epochs:,} at most"))
     kept = f"the epoch with the best {plan.monitor.metric}" if plan.monitor else "the last epoch"
     facts.append(Fact("kept weights", f"of {kept}"))

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from textnets.models import load_model, outputs_of
+from textnets.models import load_model
 from textnets.progress import Progress
 from textnets.run import Run, open_run
 from textnets.tasks import Task, read_task
@@ -28,7 +28,7 @@ class Predictor:
 
     def __init__(self, run: Run, task: Task[Any], model: Any) -> None:
         self.run, self.task, self.model = run, task, model
-        self._outputs_of = outputs_of(task, model)
+        self._infer = task.inference(model)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Predictor:
@@ -71,5 +71,5 @@ class Predictor:
         return self.task.tokens(texts)
 
     def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Outputs:
-        """The model's raw outputs for encoded examples: ``<float32>[examples, ...]``."""
-        return self._outputs_of(split, progress or Progress())
+        """What the task's predictions are made of, for encoded examples."""
+        return self._infer(split, progress or Progress())

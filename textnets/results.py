@@ -43,7 +43,7 @@ class SplitEvaluation:
 
 def describe_split(evaluation: SplitEvaluation) -> str:
     """What was scored, in words; a validation split that chose the weights is no test."""
-    chose = ", which also chose the weights: there is no test split"
+    chose = ", which also chose the weights: no test split was scored"
     return f"{evaluation.examples:,} examples of the {evaluation.split} split" + (
         chose if evaluation.split == "validation" else ""
     )

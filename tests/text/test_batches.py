@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textnets.text.batches import padded_width, prediction_batches, training_batches
+from textnets.text.batches import prediction_batches, training_batches
+from textnets.text.corpus import padded_width
 
 LENGTHS = st.lists(st.integers(1, 400), max_size=300).map(lambda drawn: np.array(drawn, np.int64))
 

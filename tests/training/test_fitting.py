@@ -15,8 +15,10 @@ from textnets.builders import build_mlp_classifier, build_rnn_classifier
 from textnets.errors import RunError, TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
+from textnets.text.batches import ExampleBatches
 from textnets.text.corpus import EncodedSplit, join_rows
-from textnets.training.fitting import FitPlan, Monitor, TrainingState, fit
+from textnets.training import fitting
+from textnets.training.fitting import FitPlan, Monitor, TrainingState
 from textnets.training.inference import predict_all
 from textnets.training.optimizers import build_optimizer
 from textnets.training.steps import forward
@@ -59,6 +61,12 @@ def plan(monitor: Monitor = LOSS, **section: Any) -> FitPlan:
     patience = section.pop("patience", 1)
     typed = TrainingSection.model_validate({"learning_rate": 0.02, "batch_size": 8, **section})
     return FitPlan(typed, seed=11, monitor=monitor, stopping=stopping, patience=patience)
+
+
+def fit(model: Any, split: EncodedSplit, plan: FitPlan, **given: Any) -> TrainingState:
+    section = plan.section
+    batches = ExampleBatches(split, section.batch_size, section.bucket_width, plan.seed)
+    return fitting.fit(model, batches, plan, **given)
 
 
 def weights_bytes(model: Any) -> bytes:

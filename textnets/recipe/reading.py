@@ -38,7 +38,7 @@ class TaskSchema:
     """What a task's recipes look like.
 
     Attributes:
-        data, text, training: the task's own section classes.
+        data, text, training, evaluation: the task's own section classes.
         sizes: builder parameters that the task can fill in from the data.
         required_sizes: those that a builder must take to fit the task.
     """
@@ -48,6 +48,7 @@ class TaskSchema:
     training: type[TrainingSection]
     sizes: frozenset[str]
     required_sizes: frozenset[str]
+    evaluation: type[EvaluationSection] = EvaluationSection
 
 
 def read_recipe(
@@ -90,7 +91,8 @@ def check_document(
             sections[name] = _check_section(document, name, kind, problems)
         sections["training"] = _check_section(document, "training", schema.training, problems)
         sections["model"] = _check_model(document, schema, problems)
-    sections["evaluation"] = _check_section(document, "evaluation", EvaluationSection, problems)
+    evaluation = schema.evaluation if schema is not None else EvaluationSection
+    sections["evaluation"] = _check_section(document, "evaluation", evaluation, problems)
     sections["seed"] = _check_seed(document, problems)
     if document.data.get("claim") is not None:
         sections["claim"] = _check_section(document, "claim", Claim, problems)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from textnets.builders import BUILDERS
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import MAX_SEED, TaskSchema, fitting_builders
-from textnets.recipe.sections import Claim, EvaluationSection
+from textnets.recipe.sections import Claim
 
 
 def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
@@ -30,12 +30,12 @@ def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
                 "default": 7,
                 "description": "Of the split, the order of batches and the starting weights.",
             },
-            "evaluation": _section(EvaluationSection, definitions),
             "claim": _section(Claim, definitions),
             "data": {},
             "text": {},
             "model": {},
             "training": {},
+            "evaluation": {},
         },
         "additionalProperties": False,
         "allOf": [_task_rule(name, schema, definitions) for name, schema in tasks.items()],
@@ -56,6 +56,7 @@ def _task_rule(name: str, schema: TaskSchema, definitions: dict[str, Any]) -> di
                 "text": _section(schema.text, definitions),
                 "training": _section(schema.training, definitions),
                 "model": {"oneOf": models},
+                "evaluation": _section(schema.evaluation, definitions),
             }
         },
     }

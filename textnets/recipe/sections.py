@@ -216,6 +216,10 @@ class EvaluationSection(Section):
     baselines: bool = Field(
         True, description="Train the task's baselines on the same split and score them too."
     )
+    test: bool = Field(
+        True, description="Score the test split at the end; false keeps it unseen while a recipe "
+        "is still being chosen by its validation scores."
+    )  # fmt: skip
 
 
 class Claim(Section):
@@ -237,8 +241,8 @@ class Claim(Section):
 class Recipe(BaseModel):
     """One experiment, resolved: every key has its value.
 
-    ``data``, ``text`` and ``training`` are the task's own subclasses of the sections above;
-    ``model`` holds the builder's name and the parameters that the recipe sets or defaults.
+    ``data``, ``text``, ``training`` and ``evaluation`` are the task's own subclasses of the
+    sections above; ``model`` holds the builder's name and the parameters that the recipe sets or defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -248,7 +252,7 @@ class Recipe(BaseModel):
     text: Any
     model: dict[str, Any]
     training: Any
-    evaluation: EvaluationSection = EvaluationSection()  # type: ignore[call-arg]
+    evaluation: Any = EvaluationSection()  # type: ignore[call-arg]
     seed: int = 7
     claim: Claim | None = None
     path: Path | None = None

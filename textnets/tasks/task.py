@@ -6,11 +6,12 @@ subclass here, and a line in :data:`textnets.tasks.TASKS`.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +22,42 @@ from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
+from textnets.text.batches import ExampleBatches, TrainingBatches
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, Token
+from textnets.training.inference import input_names, predict_all
+from textnets.training.steps import forward
 
 SPLITS = ("train", "validation", "test")
 
 #: A key's path in the recipe, and what is wrong with it.
 Mistake = tuple[tuple[str, ...], str]
 
-#: What ``predict_all`` gives: ``<float32>[examples, width]``, or ``RaggedOutputs``. Each task
-#: knows which its models give.
+#: What a task's inference gives for a split, such as ``<float32>[examples, width]`` or
+#: ``RaggedOutputs``. Each task knows which.
 Outputs = Any
 Scores = dict[str, Estimate]
+
+
+class Inference(Protocol):
+    """From an encoded split to outputs, with one model."""
+
+    def __call__(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Outputs:
+        """What scores, predictions and tables are made of; ``quick`` asks only for what
+        :meth:`Task.measure` needs, after each epoch."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What is trained: a builder's model, or one around it that shares its weights.
+
+    Attributes:
+        model: a ``keras.Model``, not yet compiled.
+        begin_epoch: called before each epoch's first batch.
+    """
+
+    model: Any
+    begin_epoch: Callable[[], None] | None = None
 
 
 class Examples(ABC):
@@ -227,15 +252,44 @@ class Task(ABC, Generic[ExamplesT]):
     def sizes(self, progress: Progress) -> dict[str, Any]:
         """The builder parameters that are found in the data."""
 
+    def trainer(self, model: Any) -> Trainer:
+        """What to train in order to train a builder's model."""
+        return Trainer(model)
+
     @abstractmethod
     def losses(self) -> tuple[Any, list[Any]]:
-        """The Keras loss and the metrics to show while training."""
+        """The Keras loss and the metrics to show while training, for :meth:`trainer`'s model."""
+
+    def training_batches(self, trained: Any, train: EncodedSplit) -> TrainingBatches:
+        """What training reads of its split: what the trained model takes, with its weights."""
+        split = train.only(input_names(trained))
+        section = self.recipe.training
+        return ExampleBatches(
+            dataclasses.replace(split, weights=self.train_weights(split)),
+            batch_size=section.batch_size,
+            bucket_width=section.bucket_width,
+            seed=self.recipe.seed,
+        )
 
     def train_weights(self, train: EncodedSplit) -> npt.NDArray[np.float32] | None:
         """``<float32>[examples]`` sample weights for training; ``None`` where all are one."""
         return train.weights
 
     # --- Predictions and scores ---
+
+    def inference(self, model: Any) -> Inference:
+        """How a builder's model answers: by default, its outputs for each example."""
+        compiled, names = forward(model), input_names(model)
+
+        def infer(split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Outputs:
+            return predict_all(
+                compiled,
+                split.only(names).inputs,
+                bucket_width=self.recipe.training.bucket_width,
+                progress=progress,
+            )
+
+        return infer
 
     @abstractmethod
     def measure(self, outputs: Outputs, split: EncodedSplit) -> dict[str, float]:

@@ -6,14 +6,71 @@ similar length, so little of a batch is padding.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
+
+from textnets.text.corpus import Batch, EncodedSplit
 
 # Batches that are sorted together. Wide enough that lengths in a batch are close, narrow
 # enough that an epoch's batches still differ from the last one's.
 POOL_BATCHES = 50
 
 Rows = npt.NDArray[np.int64]
+
+
+class TrainingBatches(ABC):
+    """What training reads. What stands in which batch is a pure function of (seed, epoch)."""
+
+    #: What is counted, in progress bars and in the history's rates.
+    unit: ClassVar[str] = "examples"
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How much an epoch holds, in :attr:`unit`."""
+
+    @abstractmethod
+    def of_epoch(self, epoch: int) -> list[Rows]:
+        """What each batch of an epoch (0-based) holds; for :meth:`load`."""
+
+    @abstractmethod
+    def count(self, rows: Rows) -> int:
+        """How much a batch holds, in :attr:`unit`."""
+
+    @abstractmethod
+    def load(self, rows: Rows) -> Batch:
+        """A batch's arrays."""
+
+
+@dataclass(frozen=True)
+class ExampleBatches(TrainingBatches):
+    """Independent examples, shuffled: see :func:`training_batches`."""
+
+    split: EncodedSplit
+    batch_size: int
+    bucket_width: int
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def of_epoch(self, epoch: int) -> list[Rows]:
+        return training_batches(
+            self.split.lengths,
+            batch_size=self.batch_size,
+            bucket_width=self.bucket_width,
+            seed=self.seed,
+            epoch=epoch,
+        )
+
+    def count(self, rows: Rows) -> int:
+        return len(rows)
+
+    def load(self, rows: Rows) -> Batch:
+        return self.split.batch(rows, self.bucket_width)
 
 
 def training_batches(
@@ -50,8 +107,3 @@ def prediction_batches(lengths: npt.NDArray[np.int64], *, batch_size: int) -> li
     """All examples from short to long, in batches."""
     order = np.argsort(lengths, kind="stable")
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
-def padded_width(longest: int, bucket_width: int) -> int:
-    """The width that a batch is padded to: few different widths, so few compilations."""
-    return max(bucket_width, -(-longest // bucket_width) * bucket_width)

@@ -58,6 +58,10 @@ class RaggedIds:
         filled = inside.reshape(*inside.shape, *(1 for _ in self.ids.shape[1:]))
         return np.where(filled, self.ids[positions], PADDING_ID).astype(np.int32, copy=False)
 
+    def width_of(self, rows: npt.NDArray[np.int64], bucket_width: int) -> int:
+        """What the chosen rows are padded to: a multiple of ``bucket_width``."""
+        return padded_width(int(self.lengths[rows].max()), bucket_width)
+
     def covers(self, rows: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.bool_]:
         """``<bool>[batch, width]``: true where a padded row holds ids of its own."""
         return np.arange(width) < self.lengths[rows][:, None]
@@ -129,10 +133,20 @@ def open_array(path: Path) -> npt.NDArray[np.int32]:
     return array
 
 
-def pad_inputs(inputs: Mapping[str, RaggedIds], rows: npt.NDArray[np.int64], width: int) -> Any:
+def padded_width(longest: int, bucket_width: int) -> int:
+    """The width that a batch is padded to: few different widths, so few compilations."""
+    return max(bucket_width, -(-longest // bucket_width) * bucket_width)
+
+
+def pad_inputs(
+    inputs: Mapping[str, RaggedIds], rows: npt.NDArray[np.int64], bucket_width: int
+) -> Any:
     """The chosen rows as a model takes them: ``<int32>[batch, width]``, or a dict of such
-    arrays by name where the model has several inputs."""
-    padded = {name: ragged.pad(rows, width) for name, ragged in inputs.items()}
+    arrays by name where the model has several inputs, each padded to a width of its own."""
+    padded = {
+        name: ragged.pad(rows, ragged.width_of(rows, bucket_width))
+        for name, ragged in inputs.items()
+    }
     return padded if len(padded) > 1 else next(iter(padded.values()))
 
 
@@ -156,6 +170,8 @@ class RaggedOutputs:
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
 
+#: Inputs, targets and weights, as a training step takes them.
+Batch = tuple[Any, Any, npt.NDArray[np.float32] | None]
 Targets = RaggedIds | npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 
@@ -192,17 +208,16 @@ class EncodedSplit:
         """The same examples with some of the inputs: those that a model takes."""
         return replace(self, inputs={name: self.inputs[name] for name in names})
 
-    def batch(
-        self, rows: npt.NDArray[np.int64], width: int
-    ) -> tuple[Any, Any, npt.NDArray[np.float32] | None]:
+    def batch(self, rows: npt.NDArray[np.int64], bucket_width: int) -> Batch:
         """Inputs, targets and weights of some examples; see :func:`pad_inputs`.
 
         The weights of ragged targets are ``<float32>[batch, width]``.
         """
-        inputs, targets = pad_inputs(self.inputs, rows, width), self.targets
+        inputs, targets = pad_inputs(self.inputs, rows, bucket_width), self.targets
         weights = None if self.weights is None else self.weights[rows]
         if not isinstance(targets, RaggedIds):
             return inputs, targets[rows], weights
+        width = targets.width_of(rows, bucket_width)
         places = targets.covers(rows, width).astype(np.float32)
         return (
             inputs,

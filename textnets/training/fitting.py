@@ -22,8 +22,7 @@ import numpy as np
 from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
-from textnets.text.batches import Rows, padded_width, training_batches
-from textnets.text.corpus import EncodedSplit
+from textnets.text.batches import Rows, TrainingBatches
 from textnets.training import checkpoints
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
@@ -82,8 +81,8 @@ class TrainingState:
         epoch: 0-based, the one being trained.
         batch: batches of it that are done.
         step: optimizer steps over all epochs.
-        sums: of each training metric over this epoch's examples, times their number.
-        seen: this epoch's examples so far.
+        sums: of each training metric over this epoch's batches, times what each held.
+        seen: this epoch's examples (or tokens) so far.
         seconds: of training and validation in this epoch so far.
         best_epoch, best_value: 1-based epoch and value of the monitored metric.
         stopping_best, stopping_waited: of early stopping.
@@ -110,11 +109,12 @@ class TrainingState:
 
 def fit(
     model: Any,
-    train: EncodedSplit,
+    train: TrainingBatches,
     plan: FitPlan,
     *,
     folder: Path,
     measure: Measure | None = None,
+    begin_epoch: Callable[[], None] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> TrainingState:
@@ -122,10 +122,11 @@ def fit(
 
     Args:
         model: a compiled ``keras.Model``.
-        train: the training split.
+        train: the batches of the training split.
         plan: see :class:`FitPlan`.
         folder: of the run; holds ``history.jsonl`` and ``checkpoint/``.
         measure: scores the model on the validation split; ``None`` without one.
+        begin_epoch: called before an epoch's first batch, not where one is continued.
         resume: continue from the folder's checkpoint if there is one.
         progress: where to show it.
 
@@ -134,7 +135,7 @@ def fit(
         InterruptedTrainingError: Ctrl-C or SIGTERM; the checkpoint was written first.
         RunError: the checkpoint to continue from is damaged or of another model.
     """
-    fitting = _Fitting(model, train, plan, folder, measure, progress or Progress())
+    fitting = _Fitting(model, train, plan, folder, measure, begin_epoch, progress or Progress())
     return fitting.run(resume)
 
 
@@ -142,23 +143,23 @@ class _Fitting:
     def __init__(
         self,
         model: Any,
-        train: EncodedSplit,
+        train: TrainingBatches,
         plan: FitPlan,
         folder: Path,
         measure: Measure | None,
+        begin_epoch: Callable[[], None] | None,
         progress: Progress,
     ) -> None:
         self.model, self.train, self.plan = model, train, plan
         self.folder, self.measure, self.progress = folder, measure, progress
+        self.begin_epoch = begin_epoch
         self.checkpoint = folder / "checkpoint"
         self.section = plan.section
         self.state = TrainingState()
         self.best: checkpoints.Arrays | None = None
         self.last_checkpoint = time.monotonic()
-        self.lengths = train.lengths
         model.optimizer.build(model.trainable_variables)
-        example = train.batch(np.zeros(1, np.int64), self.section.bucket_width)
-        self.step = train_step(model, *example)
+        self.step = train_step(model, *train.load(train.of_epoch(0)[0]))
 
     # --- The story ---
 
@@ -175,15 +176,11 @@ class _Fitting:
 
     def _train_epoch(self) -> None:
         state = self.state
-        batches = training_batches(
-            self.lengths,
-            batch_size=self.section.batch_size,
-            bucket_width=self.section.bucket_width,
-            seed=self.plan.seed,
-            epoch=state.epoch,
-        )
+        batches = self.train.of_epoch(state.epoch)
+        if state.batch == 0 and self.begin_epoch is not None:
+            self.begin_epoch()
         label = f"epoch {state.epoch + 1}/{self.section.epochs}"
-        with self.progress.steps(label, len(self.train), "examples") as shown:
+        with self.progress.steps(label, len(self.train), self.train.unit) as shown:
             shown.advance(state.seen)
             for rows in batches[state.batch :]:
                 self._train_batch(rows, len(batches), shown)
@@ -200,17 +197,17 @@ class _Fitting:
             plateau_drops=state.plateau_drops,
         )
         self.model.optimizer.learning_rate = rate
-        width = padded_width(int(self.lengths[rows].max()), self.section.bucket_width)
-        logs = self.step(*self.train.batch(rows, width))
+        logs = self.step(*self.train.load(rows))
         if not math.isfinite(logs["loss"]):
             self._stop_at_bad_loss(logs["loss"], rate)
+        count = self.train.count(rows)
         for name, value in sorted(logs.items(), key=lambda item: item[0] != "loss"):
-            state.sums[name] = state.sums.get(name, 0.0) + value * len(rows)
-        state.seen += len(rows)
+            state.sums[name] = state.sums.get(name, 0.0) + value * count
+        state.seen += count
         state.batch += 1
         state.step += 1
         state.seconds += time.monotonic() - started
-        shown.advance(len(rows), _note({n: s / state.seen for n, s in state.sums.items()}))
+        shown.advance(count, _note({n: s / state.seen for n, s in state.sums.items()}))
 
     def _end_epoch(self) -> None:
         record = self._record()
@@ -224,7 +221,9 @@ class _Fitting:
         self._write_history()
         self._save()
         checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
-        self.progress.say(_epoch_line(record, self.section.epochs, state.best_epoch))
+        self.progress.say(
+            _epoch_line(record, self.section.epochs, state.best_epoch, self.train.unit)
+        )
         self.interrupts.raise_if_pending()
 
     # --- One epoch's record and what follows from it ---
@@ -240,7 +239,7 @@ class _Fitting:
             record["validation_seconds"] = round(time.monotonic() - started, 3)
         record["learning_rate"] = float(self.model.optimizer.learning_rate)
         record["seconds"] = round(state.seconds, 3)
-        record["examples_per_second"] = round(state.seen / max(state.seconds, 1e-9), 1)
+        record[f"{self.train.unit}_per_second"] = round(state.seen / max(state.seconds, 1e-9), 1)
         return record
 
     def _keep_best(self, record: dict[str, float]) -> None:
@@ -310,9 +309,10 @@ def _note(values: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
 
 
-def _epoch_line(record: dict[str, float], epochs: int, best_epoch: int) -> str:
-    plain = {"epoch", "learning_rate", "seconds", "validation_seconds", "examples_per_second"}
+def _epoch_line(record: dict[str, float], epochs: int, best_epoch: int, unit: str) -> str:
+    speed = f"{unit}_per_second"
+    plain = {"epoch", "learning_rate", "seconds", "validation_seconds", speed}
     scores = _note({name: value for name, value in record.items() if name not in plain})
-    rate = f"{record['examples_per_second']:,.0f} examples/s"
+    rate = f"{record[speed]:,.0f} {unit}/s"
     best = "  best so far" if best_epoch == record["epoch"] else ""
     return f"epoch {record['epoch']:.0f}/{epochs}  {scores}  {rate}{best}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import TrainingError
 from textnets.progress import Progress
-from textnets.text.batches import padded_width, prediction_batches
-from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs
+from textnets.text.batches import prediction_batches
+from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs, padded_width
 from textnets.training.steps import Forward
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
@@ -29,7 +30,7 @@ def predict_all(
 
     Args:
         forward: a model's, see :func:`textnets.training.steps.forward`.
-        inputs: ragged ids by input name.
+        inputs: ragged ids by input name; an answer a place is one for each place of the first.
         bucket_width: batches are padded to a multiple of this.
 
     Returns:
@@ -41,14 +42,13 @@ def predict_all(
         TrainingError: an output is not finite.
     """
     first = next(iter(inputs.values()))
-    lengths = np.max([ragged.lengths for ragged in inputs.values()], axis=0)
+    lengths = first.lengths
     ends = np.cumsum(lengths)
     outputs: npt.NDArray[np.float32] | None = None
     is_ragged = False
     with (progress or Progress()).steps(label, len(first), "examples") as step:
-        for rows in _batches(lengths, bucket_width):
-            width = padded_width(int(lengths[rows].max()), bucket_width)
-            found = forward(pad_inputs(inputs, rows, width)).astype(np.float32, copy=False)
+        for rows in even_batches(lengths, bucket_width):
+            found = forward(pad_inputs(inputs, rows, bucket_width)).astype(np.float32, copy=False)
             if not np.isfinite(found).all():
                 raise TrainingError(
                     "the model's outputs are no longer finite numbers: its weights have diverged. "
@@ -75,11 +75,18 @@ def predict_all(
     return outputs
 
 
-def _batches(lengths: npt.NDArray[np.int64], bucket_width: int) -> list[npt.NDArray[np.int64]]:
-    """Batches of similar length and of about as many tokens each."""
+def input_names(model: Any) -> list[str]:
+    """Which of a split's inputs a model takes."""
+    return [tensor.name for tensor in model.inputs]
+
+
+def even_batches(
+    lengths: npt.NDArray[np.int64], bucket_width: int, *, tokens: int = _TOKENS_PER_BATCH
+) -> list[npt.NDArray[np.int64]]:
+    """Batches of similar length and of about ``tokens`` tokens each."""
     batches = []
     for rows in prediction_batches(lengths, batch_size=1024):
         width = padded_width(int(lengths[rows].max()), bucket_width)
-        size = int(np.clip(_TOKENS_PER_BATCH // width, 1, len(rows)))
+        size = int(np.clip(tokens // width, 1, len(rows)))
         batches += [rows[i : i + size] for i in range(0, len(rows), size)]
     return batches

@@ -242,7 +242,8 @@ class Recipe(BaseModel):
     """One experiment, resolved: every key has its value.
 
     ``data``, ``text``, ``training`` and ``evaluation`` are the task's own subclasses of the
-    sections above; ``model`` holds the builder's name and the parameters that the recipe sets or defaults.
+    sections above; ``model`` holds the builder's name and the parameters that the recipe sets
+    or defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

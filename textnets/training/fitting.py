@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection

@@ -323,3 +323,20 @@ def test_the_graph_inside_a_saved_model_gives_the_same_ids(
     expected = encoder.encode(sentences)
     padded = expected.pad(np.arange(len(sentences)), int(expected.lengths.max()))
     np.testing.assert_array_equal(loaded.ids(tf.constant(sentences)).numpy(), padded)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("whitespace", "two dogs , one cat"),
+        ("words", "Two dogs, one cat (asleep)! It's 5% off; why?"),
+        ("characters", "two  dogs,\n one cat"),
+        ("wordpiece", "two dogs, one cat."),
+        ("sentencepiece", "two dogs, one cat."),
+    ],
+)
+def test_tokens_are_joined_to_the_text_again(name: str, text: str) -> None:
+    section = TextSection(tokenizer=name, lowercase=False, max_tokens=60)
+    encoder = TextEncoder.learn(section, lambda: [text] * 20)
+    (tokens,) = encoder.tokens([text])
+    assert encoder.tokenizer.join([token.text for token in tokens]) == text

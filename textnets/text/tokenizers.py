@@ -32,6 +32,9 @@ _NO_TOKEN = "the training split holds no token: every text is empty or blank"
 _WORD = r"\p{L}\p{M}\p{N}_"
 _WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
 _BLANK = r"[\p{Z}\p{Cc}\x{FDD0}]+"
+_BEFORE_CLOSING = re.compile(r" ([.,!?:;%)\]}…]+)(?=$| )")
+_BEHIND_OPENING = re.compile(r"(?:(?<= )|^)([(\[{¿¡]) ")
+_PIECE_BLANK = "▁"  # sentencepiece's mark of a blank
 
 
 class Tokenizer(ABC):
@@ -40,6 +43,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def split(self, texts: Any) -> Any:
         """``<string>[batch]`` to a ragged ``<string>[batch, (tokens)]``."""
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """Tokens back to a text. Exact for characters and sentencepiece; elsewhere blanks are
+        put where they mostly stand."""
+        return " ".join(tokens)
 
     def files(self) -> dict[str, bytes]:
         """What a run must keep besides the vocabulary: content by file name."""
@@ -78,6 +86,11 @@ class WordTokenizer(Tokenizer):
         texts = tf.strings.regex_replace(texts, _MARK, "'")
         return tf.strings.split(texts)
 
+    def join(self, tokens: Sequence[str]) -> str:
+        """Blanks between tokens, but for those before closing and behind opening punctuation."""
+        text = _BEFORE_CLOSING.sub(r"\1", " ".join(tokens))
+        return _BEHIND_OPENING.sub(r"\1", text)
+
 
 class CharacterTokenizer(Tokenizer):
     """One token a Unicode code point; nothing is lost, blanks and line breaks included."""
@@ -86,6 +99,9 @@ class CharacterTokenizer(Tokenizer):
         import tensorflow as tf
 
         return tf.strings.unicode_split(texts, "UTF-8")
+
+    def join(self, tokens: Sequence[str]) -> str:
+        return "".join(tokens)
 
 
 class RegexTokenizer(Tokenizer):
@@ -141,6 +157,9 @@ class WordpieceTokenizer(Tokenizer):
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
 
+    def join(self, tokens: Sequence[str]) -> str:
+        return self._words.join(" ".join(tokens).replace(" ##", "").split())
+
 
 class SentencepieceTokenizer(Tokenizer):
     """Pieces of raw text, blanks included as ``▁`` (Kudo & Richardson 2018). A run of blanks,
@@ -154,6 +173,9 @@ class SentencepieceTokenizer(Tokenizer):
 
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(_blanks_to_one(texts))
+
+    def join(self, tokens: Sequence[str]) -> str:
+        return "".join(tokens).replace(_PIECE_BLANK, " ").strip()
 
     def files(self) -> dict[str, bytes]:
         return {SENTENCEPIECE_FILE: self._model}

@@ -9,7 +9,7 @@ a time whoever asks, so there Keras's own calls are used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,33 @@ def forward(model: Any) -> Forward:
         lambda inputs: model(inputs, training=False), input_signature=[_input_spec(model)]
     )
     return lambda inputs: np.asarray(compiled(inputs))
+
+
+def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of tensors, which uses a model's weights, as one compiled call.
+
+    Args:
+        model: whose weights it reads, at each call as they are then.
+        function: from arrays (or nests of them) to the same, written in ``keras.ops``.
+    """
+    import keras
+
+    backend = keras.config.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return cast("Callable[..., Any]", tf.function(function, reduce_retracing=True))
+    if backend != "jax":
+        return function
+    import jax
+
+    def pure(values: Any, *arguments: Any) -> Any:
+        # A jitted function would keep the weights that it was compiled with.
+        with keras.StatelessScope(state_mapping=zip(model.variables, values, strict=True)):
+            return function(*arguments)
+
+    jitted = jax.jit(pure)
+    return lambda *arguments: jitted([weight.value for weight in model.variables], *arguments)
 
 
 def _tensorflow_step(model: Any, inputs: Any, targets: Any, weights: Any) -> TrainStep:

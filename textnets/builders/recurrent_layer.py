@@ -18,6 +18,7 @@ def recurrent_layer(
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
     l2: Strength = 0.0,
+    return_state: bool = False,
 ) -> Any:
     """Make a recurrent layer that returns its output at every step.
 
@@ -30,9 +31,12 @@ def recurrent_layer(
         kernel_initializer: how the kernel from the inputs starts.
         recurrent_initializer: how the kernel from state to state starts.
         l2: strength of the penalty on both squared kernels.
+        return_state: whether to give the last states as well, for a caller without padding.
 
     Returns:
-        A layer from ``<float>[batch, length, width]`` to ``<float>[batch, length, units]``.
+        A layer from ``<float>[batch, length, width]`` to ``<float>[batch, length, units]``,
+        and to its states behind the last step, ``<float>[batch, units]``, with
+        ``return_state``.
 
     Raises:
         InputError: if an argument is out of its range.
@@ -51,10 +55,12 @@ def recurrent_layer(
     if cell in layers.CELLS:
         # Named, or Keras would number the cells of a process, and with them the weights.
         variant = layers.CELLS[cell](units, name=cell, **arguments)
-        return keras.layers.RNN(variant, return_sequences=True, name=name)
+        return keras.layers.RNN(
+            variant, return_sequences=True, return_state=return_state, name=name
+        )
     layer = {
         "simple": keras.layers.SimpleRNN,
         "lstm": keras.layers.LSTM,
         "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
     }[cell]
-    return layer(units, return_sequences=True, name=name, **arguments)
+    return layer(units, return_sequences=True, return_state=return_state, name=name, **arguments)

@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textnets.text.batches import prediction_batches, training_batches
-from textnets.text.corpus import padded_width
+from textnets.text.batches import (
+    ExampleBatches,
+    TargetsAsInput,
+    prediction_batches,
+    training_batches,
+)
+from textnets.text.corpus import EncodedSplit, join_rows, padded_width
 
 LENGTHS = st.lists(st.integers(1, 400), max_size=300).map(lambda drawn: np.array(drawn, np.int64))
 
@@ -95,3 +100,21 @@ def test_no_examples_no_batches():
 )
 def test_padded_width(longest, bucket_width, width):
     assert padded_width(longest, bucket_width) == width
+
+
+def test_targets_become_an_input_and_stay_targets():
+    ids, tags = join_rows([[4, 5, 6], [7]]), join_rows([[1, 0, 2], [3]])
+    plain = ExampleBatches(EncodedSplit({"token_ids": ids}, tags), 2, 4, seed=1)
+    wrapped = TargetsAsInput(plain)
+    assert (len(wrapped), wrapped.unit) == (2, "examples")
+    (rows,), (same,) = wrapped.of_epoch(0), plain.of_epoch(0)
+    assert rows.tolist() == same.tolist()
+    assert wrapped.count(rows) == 2
+    inputs, targets, weights = wrapped.load(np.array([0, 1]))
+    np.testing.assert_array_equal(inputs["token_ids"], [[4, 5, 6, 0], [7, 0, 0, 0]])
+    np.testing.assert_array_equal(inputs["target_ids"], [[1, 0, 2, 0], [3, 0, 0, 0]])
+    np.testing.assert_array_equal(targets, inputs["target_ids"])
+    np.testing.assert_array_equal(weights, [[1, 1, 1, 0], [1, 0, 0, 0]])
+    two = EncodedSplit({"token_ids": ids, "character_ids": ids}, tags)
+    inputs, _, _ = TargetsAsInput(ExampleBatches(two, 2, 4, seed=1), "y").load(rows)
+    assert set(inputs) == {"token_ids", "character_ids", "y"}

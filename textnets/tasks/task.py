@@ -262,7 +262,8 @@ class Task(ABC, Generic[ExamplesT]):
 
     def training_batches(self, trained: Any, train: EncodedSplit) -> TrainingBatches:
         """What training reads of its split: what the trained model takes, with its weights."""
-        split = train.only(input_names(trained))
+        # A model around the builder's may have inputs that no split holds, such as the targets.
+        split = train.only(name for name in input_names(trained) if name in train.inputs)
         section = self.recipe.training
         return ExampleBatches(
             dataclasses.replace(split, weights=self.train_weights(split)),

@@ -73,6 +73,41 @@ class ExampleBatches(TrainingBatches):
         return self.split.batch(rows, self.bucket_width)
 
 
+@dataclass(frozen=True)
+class TargetsAsInput(TrainingBatches):
+    """Batches whose targets are an input too, for a model that computes its own loss.
+
+    The targets stay where they are as well: :class:`textnets.training.losses.OutputAsLoss`
+    does not look at them.
+
+    Attributes:
+        batches: what is read.
+        input_name: of the input that takes the targets.
+        only_input: the name of the other input where the batches have just one.
+    """
+
+    batches: TrainingBatches
+    input_name: str = "target_ids"
+    only_input: str = "token_ids"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", self.batches.unit)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def of_epoch(self, epoch: int) -> list[Rows]:
+        return self.batches.of_epoch(epoch)
+
+    def count(self, rows: Rows) -> int:
+        return self.batches.count(rows)
+
+    def load(self, rows: Rows) -> Batch:
+        inputs, targets, weights = self.batches.load(rows)
+        named = inputs if isinstance(inputs, dict) else {self.only_input: inputs}
+        return {**named, self.input_name: targets}, targets, weights
+
+
 def training_batches(
     lengths: npt.NDArray[np.int64], *, batch_size: int, bucket_width: int, seed: int, epoch: int
 ) -> list[Rows]:

@@ -46,6 +46,7 @@ MaxNorm = Annotated[float, Gt(0)] | None
 # --- Choices ---
 Cell = Literal["simple", "lstm", "gru", "peephole_lstm", "prototype_lstm", "layer_norm_lstm"]
 Characters = Literal["none", "cnn"]
+Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Pooling = Literal["last", "max", "mean", "attention"]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",

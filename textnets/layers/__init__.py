@@ -1,5 +1,7 @@
 """Layers that Keras lacks: explicit masks, pooling blind to padding, cells, characters."""
 
+from textnets.layers.attention import AdditiveAttention, AttentionRNN, DotAttention
+from textnets.layers.carried_states import CarriedStates, KeptStates, ZeroStates
 from textnets.layers.cells import (
     CELLS,
     LayerNormLSTMCell,
@@ -16,11 +18,19 @@ from textnets.layers.pooling import (
     MaskedMaxPooling,
     MaskedMeanPooling,
 )
+from textnets.layers.softmax_losses import FullSoftmaxLoss, SampledSoftmaxLoss, token_losses
+from textnets.layers.token_table import TokenTable
 
 __all__ = [
     "CELLS",
+    "AdditiveAttention",
     "AttentionPooling",
+    "AttentionRNN",
+    "CarriedStates",
     "CharacterConvolution",
+    "DotAttention",
+    "FullSoftmaxLoss",
+    "KeptStates",
     "KernelPath",
     "LastState",
     "LayerNormLSTMCell",
@@ -31,6 +41,10 @@ __all__ = [
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
     "ReverseSequence",
+    "SampledSoftmaxLoss",
+    "TokenTable",
     "WordDropout",
+    "ZeroStates",
     "recurrent_kernel",
+    "token_losses",
 ]

@@ -64,3 +64,9 @@ def recurrent_layer(
         "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
     }[cell]
     return layer(units, return_sequences=True, return_state=return_state, name=name, **arguments)
+
+
+def num_states(layer: Any) -> int:
+    """How many states a recurrent layer carries from step to step: two of an LSTM, else one."""
+    sizes = layer.cell.state_size
+    return len(sizes) if isinstance(sizes, list | tuple) else 1

@@ -15,6 +15,7 @@ from textnets.data.converters import (
     convert_sst2,
     convert_trec,
     convert_unchanged,
+    convert_wikitext2,
 )
 
 Converter = Callable[[Mapping[str, Path]], Mapping[str, bytes]]
@@ -86,6 +87,11 @@ _BANKING = (
     "/banking_data"
 )
 _EWT = f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb"
+_CHAR_RNN = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data"
+_WIKITEXT = (
+    f"{_GITHUB}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
+    "/word_language_model/data/wikitext-2"
+)
 
 # Where the hashes come from. content_sha256: computed from the reference copies that the
 # project's measurements were made on. Source.sha256: see each entry.
@@ -270,6 +276,72 @@ CATALOG: dict[str, CatalogEntry] = {
             ),
             "en_ewt-ud-test.conllu": (
                 "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"
+            ),
+        },
+    ),
+    "tiny_shakespeare": CatalogEntry(
+        name="tiny_shakespeare",
+        task="language_modeling",
+        title="Tiny Shakespeare, plays in one file",
+        licence="public domain",
+        citation="Karpathy 2015, The Unreasonable Effectiveness of Recurrent Neural Networks",
+        size_note="1,115,394 characters, no split; 65 different characters",
+        defaults={"train": "tiny_shakespeare/input.txt.gz", "stream": True},
+        # The reference copy is the source's file byte for byte.
+        sources=(
+            Source(
+                url=f"{_CHAR_RNN}/tinyshakespeare/input.txt",
+                size=1_115_394,
+                sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            ),
+        ),
+        convert=convert_unchanged,
+        content_sha256={
+            "input.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        },
+    ),
+    "wikitext2": CatalogEntry(
+        name="wikitext2",
+        task="language_modeling",
+        title="WikiText-2, articles of Wikipedia",
+        licence="CC BY-SA 3.0",
+        citation="Merity et al. 2017, Pointer Sentinel Mixture Models",
+        size_note="2,088,628 train, 217,646 validation, 245,569 test tokens; 33,278 types",
+        defaults={
+            "train": "wikitext2/wiki.train.tokens.gz",
+            "validation": "wikitext2/wiki.valid.tokens.gz",
+            "test": "wikitext2/wiki.test.tokens.gz",
+            "stream": True,
+        },
+        # The reference copies have the git blob ids of the files at this address, so the
+        # content's hashes are the sources' too.
+        sources=(
+            Source(
+                url=f"{_WIKITEXT}/train.txt",
+                size=10_797_148,
+                sha256="9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+            ),
+            Source(
+                url=f"{_WIKITEXT}/valid.txt",
+                size=1_121_681,
+                sha256="f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+            ),
+            Source(
+                url=f"{_WIKITEXT}/test.txt",
+                size=1_256_449,
+                sha256="d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+            ),
+        ),
+        convert=convert_wikitext2,
+        content_sha256={
+            "wiki.train.tokens": (
+                "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f"
+            ),
+            "wiki.valid.tokens": (
+                "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8"
+            ),
+            "wiki.test.tokens": (
+                "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0"
             ),
         },
     ),

@@ -12,12 +12,14 @@ from textnets.recipe import Recipe
 from textnets.recipe.document import apply_overrides, read_document
 from textnets.recipe.reading import check_document
 from textnets.tasks.classification import ClassificationTask
+from textnets.tasks.language_modeling import LanguageModelingTask
 from textnets.tasks.tagging import TaggingTask
 from textnets.tasks.task import Task
 
 TASKS: dict[str, type[Task[Any]]] = {
     "classification": ClassificationTask,
     "tagging": TaggingTask,
+    "language_modeling": LanguageModelingTask,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -74,6 +74,9 @@ class TextEncoder:
     Texts never become an empty row: a text without tokens becomes one ``[UNK]``, because a
     row of padding only has no mean and no last state.
     """
+
+    #: Whether a text without tokens becomes one ``[UNK]``.
+    fills_empty: ClassVar[bool] = True
 
     def __init__(self, section: TextSection, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
         import tensorflow as tf
@@ -177,7 +180,7 @@ class TextEncoder:
             tf.fill([tf.reduce_sum(empty)], tf.constant(UNKNOWN_ID, tf.int32)), empty
         )
         column = tf.ones([rows.nrows(), 1], tf.int32)
-        parts = [rows, filler]
+        parts = [rows, filler] if self.fills_empty else [rows]
         if self.section.add_bos:
             parts.insert(0, BOS_ID * column)
         if self.section.add_eos:
@@ -198,7 +201,8 @@ class TextEncoder:
     # --- Shown to people ---
 
     def _name(self, words: list[bytes], ids: list[int]) -> list[Token]:
-        texts = [word.decode(errors="replace") for word in words] or [""]
+        texts = [word.decode(errors="replace") for word in words]
+        texts = texts or [""] * self.fills_empty
         if self.section.add_bos:
             texts.insert(0, SPECIAL_TOKENS[BOS_ID])
         if self.section.add_eos:
@@ -216,3 +220,9 @@ class TextEncoder:
             empty=int((lengths == 0).sum()),
             longest=int(lengths.max(initial=0)),
         )
+
+
+class RunningTextEncoder(TextEncoder):
+    """For texts that are read one behind the other: one without tokens adds none."""
+
+    fills_empty = False

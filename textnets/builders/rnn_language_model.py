@@ -1,0 +1,171 @@
+"""A recurrent net that reads a text and says at every place what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textnets.builders.arguments import checked
+from textnets.builders.parameters import (
+    Cell,
+    EmbeddingVectors,
+    Initializer,
+    Model,
+    Rate,
+    Strength,
+    VocabularySize,
+    Width,
+    Widths,
+)
+from textnets.builders.recurrent_layer import num_states, recurrent_layer
+from textnets.errors import InputError
+
+
+@checked
+def build_rnn_language_model(
+    *,
+    vocabulary_size: VocabularySize,
+    embedding_vectors: EmbeddingVectors = None,
+    embedding_width: Width = 128,
+    train_embeddings: bool = True,
+    tie_embeddings: bool = False,
+    cell: Cell = "lstm",
+    units: Widths = (256,),
+    embedding_dropout: Rate = 0.0,
+    dropout: Rate = 0.0,
+    variational_dropout: bool = False,
+    recurrent_dropout: Rate = 0.0,
+    l2: Strength = 0.0,
+    kernel_initializer: Initializer = "glorot_uniform",
+    recurrent_initializer: Initializer = "orthogonal",
+) -> Model:
+    """Build a recurrent language model (Mikolov et al. 2010; Zaremba et al. 2014).
+
+    Its states go in and come out, so that whoever calls it decides what is carried from where
+    to where: a text can be read in pieces, and written token by token.
+
+    Args:
+        vocabulary_size: How many token ids there are, special ids included.
+        embedding_vectors: Starting vectors, one row a token id; random when absent.
+        embedding_width: Size of a token's vector.
+        train_embeddings: Whether the token vectors are trained or kept as they start.
+        tie_embeddings: Whether the softmax uses the vectors that the net reads.
+        cell: The recurrent layer, by name: simple, lstm, gru or one of the LSTM's variants.
+        units: Size of the state, one number for each layer.
+        embedding_dropout: Share of the components of the token vectors to drop.
+        dropout: Share of the outputs of each recurrent layer to drop.
+        variational_dropout: Whether both drop the same components at all places of a row.
+        recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
+        l2: Strength of the penalty on squared kernels of recurrent and dense layers.
+        kernel_initializer: How the kernels of recurrent and dense layers start.
+        recurrent_initializer: How the kernels from state to state start.
+
+    Returns:
+        A model from a dict to a dict. It takes ``token_ids``, ``<int32>[batch, length]``, padded
+        on the right with 0, and ``states``, a list of ``<float>[batch, units]``, those of the
+        first layer first and zeros before a text. It gives ``logits``,
+        ``<float32>[batch, length, vocabulary_size]``, of the token that comes behind each
+        place, and ``states``, those behind the last place (padding included).
+
+    Raises:
+        InputError: if an argument is out of its range.
+    """
+    import keras
+
+    from textnets import layers
+
+    # --- Layers ---
+    recurrent = [
+        recurrent_layer(
+            cell,
+            size,
+            name=f"{cell}_{number}",
+            recurrent_dropout=recurrent_dropout,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            l2=l2,
+            return_state=True,
+        )
+        for number, size in enumerate(units, start=1)
+    ]
+    embedding = layers.TokenTable(
+        vocabulary_size,
+        embedding_width,
+        with_bias=tie_embeddings,
+        trainable=train_embeddings,
+        name="embedding",
+    )
+    output_table = (
+        embedding
+        if tie_embeddings
+        else layers.TokenTable(
+            vocabulary_size, units[-1], initializer="glorot_uniform", name="output_table"
+        )
+    )
+
+    # --- Model ---
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    initial_states = _state_inputs(recurrent, units)
+    sequence = embedding(token_ids)
+    _start_vectors(embedding, embedding_vectors)
+    sequence = _drop(sequence, embedding_dropout, variational_dropout, "embedding_dropout")
+    remaining, states = list(initial_states), []
+    for layer in recurrent:
+        count = num_states(layer)
+        before, remaining = remaining[:count], remaining[count:]
+        sequence, *behind = layer(sequence, initial_state=before)
+        states += behind
+        sequence = _drop(sequence, dropout, variational_dropout, f"{layer.name}_dropout")
+    if tie_embeddings and units[-1] != embedding_width:
+        sequence = keras.layers.Dense(
+            embedding_width,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name="projection",
+        )(sequence)
+    features = keras.layers.Identity(name="features")(sequence)
+    logits = output_table(features, reverse=True)
+    return keras.Model(
+        {"token_ids": token_ids, "states": initial_states},
+        {"logits": logits, "states": states},
+        name="rnn_language_model",
+    )
+
+
+def _state_inputs(recurrent: Sequence[Any], units: Sequence[int]) -> list[Any]:
+    import keras
+
+    return [
+        keras.Input((size,), name=f"{layer.name}_state_{number}")
+        for layer, size in zip(recurrent, units, strict=True)
+        for number in range(1, num_states(layer) + 1)
+    ]
+
+
+def _drop(sequence: Any, rate: float, variational: bool, name: str) -> Any:
+    """``<float>[batch, length, width]``; variational as in Gal and Ghahramani (2016)."""
+    import keras
+
+    if not rate:
+        return sequence
+    dropout = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
+    return dropout(rate, name=name)(sequence)
+
+
+def _start_vectors(embedding: Any, vectors: Any) -> None:
+    """Put pretrained vectors into the table.
+
+    Raises:
+        InputError: if they are not the table's shape.
+    """
+    import numpy as np
+
+    if vectors is None:
+        return
+    found, expected = np.shape(vectors), (embedding.vocabulary_size, embedding.width)
+    if found != expected:
+        raise InputError(
+            f"embedding_vectors: must be of shape [vocabulary_size, embedding_width] = "
+            f"{list(expected)}, was: {list(found)}"
+        )
+    embedding.embeddings.assign(np.asarray(vectors, dtype="float32"))

@@ -1,0 +1,186 @@
+"""Texts that a language model writes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.decoding.sampling import Sampling, write_tokens
+from textnets.tasks.task import Prediction
+from textnets.text.corpus import RaggedIds
+from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
+from textnets.training.steps import compiled
+
+_NEVER = (PADDING_ID, UNKNOWN_ID, BOS_ID)
+_ROWS = 64  # prompts at a time
+_NO_LIMIT = 2**30
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A token that was written.
+
+    Attributes:
+        token: its text.
+        probability: what the model gave it, whatever the temperature.
+        alternatives: the most likely tokens at its place and their probabilities.
+    """
+
+    token: str
+    probability: float
+    alternatives: Sequence[tuple[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class WrittenText(Prediction):
+    """A prompt and what the model wrote behind it.
+
+    Attributes:
+        text: the prompt, as given.
+        continued: the prompt with its continuation.
+        choices: each token of the continuation.
+    """
+
+    text: str
+    continued: str
+    choices: Sequence[Choice]
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"continued": self.continued}
+
+    def as_json(self) -> dict[str, Any]:
+        content: dict[str, Any] = {
+            "text": self.text,
+            "continued": self.continued,
+            "tokens": [choice.token for choice in self.choices],
+            "probabilities": [round(choice.probability, 6) for choice in self.choices],
+        }
+        if any(choice.alternatives for choice in self.choices):
+            content["alternatives"] = [
+                {token: round(value, 6) for token, value in choice.alternatives}
+                for choice in self.choices
+            ]
+        return content
+
+    def as_line(self) -> str:
+        return " ".join(self.continued.split())
+
+
+@dataclass(frozen=True)
+class WrittenIds:
+    """What was written behind one prompt: ``[tokens]`` and ``[tokens, alternatives]``."""
+
+    token_ids: npt.NDArray[np.int32]
+    log_probabilities: npt.NDArray[np.float32]
+    alternative_ids: npt.NDArray[np.int32]
+    alternative_probabilities: npt.NDArray[np.float32]
+
+    def as_text(
+        self, prompt: str, vocabulary: Vocabulary, join: Callable[[str, Sequence[int]], str]
+    ) -> WrittenText:
+        """In words; ``join`` puts the written ids behind the prompt."""
+        name = vocabulary.decode_id
+        names = [[name(i) for i in row] for row in self.alternative_ids.tolist()]
+        likely = [
+            tuple(zip(row, values, strict=True))
+            for row, values in zip(names, self.alternative_probabilities.tolist(), strict=True)
+        ]
+        choices = [
+            Choice(name(token_id), probability, alternatives)
+            for token_id, probability, alternatives in zip(
+                self.token_ids.tolist(),
+                np.exp(self.log_probabilities).tolist(),
+                likely,
+                strict=True,
+            )
+        ]
+        return WrittenText(prompt, join(prompt, self.token_ids.tolist()), choices)
+
+
+@dataclass(frozen=True)
+class TextWriter:
+    """Writes with one language model.
+
+    Attributes:
+        write_batch: :func:`textnets.decoding.sampling.write_tokens`, compiled, by the number of
+            alternatives.
+        state_sizes: of the model's states.
+        vocabulary_size: how many token ids there are.
+    """
+
+    write_batch: Callable[[int], Callable[..., Any]]
+    state_sizes: tuple[int, ...]
+    vocabulary_size: int
+
+    @classmethod
+    def of(cls, core: Any, *, end_id: int) -> TextWriter:
+        """For a model as :func:`textnets.builders.build_rnn_language_model` builds it.
+
+        ``end_id`` ends a text; -1 for a model of running text, which has no end.
+        """
+
+        def step(token_ids: Any, states: Any) -> Any:
+            read = core({"token_ids": token_ids[:, None], "states": states}, training=False)
+            return read["logits"][:, 0], read["states"]
+
+        @functools.cache
+        def write_batch(num_alternatives: int) -> Callable[..., Any]:
+            write = functools.partial(
+                write_tokens, step, end_id=end_id, num_alternatives=num_alternatives
+            )
+            return compiled(core, write)
+
+        sizes = tuple(state.shape[-1] for state in core.input["states"])
+        return cls(write_batch, sizes, core.output["logits"].shape[-1])
+
+    def write(
+        self,
+        prompts: RaggedIds,
+        length: int,
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        num_alternatives: int = 0,
+    ) -> list[WrittenIds]:
+        """Continue each prompt by ``length`` tokens at most.
+
+        Args:
+            prompts: one or more ids a row.
+            length: tokens to write.
+            sampling: how to choose them.
+            seeds: one for each prompt; what is written depends on it, not on other prompts.
+            num_alternatives: how many of the most likely tokens to tell at each place.
+        """
+        found = []
+        for start in range(0, len(prompts), _ROWS):
+            rows = np.arange(start, min(start + _ROWS, len(prompts)))
+            noise = [np.random.default_rng(seeds[row]).random(length) for row in rows.tolist()]
+            written = self.write_batch(max(1, num_alternatives))(
+                prompts.pad(rows, int(prompts.lengths[rows].max())),
+                prompts.lengths[rows].astype(np.int32),
+                [np.zeros((len(rows), size), np.float32) for size in self.state_sizes],
+                np.array(noise, np.float32),
+                ~np.isin(np.arange(self.vocabulary_size), _NEVER),
+                np.float32(sampling.temperature),
+                np.int32(sampling.top_k or _NO_LIMIT),
+                np.float32(sampling.top_p if sampling.top_p < 1.0 else 2.0),
+            )
+            arrays = {name: np.asarray(values) for name, values in written.items()}
+            found += [_row(arrays, row, num_alternatives) for row in range(len(rows))]
+        return found
+
+
+def _row(arrays: dict[str, npt.NDArray[Any]], row: int, num_alternatives: int) -> WrittenIds:
+    token_ids = arrays["token_ids"][row]
+    size = int((token_ids != PADDING_ID).sum())
+    return WrittenIds(
+        token_ids[:size],
+        arrays["log_probabilities"][row, :size],
+        arrays["alternative_ids"][row, :size, :num_alternatives],
+        arrays["alternative_probabilities"][row, :size, :num_alternatives],
+    )

@@ -1,0 +1,64 @@
+"""What is trained in order to train a language model: a model around it, with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LossModel:
+    """A language model with its loss.
+
+    Attributes:
+        model: from ``token_ids`` and ``target_ids``, ``<int32>[batch, length]``, to the loss at
+            each place, ``<float32>[batch, length]``, in nats.
+        reset: sets the carried states to zero; ``None`` where none are carried.
+    """
+
+    model: Any
+    reset: Callable[[], None] | None
+
+
+def build_loss_model(
+    core: Any, *, streams: int | None, num_sampled: int | None, seed: int
+) -> LossModel:
+    """Put a loss, and states that are carried or zero, around a language model.
+
+    Args:
+        core: as :func:`textnets.builders.build_rnn_language_model` builds it. A sampled softmax
+            needs its layers ``features`` and ``output_table`` (or a tied ``embedding``).
+        streams: rows of every batch, each of which goes on where it ended in the batch before
+            (Zaremba et al. 2014); ``None`` for rows that are texts of their own.
+        num_sampled: size of the sampled softmax's sample; ``None`` for the full softmax.
+        seed: of the sampling.
+    """
+    import keras
+
+    from textnets import layers
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    target_ids = keras.Input((None,), dtype="int32", name="target_ids")
+    sizes = [state.shape[-1] for state in core.input["states"]]
+    carried = layers.CarriedStates(streams, sizes, name="carried_states") if streams else None
+    before = carried or layers.ZeroStates(sizes, name="zero_states")
+    read = {"token_ids": token_ids, "states": before(token_ids)}
+    if num_sampled is None:
+        outputs = core(read)
+        losses = layers.FullSoftmaxLoss(name="loss")([outputs["logits"], target_ids])
+    else:
+        features = core.get_layer("features").output
+        inner = keras.Model(core.input, {"features": features, "states": core.output["states"]})
+        outputs = inner(read)
+        loss = layers.SampledSoftmaxLoss(_output_table(core), num_sampled, seed, name="loss")
+        losses = loss([outputs["features"], target_ids])
+    if carried is not None:
+        losses = layers.KeptStates(carried, name="kept_states")([losses, *outputs["states"]])
+    model = keras.Model({"token_ids": token_ids, "target_ids": target_ids}, losses)
+    return LossModel(model, carried.reset if carried is not None else None)
+
+
+def _output_table(core: Any) -> Any:
+    names = {layer.name for layer in core.layers}
+    return core.get_layer("output_table" if "output_table" in names else "embedding")

@@ -16,9 +16,11 @@ from textnets.errors import RecipeError, TextnetsError
 from .check import check
 from .data import data
 from .evaluate import evaluate
+from .generate import generate
 from .predict import predict
 from .recipes import recipes
 from .schema import schema
+from .score import score
 from .tokenize import tokenize
 from .train import train
 
@@ -61,7 +63,7 @@ def verbs(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for verb in (train, evaluate, predict, tokenize, check, recipes, data, schema):
+for verb in (train, evaluate, predict, score, generate, tokenize, check, recipes, data, schema):
     verbs.add_command(verb)
 
 

@@ -94,6 +94,22 @@ def write_coverage(coverage: Mapping[str, Coverage]) -> None:
         )
 
 
+def write_written(texts: Iterable[Any], output_format: str) -> None:
+    """Texts that a language model wrote, a blank line between two; below each the alternatives
+    at each step, where they were asked for."""
+    for number, written in enumerate(texts):
+        if output_format == "jsonl":
+            click.echo(json.dumps(written.as_json(), ensure_ascii=False))
+            continue
+        if number:
+            click.echo()
+        click.echo(written.continued)
+        for choice in written.choices:
+            if choice.alternatives:
+                likely = "  ".join(f"{token!r} {share:.3f}" for token, share in choice.alternatives)
+                click.echo(f"{choice.token!r} {choice.probability:.3f}  of  {likely}")
+
+
 class _TypedTexts:
     """Texts that a person types; an empty line ends them."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from textnets.decoding.sampling import Sampling
 from textnets.models import load_model
 from textnets.progress import Progress
 from textnets.run import Run, open_run
 from textnets.tasks import Task, read_task
-from textnets.tasks.task import Outputs, Prediction
+from textnets.tasks.task import Outputs, Prediction, Scorer, Writer
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
 from textnets.training.devices import prepare_device
@@ -65,6 +67,60 @@ class Predictor:
         iterator = iter(texts)
         while chunk := list(islice(iterator, _CHUNK)):
             yield from self.predict(chunk)
+
+    def score(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """The probabilities that a language model gives to texts, a chunk at a time.
+
+        Raises:
+            InputError: the run is no language model's.
+        """
+        score, iterator = self._score, iter(texts)
+
+        def scored() -> Iterator[Prediction]:
+            while chunk := list(islice(iterator, _CHUNK)):
+                yield from score(chunk)
+
+        return scored()
+
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        sampling: Sampling | None = None,
+        count: int = 1,
+        seed: int = 0,
+        num_alternatives: int = 0,
+    ) -> list[Prediction]:
+        """Texts that a language model writes behind a prompt.
+
+        Args:
+            prompt: how each begins.
+            length: tokens to write at most.
+            sampling: how to choose them; from the model's own probabilities by default.
+            count: how many texts.
+            seed: the texts are a pure function of it; the first of ten is the first of one.
+            num_alternatives: how many of the most likely tokens to tell at each place.
+
+        Raises:
+            InputError: the run is no language model's.
+        """
+        written = self._write(
+            [prompt] * count,
+            sampling or Sampling(),
+            length=length,
+            seeds=[(seed, number) for number in range(count)],
+            num_alternatives=num_alternatives,
+        )
+        return list(written)
+
+    @cached_property
+    def _score(self) -> Scorer:
+        return self.task.scorer(self.model)
+
+    @cached_property
+    def _write(self) -> Writer:
+        return self.task.writer(self.model)
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of some texts as the model sees them."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,11 @@ from textnets.tasks.task import (
     Inference,
     Mistake,
     Prediction,
+    Scorer,
     Scores,
     Task,
     Trainer,
+    Writer,
 )
 from textnets.tasks.word_vectors import pretrained_vectors
 from textnets.tasks.writing import TextWriter, WrittenIds, WrittenText
@@ -152,7 +154,7 @@ class ScoredText(Prediction):
     @property
     def log_probability(self) -> float:
         """Of the whole text, in nats."""
-        return -math.fsum(self.surprisals)
+        return 0.0 - math.fsum(self.surprisals)
 
     @property
     def perplexity(self) -> float:
@@ -312,7 +314,7 @@ class LanguageModelingTask(Task[TextLines]):
     def learn(self, train: TextLines) -> None:
         require_tensorflow("turning text into ids")
         encoder = RunningTextEncoder.learn(self._bare_text, lambda: train.lines)
-        self._encoder = cast(RunningTextEncoder, encoder)
+        self._encoder = encoder
         self.vocabulary = encoder.vocabulary
 
     def save(self, folder: Path) -> None:
@@ -329,8 +331,7 @@ class LanguageModelingTask(Task[TextLines]):
             if self._folder is None:
                 raise RuntimeError("learn() or load() first")
             require_tensorflow("turning text into ids")
-            loaded = RunningTextEncoder.load(self._bare_text, self._folder)
-            self._encoder = cast(RunningTextEncoder, loaded)
+            self._encoder = RunningTextEncoder.load(self._bare_text, self._folder)
         return self._encoder
 
     @property
@@ -447,7 +448,7 @@ class LanguageModelingTask(Task[TextLines]):
                     split.inputs["token_ids"],
                     _CONTINUATION.get(self.text.tokenizer, _WORDS_CONTINUATION),
                     Sampling(temperature=0.0),
-                    seeds=[0] * len(split.inputs["token_ids"]),
+                    seeds=[(0,)] * len(split.inputs["token_ids"]),
                 )
             ids, targets = split.inputs["token_ids"].ids, split.targets
             read = (
@@ -555,41 +556,47 @@ class LanguageModelingTask(Task[TextLines]):
 
     # --- Scoring and writing single texts ---
 
-    def score_texts(self, model: Any, texts: Sequence[str]) -> list[ScoredText]:
+    def scorer(self, model: Any) -> Scorer:
         from textnets.training.surprisals import SurprisalReader
 
-        found = self.encoder.encode(texts)
-        targets = _with_ends(found) if self._ends_rows else found
-        prompts = _put(found, self.start_id, in_front=True)
-        # Without [EOS] the last token of a text is no place from which anything is predicted.
-        read = prompts if self._ends_rows else _without_last(prompts)
-        surprisals = SurprisalReader.of(model).read_rows(
-            read.ids, targets.ids, targets.offsets, Progress()
-        )
-        outputs = RaggedOutputs(surprisals, targets.offsets)
-        return [
-            ScoredText(text, [token.text for token in tokens], outputs.row(index).tolist())
-            for index, (text, tokens) in enumerate(zip(texts, self.tokens(texts), strict=True))
-        ]
+        reader = SurprisalReader.of(model)
 
-    def write_texts(
-        self,
-        model: Any,
-        prompts: Sequence[str],
-        sampling: Sampling,
-        *,
-        length: int,
-        seeds: Sequence[int],
-        num_alternatives: int = 0,
-    ) -> list[WrittenText]:
-        written = self._writer(model).write(
-            self.encode_inputs(prompts).inputs["token_ids"],
-            length,
-            sampling,
-            seeds=seeds,
-            num_alternatives=num_alternatives,
-        )
-        return [self._as_written(text, row) for text, row in zip(prompts, written, strict=True)]
+        def score(texts: Sequence[str]) -> list[ScoredText]:
+            found = self.encoder.encode(texts)
+            targets = _with_ends(found) if self._ends_rows else found
+            prompts = _put(found, self.start_id, in_front=True)
+            # Without [EOS] nothing is predicted from the last token of a text.
+            read = prompts if self._ends_rows else _without_last(prompts)
+            surprisals = reader.read_rows(read.ids, targets.ids, targets.offsets, Progress())
+            outputs = RaggedOutputs(surprisals, targets.offsets)
+            return [
+                ScoredText(text, [token.text for token in tokens], outputs.row(index).tolist())
+                for index, (text, tokens) in enumerate(zip(texts, self.tokens(texts), strict=True))
+            ]
+
+        return score
+
+    def writer(self, model: Any) -> Writer:
+        ids = self._writer(model)
+
+        def write(
+            prompts: Sequence[str],
+            sampling: Sampling,
+            *,
+            length: int,
+            seeds: Sequence[Sequence[int]],
+            num_alternatives: int = 0,
+        ) -> list[WrittenText]:
+            written = ids.write(
+                self.encode_inputs(prompts).inputs["token_ids"],
+                length,
+                sampling,
+                seeds=seeds,
+                num_alternatives=num_alternatives,
+            )
+            return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
+
+        return write
 
     def _writer(self, model: Any) -> TextWriter:
         return TextWriter.of(model, end_id=EOS_ID if not self.data.stream else -1)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.data.sources import find_dataset, find_file
-from textnets.errors import did_you_mean
+from textnets.decoding.sampling import Sampling
+from textnets.errors import InputError, did_you_mean
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
@@ -91,6 +92,27 @@ class Prediction(ABC):
     @abstractmethod
     def as_line(self) -> str:
         """One line for a person."""
+
+
+#: Texts to their probabilities.
+Scorer = Callable[[Sequence[str]], Sequence[Prediction]]
+
+
+class Writer(Protocol):
+    """Texts that a language model writes behind prompts."""
+
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        length: int,
+        seeds: Sequence[Sequence[int]],
+        num_alternatives: int = 0,
+    ) -> Sequence[Prediction]:
+        """One text a prompt, of ``length`` new tokens at most. What is written depends on the
+        prompt and its seed alone; ``num_alternatives`` of the most likely tokens are told at
+        each place."""
 
 
 @dataclass(frozen=True)
@@ -303,6 +325,26 @@ class Task(ABC, Generic[ExamplesT]):
     @abstractmethod
     def decode(self, texts: Sequence[str], outputs: Outputs) -> Sequence[Prediction]:
         """Typed predictions."""
+
+    def scorer(self, model: Any) -> Scorer:
+        """How a language model scores single texts.
+
+        Raises:
+            InputError: the task has no such models.
+        """
+        raise InputError(f"{self._what_it_is}; only a language model gives texts a probability")
+
+    def writer(self, model: Any) -> Writer:
+        """How a language model writes on.
+
+        Raises:
+            InputError: the task has no such models.
+        """
+        raise InputError(f"{self._what_it_is}; only a language model writes texts of its own")
+
+    @property
+    def _what_it_is(self) -> str:
+        return f"this run's task is {self.name}"
 
     @abstractmethod
     def truths(self, examples: ExamplesT) -> list[dict[str, Any]]:

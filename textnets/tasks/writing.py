@@ -144,7 +144,7 @@ class TextWriter:
         length: int,
         sampling: Sampling,
         *,
-        seeds: Sequence[int],
+        seeds: Sequence[Sequence[int]],
         num_alternatives: int = 0,
     ) -> list[WrittenIds]:
         """Continue each prompt by ``length`` tokens at most.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -43,6 +43,17 @@ class Coverage:
     truncated: int
     empty: int
     longest: int
+
+    def __add__(self, other: Coverage) -> Coverage:
+        """Of both sets of texts."""
+        return Coverage(
+            texts=self.texts + other.texts,
+            tokens=self.tokens + other.tokens,
+            unknown=self.unknown + other.unknown,
+            truncated=self.truncated + other.truncated,
+            empty=self.empty + other.empty,
+            longest=max(self.longest, other.longest),
+        )
 
     @property
     def unknown_share(self) -> float:
@@ -95,21 +106,22 @@ class TextEncoder:
         self._tokens_batch = tf.function(self._kept_tokens, input_signature=signature)
 
     @classmethod
-    def learn(cls, section: TextSection, read_texts: Callable[[], Iterable[str]]) -> TextEncoder:
+    def learn(cls, section: TextSection, read_texts: Callable[[], Iterable[str]]) -> Self:
         """Learn the vocabulary from the training split, and only from it."""
         return cls(section, *learn_tokenizer(section, read_texts))
 
     @classmethod
-    def load(cls, section: TextSection, folder: Path) -> TextEncoder:
-        """Make an encoder again from ``vocabulary.txt`` in a run directory."""
-        vocabulary = Vocabulary.load(folder / "vocabulary.txt")
-        return cls(section, load_tokenizer(section, vocabulary, folder), vocabulary)
+    def load(cls, section: TextSection, folder: Path, prefix: str = "") -> Self:
+        """Make an encoder again from the files that :meth:`save` wrote."""
+        vocabulary = Vocabulary.load(folder / f"{prefix}vocabulary.txt")
+        return cls(section, load_tokenizer(section, vocabulary, folder, prefix), vocabulary)
 
-    def save(self, folder: Path) -> None:
-        """Write ``vocabulary.txt``, and a tokenizer's own file where it has one."""
-        self.vocabulary.save(folder / "vocabulary.txt")
+    def save(self, folder: Path, prefix: str = "") -> None:
+        """Write ``vocabulary.txt``, and a tokenizer's own file where it has one; the names
+        begin with ``prefix``."""
+        self.vocabulary.save(folder / f"{prefix}vocabulary.txt")
         for name, content in self.tokenizer.files().items():
-            (folder / name).write_bytes(content)
+            (folder / f"{prefix}{name}").write_bytes(content)
 
     def encode_graph(self, texts: Any) -> Any:
         """``<string>[batch]`` to ragged ``<int32>[batch, (tokens)]``: for an exported model.

@@ -1,0 +1,46 @@
+"""``textnets score``."""
+
+from __future__ import annotations
+
+import click
+
+from . import options
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.argument("file", metavar="[FILE|-]", required=False)
+@click.option("--text", "-t", "texts", multiple=True, help="A text to score; may be repeated.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "jsonl", "csv"]),
+    default="text",
+    show_default=True,
+    help="One text a line; jsonl has each token's surprisal.",
+)
+@options.device
+@options.quiet
+def score(
+    run: str,
+    file: str | None,
+    texts: tuple[str, ...],
+    output_format: str,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Tell how probable texts are to the language model RUN.
+
+    Prints each text's log-probability in nats, its perplexity per token and the
+    text. FILE holds one text a line; '-', or no FILE, reads standard input.
+    """
+    from textnets.predictor import Predictor
+
+    from .texts import check_source, read_texts, write_predictions
+
+    check_source(file, texts)
+    predictor = Predictor.load(run, device=device)
+    scored = predictor.score(())  # refuses other runs before any text is asked for
+    list(scored)
+    stream = read_texts(file, texts, predictor.task, quiet=quiet)
+    write_predictions(predictor.score, stream, output_format)

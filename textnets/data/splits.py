@@ -76,6 +76,40 @@ def stratified_share(
     return rest, held_out
 
 
+def grouped_share(
+    keys: Sequence[Hashable], share: float, *, seed: int, purpose: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Hold out about a share of the examples; those with equal keys stay together.
+
+    So no text stands on both sides with two of its translations.
+
+    Args:
+        keys: one an example.
+        share, seed, purpose: as of :func:`stratified_share`.
+
+    Returns:
+        ``rest`` and ``held_out``, as of :func:`stratified_share`; ``held_out`` has the share
+        or the few more that its last group brings.
+
+    Raises:
+        DataError: one of the two parts would be empty.
+    """
+    groups = _indices_by_label(keys)
+    wanted = int(share * len(keys) + 0.5)
+    generator = np.random.default_rng([seed, zlib.crc32(purpose.encode())])
+    order = generator.permutation(len(groups))
+    ends = np.cumsum([len(groups[index]) for index in order])
+    count = int(np.searchsorted(ends, wanted)) + 1
+    if not wanted or count >= len(groups):
+        raise DataError(
+            f"{purpose}: a share of {share} of {len(keys)} examples with {len(groups)} different "
+            "texts leaves one part empty; give more data, another share or a file"
+        )
+    held_out = np.sort(np.concatenate([groups[index] for index in order[:count]]))
+    rest = np.setdiff1d(np.arange(len(keys), dtype=np.int64), held_out, assume_unique=True)
+    return rest, held_out
+
+
 def _indices_by_label(labels: Sequence[Hashable]) -> list[npt.NDArray[np.int64]]:
     """The examples of each label, labels in the order in which they first appear."""
     groups: dict[Hashable, list[int]] = {}

@@ -15,10 +15,12 @@ from textnets.tasks.classification import ClassificationTask
 from textnets.tasks.language_modeling import LanguageModelingTask
 from textnets.tasks.tagging import TaggingTask
 from textnets.tasks.task import Task
+from textnets.tasks.translation import TranslationTask
 
 TASKS: dict[str, type[Task[Any]]] = {
     "classification": ClassificationTask,
     "tagging": TaggingTask,
+    "translation": TranslationTask,
     "language_modeling": LanguageModelingTask,
 }
 

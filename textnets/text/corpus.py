@@ -6,6 +6,7 @@ opened, so that training neither tokenizes again nor needs TensorFlow.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -184,6 +185,7 @@ class EncodedSplit:
         targets: ``<int32>[examples]`` class ids, ``<float32>[examples, classes]`` indicators,
             or ragged ids.
         weights: ``<float32>[examples]`` sample weights, or ``None`` where all are one.
+        references: texts that outputs are compared with, where those are no targets.
 
     Ragged targets stand for one target a place: a batch of them always has weights, zero
     where there is padding, so that padding counts in no loss.
@@ -192,6 +194,7 @@ class EncodedSplit:
     inputs: Mapping[str, RaggedIds]
     targets: Targets
     weights: npt.NDArray[np.float32] | None = None
+    references: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -226,7 +229,7 @@ class EncodedSplit:
         )
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the split's arrays as ``NAME.*.npy``."""
+        """Write the split's arrays as ``NAME.*.npy``, references as ``NAME.references.json``."""
         for key, ragged in self.inputs.items():
             ragged.save(folder, f"{name}.{key}")
         if isinstance(self.targets, RaggedIds):
@@ -235,6 +238,9 @@ class EncodedSplit:
             np.save(folder / f"{name}.targets.npy", self.targets, allow_pickle=False)
         if self.weights is not None:
             np.save(folder / f"{name}.weights.npy", self.weights, allow_pickle=False)
+        if self.references is not None:
+            text = json.dumps(list(self.references), ensure_ascii=False)
+            _references_path(folder, name).write_text(text, encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path, name: str, inputs: Iterable[str]) -> EncodedSplit:
@@ -251,7 +257,22 @@ class EncodedSplit:
         path = folder / f"{name}.weights.npy"
         weights = open_array(path).astype(np.float32) if path.exists() else None
         ragged = {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs}
+        references = _open_references(_references_path(folder, name))
         sizes = {len(targets), *(len(rows) for rows in ragged.values())}
+        sizes |= {len(references)} if references is not None else set()
         if len(sizes | ({len(weights)} if weights is not None else set())) > 1:
             raise DataError(f"{folder}: the stored arrays of '{name}' are not equally long")
-        return cls(ragged, targets, weights)
+        return cls(ragged, targets, weights, references)
+
+
+def _references_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.references.json"
+
+
+def _open_references(path: Path) -> tuple[str, ...] | None:
+    if not path.exists():
+        return None
+    try:
+        return tuple(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: no stored references: {error}") from None

@@ -44,7 +44,8 @@ class Tokenizer(ABC):
     def split(self, texts: Any) -> Any:
         """``<string>[batch]`` to a ragged ``<string>[batch, (tokens)]``."""
 
-    def join(self, tokens: Sequence[str]) -> str:
+    @staticmethod
+    def join(tokens: Sequence[str]) -> str:
         """Tokens back to a text. Exact for characters and sentencepiece; elsewhere blanks are
         put where they mostly stand."""
         return " ".join(tokens)
@@ -86,7 +87,8 @@ class WordTokenizer(Tokenizer):
         texts = tf.strings.regex_replace(texts, _MARK, "'")
         return tf.strings.split(texts)
 
-    def join(self, tokens: Sequence[str]) -> str:
+    @staticmethod
+    def join(tokens: Sequence[str]) -> str:
         """Blanks between tokens, but for those before closing and behind opening punctuation."""
         text = _BEFORE_CLOSING.sub(r"\1", " ".join(tokens))
         return _BEHIND_OPENING.sub(r"\1", text)
@@ -100,7 +102,8 @@ class CharacterTokenizer(Tokenizer):
 
         return tf.strings.unicode_split(texts, "UTF-8")
 
-    def join(self, tokens: Sequence[str]) -> str:
+    @staticmethod
+    def join(tokens: Sequence[str]) -> str:
         return "".join(tokens)
 
 
@@ -157,8 +160,9 @@ class WordpieceTokenizer(Tokenizer):
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
 
-    def join(self, tokens: Sequence[str]) -> str:
-        return self._words.join(" ".join(tokens).replace(" ##", "").split())
+    @staticmethod
+    def join(tokens: Sequence[str]) -> str:
+        return WordTokenizer.join(" ".join(tokens).replace(" ##", "").split())
 
 
 class SentencepieceTokenizer(Tokenizer):
@@ -174,7 +178,8 @@ class SentencepieceTokenizer(Tokenizer):
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(_blanks_to_one(texts))
 
-    def join(self, tokens: Sequence[str]) -> str:
+    @staticmethod
+    def join(tokens: Sequence[str]) -> str:
         return "".join(tokens).replace(_PIECE_BLANK, " ").strip()
 
     def files(self) -> dict[str, bytes]:
@@ -182,6 +187,17 @@ class SentencepieceTokenizer(Tokenizer):
 
     def resources(self) -> list[Any]:
         return [self._pieces]
+
+
+def join_tokens(tokenizer: str, tokens: Sequence[str]) -> str:
+    """Tokens back to a text: :meth:`Tokenizer.join` by the tokenizer's name, without its files."""
+    kinds: dict[str, type[Tokenizer]] = {
+        **_PLAIN,
+        "regex": RegexTokenizer,
+        "wordpiece": WordpieceTokenizer,
+        "sentencepiece": SentencepieceTokenizer,
+    }
+    return kinds[tokenizer].join(tokens)
 
 
 def normalizer(section: TextSection) -> Callable[[Any], Any]:
@@ -237,14 +253,16 @@ def learn_tokenizer(
     return tokenizer, vocabulary
 
 
-def load_tokenizer(section: TextSection, vocabulary: Vocabulary, folder: Path) -> Tokenizer:
-    """Make a tokenizer again from what a run directory keeps.
+def load_tokenizer(
+    section: TextSection, vocabulary: Vocabulary, folder: Path, prefix: str = ""
+) -> Tokenizer:
+    """Make a tokenizer again from what a run directory keeps, under names with that prefix.
 
     Raises:
         RunError: its file is missing or damaged.
     """
     if section.tokenizer == "sentencepiece":
-        return _load_sentencepiece(folder / SENTENCEPIECE_FILE)
+        return _load_sentencepiece(folder / f"{prefix}{SENTENCEPIECE_FILE}")
     if section.tokenizer == "wordpiece":
         return WordpieceTokenizer(vocabulary)
     if section.tokenizer == "regex":
@@ -263,7 +281,7 @@ def _load_sentencepiece(path: Path) -> Tokenizer:
         raise RunError(f"{path}: no sentencepiece model: {error.message}") from None
 
 
-_PLAIN: dict[str, Callable[[], Tokenizer]] = {
+_PLAIN: dict[str, type[Tokenizer]] = {
     "whitespace": WhitespaceTokenizer,
     "words": WordTokenizer,
     "characters": CharacterTokenizer,

@@ -29,3 +29,37 @@ class OutputAsLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no t
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The outputs, whatever the targets are."""
         return y_pred
+
+
+class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+    """Cross-entropy of logits, in nats, with label smoothing (Szegedy et al. 2016).
+
+    The target is the right class with ``1 - smoothing``, and all classes with the rest in
+    equal parts. The mean is over what has a sample weight, as of :class:`OutputAsLoss`.
+
+    Called with class ids, ``<int>[batch, length]``, and logits,
+    ``<float>[batch, length, classes]``.
+
+    Args:
+        smoothing: from 0, which smooths nothing, to below 1.
+    """
+
+    def __init__(
+        self,
+        smoothing: float = 0.0,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "smoothed_cross_entropy",
+        dtype: Any = "float32",
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """A loss a place, ``<float32>[batch, length]``."""
+        classes = keras.ops.cast(y_true, "int32")
+        right = keras.ops.sparse_categorical_crossentropy(classes, y_pred, from_logits=True)
+        if not self.smoothing:
+            return right
+        # The mean over all classes of -log p, with log p = logit - log sum exp.
+        even = keras.ops.logsumexp(y_pred, axis=-1) - keras.ops.mean(y_pred, axis=-1)
+        return (1.0 - self.smoothing) * right + self.smoothing * even

@@ -1,0 +1,136 @@
+"""Files of sentence pairs: line-parallel files, tab-separated columns, jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from textnets.data.readers import Row, opened_text, read_rows
+from textnets.errors import DataError
+
+SIDE = "{side}"
+"""Stands in the name of line-parallel files for the name of a side: ``train.{side}.gz``."""
+
+PAIR_SUFFIXES = (".tsv", ".txt", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A text and its translation; either may be empty."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class PairLayout:
+    """How a file of pairs is written.
+
+    Attributes:
+        file_format: ``lines``, ``tsv``, ``jsonl``, or ``auto`` to go by the file's name.
+        source, target: names of the sides, in the names of line-parallel files, or keys of jsonl.
+        source_column, target_column: counted from 0, of tab-separated files.
+    """
+
+    file_format: str
+    source: str
+    target: str
+    source_column: int
+    target_column: int
+
+    def format_of(self, name: str) -> str:
+        """``lines``, ``tsv`` or ``jsonl``.
+
+        Raises:
+            DataError: the name does not tell.
+        """
+        if self.file_format != "auto":
+            return self.file_format
+        if SIDE in name:
+            return "lines"
+        suffix = Path(name.lower().removesuffix(".gz")).suffix
+        if suffix not in PAIR_SUFFIXES:
+            raise DataError(
+                f"{name}: the name does not tell how the pairs are written; put {SIDE} where the "
+                "names of two line-parallel files differ, or name the format with data.format "
+                "(lines, tsv, jsonl)"
+            )
+        return "jsonl" if suffix in (".jsonl", ".ndjson") else "tsv"
+
+    def sides_of(self, name: str) -> tuple[str, str]:
+        """The names of two line-parallel files.
+
+        Raises:
+            DataError: the name does not say where they differ.
+        """
+        if SIDE not in name:
+            raise DataError(
+                f"{name}: with data.format: lines, {SIDE} must stand where the names of the two "
+                f"files differ: {SIDE} becomes {self.source!r} and {self.target!r}"
+            )
+        return name.replace(SIDE, self.source), name.replace(SIDE, self.target)
+
+
+def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
+    """Pairs of lines; an empty line on one side stays where it is.
+
+    Raises:
+        DataError: a file cannot be read, or one has more lines than the other.
+    """
+    with opened_text(source, newline="\n") as ours, opened_text(target, newline="\n") as theirs:
+        for number, (left, right) in enumerate(zip_longest(ours, theirs), start=1):
+            if left is None or right is None:
+                short, long = (source, target) if left is None else (target, source)
+                raise DataError(
+                    f"{short}: ends after {number - 1:,} lines, but {long} goes on; line-parallel "
+                    "files have equally many"
+                )
+            yield Pair(_line(left), _line(right))
+
+
+def read_pairs(path: Path, layout: PairLayout, *, with_target: bool = True) -> Iterator[Pair]:
+    """Pairs of one tab-separated or jsonl file.
+
+    Args:
+        path: the file, plain or gzip.
+        layout: how it is written.
+        with_target: whether the target is read; else it is empty.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    if layout.format_of(path.name) == "jsonl":
+        keys = [layout.source, layout.target] if with_target else [layout.source]
+        for row in read_rows(path, columns=keys, file_format="jsonl"):
+            texts = [_text_of(row, key) for key in keys]
+            yield Pair(texts[0], texts[1] if with_target else "")
+        return
+    wanted = {"data.source_column": layout.source_column}
+    if with_target:
+        wanted["data.target_column"] = layout.target_column
+    with opened_text(path, newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not _line(line):
+                continue
+            cells = _line(line).split("\t")
+            for key, place in wanted.items():
+                if place >= len(cells):
+                    raise DataError(
+                        f"{path}:{number}: there is no column {place} ({key}, counted from 0); "
+                        f"this line has {len(cells)}, cut at tabs"
+                    )
+            found = [cells[place] for place in wanted.values()]
+            yield Pair(found[0], found[1] if with_target else "")
+
+
+def _text_of(row: Row, key: str) -> str:
+    cell = row.values[key]
+    if not isinstance(cell, str):
+        raise DataError(f"{row.where}: {key!r} must be a text, was: a list")
+    return cell
+
+
+def _line(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")

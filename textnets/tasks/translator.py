@@ -1,0 +1,224 @@
+"""How an encoder-decoder answers: probabilities of given targets, and the search for new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.errors import TrainingError
+from textnets.progress import Progress
+from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows, padded_width
+from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+from textnets.training.inference import even_batches
+from textnets.training.steps import compiled
+
+# A beam of five holds five times the states, and the softmax is over thousands of words.
+_TOKENS_PER_BATCH = 64 * 32
+_LENGTH_BUCKET = 32  # what a decoding's room is rounded up to: few compilations
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One way to translate a text.
+
+    Attributes:
+        token_ids: ``<int32>[length]``, without ``[EOS]``.
+        score: what hypotheses are ranked by: the log-probability over the length's penalty.
+        log_probability: in nats, ``[EOS]`` included.
+        attention: ``<float32>[length + 1, source_length]``, the weights of each step, that of
+            ``[EOS]`` last; ``None`` where not asked for.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    score: float
+    log_probability: float
+    attention: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class TranslatorOutputs:
+    """What a model says of some texts.
+
+    Attributes:
+        hypotheses: of each text, best first.
+        surprisals: ``<float64>[examples]``, minus the log-probability of the given targets,
+            nats; ``None`` where there are none.
+    """
+
+    hypotheses: list[list[Hypothesis]] = field(default_factory=list)
+    surprisals: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.hypotheses)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How translations are searched for.
+
+    Attributes:
+        beam_size: hypotheses a text; 1 is greedy search.
+        length_penalty: see :func:`textnets.decoding.beam_search.beam_search`.
+        num_best: how many hypotheses are given.
+        length_ratio, length_extra: a translation has at most ``ratio * source + extra`` tokens.
+        attention: whether the weights are given too.
+    """
+
+    beam_size: int = 1
+    length_penalty: float = 0.0
+    num_best: int = 1
+    length_ratio: float = 2.0
+    length_extra: int = 10
+    attention: bool = False
+
+
+class Translator:
+    """A model of :func:`textnets.builders.build_encoder_decoder`, ready to translate.
+
+    Args:
+        model: the model.
+        bucket_width: batches are padded to a multiple of this.
+    """
+
+    def __init__(self, model: Any, bucket_width: int) -> None:
+        from textnets.decoding.encoder_decoder import EncoderDecoder
+
+        self._parts, self._bucket_width = EncoderDecoder(model), bucket_width
+        self._surprisals = compiled(model, self._surprisal_graph)
+        self._weights = compiled(model, self._weights_graph)
+        self._searches: dict[tuple[int, float], Callable[..., Any]] = {}
+        self._model = model
+
+    # --- Given targets ---
+
+    def surprisals(self, split: EncodedSplit, progress: Progress) -> npt.NDArray[np.float64]:
+        """Minus the log-probability of each target, nats: ``<float64>[examples]``."""
+        found = np.zeros(len(split))
+        with progress.steps("scoring", len(split), "examples") as step:
+            for rows in even_batches(split.lengths, self._bucket_width, tokens=_TOKENS_PER_BATCH):
+                inputs, targets, weights = split.batch(rows, self._bucket_width)
+                arguments = (inputs["source_ids"], inputs["target_ids"], targets, weights)
+                found[rows] = np.asarray(self._surprisals(*arguments))
+                step.advance(len(rows))
+        if not np.isfinite(found).all():
+            raise TrainingError(
+                "the model's outputs are no longer finite numbers: its weights have diverged. "
+                "Try a lower training.learning_rate, or training.clip_norm: 1.0"
+            )
+        return found
+
+    def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
+        import keras
+
+        encoded = self._parts.encode(source_ids)
+        logits, _, _ = self._parts.decode(target_ids, encoded)
+        each = keras.ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+        return keras.ops.sum(each * weights, axis=1)
+
+    # --- New targets ---
+
+    def search(self, sources: RaggedIds, how: Search, progress: Progress) -> list[list[Hypothesis]]:
+        """Hypotheses of each source, best first."""
+        found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
+        tokens = max(1, _TOKENS_PER_BATCH // how.beam_size) * 4
+        with progress.steps("translating", len(sources), "examples") as step:
+            for rows in even_batches(sources.lengths, self._bucket_width, tokens=tokens):
+                for row, hypotheses in zip(rows, self._search(sources, rows, how), strict=True):
+                    found[row] = hypotheses
+                step.advance(len(rows))
+        return found
+
+    def _search(
+        self, sources: RaggedIds, rows: npt.NDArray[np.int64], how: Search
+    ) -> list[list[Hypothesis]]:
+        from textnets.decoding.beam_search import NO_SCORE
+
+        source_ids = sources.pad(rows, sources.width_of(rows, self._bucket_width))
+        # A limit of each text's own, so that no prediction depends on its batch.
+        limits = np.ceil(sources.lengths[rows] * how.length_ratio).astype(np.int32)
+        limits = np.maximum(1, limits + how.length_extra).astype(np.int32)
+        # Its length says how far to go; as an array's shape it is static where XLA compiles.
+        room = np.zeros(padded_width(int(limits.max()), _LENGTH_BUCKET), np.int32)
+        answered = self._search_for(how)(source_ids, limits, room)
+        ids, scores, sums = (np.asarray(array) for array in answered)
+        found = [
+            [
+                Hypothesis(_text_ids(ids[row, j]), float(scores[row, j]), float(sums[row, j]))
+                for j in range(min(how.num_best, ids.shape[1]))
+                if scores[row, j] > NO_SCORE / 2
+            ]
+            for row in range(len(rows))
+        ]
+        return self._with_attention(source_ids, sources, rows, found) if how.attention else found
+
+    def _search_for(self, how: Search) -> Callable[..., Any]:
+        key = (how.beam_size, how.length_penalty)
+        if key not in self._searches:
+            self._searches[key] = compiled(self._model, self._search_graph(*key))
+        return self._searches[key]
+
+    def _search_graph(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+        import keras
+
+        from textnets.decoding.beam_search import beam_search
+        from textnets.decoding.greedy import greedy_search
+
+        def search(source_ids: Any, limits: Any, room: Any) -> Any:
+            encoded = self._parts.encode(source_ids)
+            states = encoded.pop("states")
+            # The same for all hypotheses of a text, so it need not follow them.
+            given = {
+                name: keras.ops.repeat(array, beam_size, axis=0) for name, array in encoded.items()
+            }
+
+            def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
+                logits, after, _ = self._parts.decode(
+                    token_ids[:, None], {"states": states, **given}
+                )
+                return logits[:, 0], after
+
+            length = keras.ops.shape(room)[0]
+            if beam_size == 1:
+                ids, sums = greedy_search(step, states, limits, length)
+                return ids[:, None], sums[:, None], sums[:, None]
+            return beam_search(
+                step, states, limits, length, beam_size=beam_size, length_penalty=length_penalty
+            )
+
+        return search
+
+    # --- Attention ---
+
+    def _with_attention(
+        self,
+        source_ids: npt.NDArray[np.int32],
+        sources: RaggedIds,
+        rows: npt.NDArray[np.int64],
+        found: list[list[Hypothesis]],
+    ) -> list[list[Hypothesis]]:
+        """The same hypotheses with the weights by which they look at their source."""
+        places = [(row, j) for row, of_row in enumerate(found) for j in range(len(of_row))]
+        targets = join_rows([[BOS_ID, *found[row][j].token_ids] for row, j in places])
+        every = np.arange(len(places))
+        target_ids = targets.pad(every, targets.width_of(every, self._bucket_width))
+        weights = np.asarray(self._weights(source_ids[[row for row, _ in places]], target_ids))
+        with_weights: list[list[Hypothesis]] = [[] for _ in found]
+        for index, (row, j) in enumerate(places):
+            length, source_length = targets.lengths[index], sources.lengths[rows[row]]
+            cut = weights[index, :length, :source_length].astype(np.float32)
+            with_weights[row].append(replace(found[row][j], attention=cut))
+        return with_weights
+
+    def _weights_graph(self, source_ids: Any, target_ids: Any) -> Any:
+        _, _, weights = self._parts.decode(target_ids, self._parts.encode(source_ids))
+        return weights
+
+
+def _text_ids(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Without ``[EOS]`` and padding."""
+    chosen: npt.NDArray[np.int32] = ids[(ids != EOS_ID) & (ids != PADDING_ID)]
+    return chosen

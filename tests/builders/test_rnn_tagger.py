@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from textnets.builders import build_rnn_tagger
+from textnets.layers import CRFLoss
+from textnets.training.losses import OutputAsLoss
 
 BATCH, LENGTH, CHARACTERS, TAGS = 4, 7, 5, 6
 LENGTHS = np.array([7, 4, 1, 6])
@@ -22,7 +24,12 @@ CASES: list[dict[str, Any]] = [
         ("simple", "lstm", "gru"), (True, False), ("none", "cnn")
     )
 ]
-CASES[-1]["units"] = (8, 9)
+CASES += [
+    {"cell": "gru", "bidirectional": True, "characters": "rnn"},
+    {"cell": "lstm", "bidirectional": True, "characters": "rnn", "head": "crf"},
+    {"cell": "gru", "bidirectional": False, "characters": "none", "head": "crf"},
+]
+CASES[11]["units"] = (8, 9)
 CASES[0]["units"] = (8, 9)
 
 
@@ -36,6 +43,7 @@ def build(case: dict[str, Any], **more: Any) -> keras.Model:
             "embedding_width": 10,
             "character_width": 3,
             "character_maps": 12,
+            "character_units": 5,
             "units": (8,),
             **case,
             **more,
@@ -102,13 +110,28 @@ def test_padding_changes_no_answer(case: dict[str, Any]) -> None:
 def test_one_step_moves_every_weight(case: dict[str, Any]) -> None:
     model, inputs = build(case), inputs_of(case)
     before = [weight.numpy().copy() for weight in model.trainable_weights]
-    loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
-    model.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
     targets = np.arange(BATCH * LENGTH).reshape(BATCH, LENGTH) % TAGS
     weights = (np.arange(LENGTH) < LENGTHS[:, None]).astype("float32")
-    model.train_on_batch(inputs, targets, sample_weight=weights)
+    loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
+    trained = model
+    if case.get("head") == "crf":
+        trained, loss, inputs = with_its_loss(model, inputs, targets)
+    trained.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
+    trained.train_on_batch(inputs, targets, sample_weight=weights)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         assert (weight.numpy() != old).any(), weight.path
+
+
+def with_its_loss(
+    model: keras.Model, inputs: Inputs, targets: np.ndarray
+) -> tuple[keras.Model, keras.losses.Loss, dict[str, np.ndarray]]:
+    """A model around one with a CRF that is trained on the CRF's own loss, and its inputs."""
+    crf = model.get_layer("probabilities")
+    tag_ids = keras.Input((None,), dtype="int32", name="target_ids")
+    losses = CRFLoss(crf)([*crf.input, tag_ids])
+    named = {tensor.name: tensor for tensor in [*model.inputs, tag_ids]}
+    given = inputs if isinstance(inputs, dict) else {"token_ids": inputs}
+    return keras.Model(named, losses), OutputAsLoss(), {**given, "target_ids": targets}
 
 
 def test_saved_and_loaded_it_answers_the_same(case: dict[str, Any], tmp_path: Path) -> None:

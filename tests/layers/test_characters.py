@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from textnets.layers import CharacterConvolution, WordDropout
+from textnets.layers import CharacterConvolution, RowsAsWords, WordDropout, WordsAsRows
 
 
 def answer(layer: keras.layers.Layer, ids: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -35,6 +35,21 @@ def test_padding_changes_nothing() -> None:
     found = answer(layer, padded, table)
     np.testing.assert_allclose(found[:, :3], expected, atol=1e-6)
     np.testing.assert_array_equal(found[:, 3:], 0.0)
+
+
+def test_words_become_rows_and_come_back() -> None:
+    ids = np.array([[[1, 2, 0], [3, 0, 0]], [[4, 5, 6], [0, 0, 0]]], np.int32)
+    vectors = np.stack([ids + 0.5, -ids - 0.5], axis=-1).astype("float32")
+    words, mask = WordsAsRows()([vectors, ids])
+    np.testing.assert_array_equal(
+        mask,
+        [[1, 1, 0], [1, 0, 0], [1, 1, 1], [1, 0, 0]],  # the padding's word: one zero
+    )
+    first = keras.ops.convert_to_numpy(words)[:, :, 0]
+    np.testing.assert_array_equal(first, [[1.5, 2.5, 0], [3.5, 0, 0], [4.5, 5.5, 6.5], [0, 0, 0]])
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2) + 1
+    back = RowsAsWords()([rows, ids])
+    np.testing.assert_array_equal(back, [[[1, 2], [3, 4]], [[5, 6], [0, 0]]])
 
 
 def test_word_dropout_spares_padding_and_acts_in_training_only() -> None:

@@ -45,7 +45,8 @@ MaxNorm = Annotated[float, Gt(0)] | None
 
 # --- Choices ---
 Cell = Literal["simple", "lstm", "gru", "peephole_lstm", "prototype_lstm", "layer_norm_lstm"]
-Characters = Literal["none", "cnn"]
+Characters = Literal["none", "cnn", "rnn"]
+TagHead = Literal["softmax", "crf"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Pooling = Literal["last", "max", "mean", "attention"]
 Initializer = Literal[

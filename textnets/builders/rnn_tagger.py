@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from textnets.builders.arguments import checked
@@ -15,10 +17,12 @@ from textnets.builders.parameters import (
     NumTags,
     Rate,
     Strength,
+    TagHead,
     VocabularySize,
     Width,
     Widths,
 )
+from textnets.builders.recurrent_layer import recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
 from textnets.builders.token_embedding import embed_tokens
 
@@ -36,6 +40,7 @@ def build_rnn_tagger(
     character_width: Width = 32,
     character_maps: Width = 64,
     character_window: Width = 3,
+    character_units: Width = 32,
     cell: Cell = "lstm",
     units: Widths = (128,),
     bidirectional: bool = True,
@@ -46,11 +51,17 @@ def build_rnn_tagger(
     l2: Strength = 0.0,
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
+    head: TagHead = "softmax",
 ) -> Model:
     """Build a tagger of sentences with recurrent layers (Huang et al. 2015).
 
-    With ``characters: cnn`` a word's vector is joined by one made of its characters (dos
-    Santos and Zadrozny 2014), which tells what a word unseen in training may be.
+    A word's vector can be joined by one made of its characters, which tells what a word unseen
+    in training may be: by a convolution (dos Santos and Zadrozny 2014) or by a recurrent net
+    that reads the word from both of its ends (Lample et al. 2016).
+
+    With ``head: crf`` a linear-chain conditional random field knows which tags follow which.
+    It is trained by its own loss (``textnets.layers.CRFLoss``), and its best sequence of tags
+    (``textnets.layers.BestTags``) need not be the most probable tag of each word.
 
     Args:
         vocabulary_size: How many token ids there are, special ids included.
@@ -59,10 +70,12 @@ def build_rnn_tagger(
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
-        characters: What is made of a word's characters: nothing, or a convolution's maximum.
+        characters: What is made of a word's characters: nothing, a convolution's maximum, or
+            the last states of a recurrent net.
         character_width: Size of a character's vector.
-        character_maps: How many features the convolution over characters finds.
-        character_window: How many neighboring characters each feature sees.
+        character_maps: How many features the convolution of cnn finds.
+        character_window: How many neighboring characters each feature of cnn sees.
+        character_units: Size of the state of the recurrent net over characters, per direction.
         cell: The recurrent layer: simple (Elman), lstm or gru.
         units: Size of the state, one number for each layer, per direction.
         bidirectional: Whether a second net reads each sentence from its end.
@@ -73,12 +86,13 @@ def build_rnn_tagger(
         l2: Strength of the penalty on squared kernels of recurrent and dense layers.
         kernel_initializer: How the kernels of recurrent and dense layers start.
         recurrent_initializer: How the kernels from state to state start.
+        head: Tags each by themselves (softmax), or by their neighbors too (crf).
 
     Returns:
         A model from ``token_ids``, ``<int32>[batch, length]``, padded on the right with 0
         and with a token in every row, and, unless ``characters`` is none, ``character_ids``,
         ``<int32>[batch, length, characters]``, padded on the right with 0, to
-        ``probabilities``, ``<float32>[batch, length, num_tags]``.
+        ``probabilities``, ``<float32>[batch, length, num_tags]``; those of a CRF are marginals.
 
     Raises:
         InputError: if an argument is out of its range.
@@ -104,17 +118,29 @@ def build_rnn_tagger(
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
     )
-    if characters == "cnn":
+    if characters != "none":
         character_ids = keras.Input((None, None), dtype="int32", name="character_ids")
         inputs["character_ids"] = character_ids
-        spelling = _read_characters(
-            character_ids,
-            num_characters=num_characters,
-            character_width=character_width,
-            maps=character_maps,
-            window=character_window,
-            kernel_initializer=kernel_initializer,
-        )
+        vectors = keras.layers.Embedding(
+            num_characters, character_width, name="character_embedding"
+        )(character_ids)
+        if characters == "cnn":
+            spelling = layers.CharacterConvolution(
+                character_maps,
+                character_window,
+                kernel_initializer=kernel_initializer,
+                name="character_convolution",
+            )([vectors, character_ids])
+        else:
+            recurrent = functools.partial(
+                recurrent_layer,
+                cell,
+                character_units,
+                kernel_initializer=kernel_initializer,
+                recurrent_initializer=recurrent_initializer,
+                l2=l2,
+            )
+            spelling = _spell(vectors, character_ids, recurrent)
         sequence = keras.layers.Concatenate(name="word_vectors")([sequence, spelling])
     if dropout:
         sequence = keras.layers.Dropout(dropout, name="word_vectors_dropout")(sequence)
@@ -132,34 +158,42 @@ def build_rnn_tagger(
     )
     if dropout:
         states = keras.layers.Dropout(dropout, name="states_dropout")(states)
-    probabilities = keras.layers.Dense(
+    is_crf = head == "crf"
+    scores = keras.layers.Dense(
         num_tags,
-        activation="softmax",
+        activation=None if is_crf else "softmax",
         kernel_initializer=kernel_initializer,
         kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
         dtype="float32",  # a probability near 1 has no digits left in bfloat16
-        name="probabilities",
+        name="emissions" if is_crf else "probabilities",
     )(states)
-    return keras.Model(inputs if len(inputs) > 1 else token_ids, probabilities, name="rnn_tagger")
+    if is_crf:
+        scores = layers.LinearChainCRF(num_tags, name="probabilities")([scores, mask])
+    return keras.Model(inputs if len(inputs) > 1 else token_ids, scores, name="rnn_tagger")
 
 
-def _read_characters(
-    character_ids: Any,
-    *,
-    num_characters: int,
-    character_width: int,
-    maps: int,
-    window: int,
-    kernel_initializer: str,
-) -> Any:
-    """``<int32>[batch, length, characters]`` to ``<float>[batch, length, maps]``."""
+def _spell(vectors: Any, character_ids: Any, recurrent: Callable[..., Any]) -> Any:
+    """Read each word from both of its ends, up to the other end.
+
+    Args:
+        vectors: ``<float>[batch, length, characters, width]``.
+        character_ids: ``<int32>[batch, length, characters]``.
+        recurrent: makes the recurrent layer of a given name.
+
+    Returns:
+        ``<float>[batch, length, 2 * units]``, 0 where a word has no characters.
+    """
     import keras
 
     from textnets import layers
 
-    vectors = keras.layers.Embedding(num_characters, character_width, name="character_embedding")(
-        character_ids
-    )
-    return layers.CharacterConvolution(
-        maps, window, kernel_initializer=kernel_initializer, name="character_convolution"
-    )([vectors, character_ids])
+    words, mask = layers.WordsAsRows(name="words")([vectors, character_ids])
+    turned = layers.ReverseSequence(name="words_from_the_end")([words, mask])
+    states = [
+        layers.LastState(name=f"character_{way}_state")(
+            [recurrent(name=f"character_{way}")(sequence), mask]
+        )
+        for way, sequence in (("forward", words), ("backward", turned))
+    ]
+    found = keras.layers.Concatenate(name="spellings")(states)
+    return layers.RowsAsWords(name="spelling")([found, character_ids])

@@ -86,6 +86,9 @@ _BANKING = (
     f"{_GITHUB}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b"
     "/banking_data"
 )
+_CONLL2000 = (
+    f"{_GITHUB}/teropa/nlp/f89bc5a15b516208de1cfe2abe9692b7ed9a43e2/resources/corpora/conll2000"
+)
 _EWT = f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb"
 _CHAR_RNN = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data"
 _WIKITEXT = (
@@ -232,6 +235,40 @@ CATALOG: dict[str, CatalogEntry] = {
         content_sha256={
             "train.csv": "c13c6d140f3072e184179261fe8204a9094b9fa3b021bcc4ddb3174ee36eea83",
             "test.csv": "e10f6bc95fe4e3eb5e8060f60f09aee8b17d03f23ce0047d9511e8003c26c808",
+        },
+    ),
+    "conll2000": CatalogEntry(
+        name="conll2000",
+        task="tagging",
+        title="CoNLL-2000 shared task, chunks of Wall Street Journal text",
+        licence="not open (Penn Treebank, LDC); research use",
+        citation="Tjong Kim Sang and Buchholz 2000, Introduction to the CoNLL-2000 Shared Task",
+        size_note="8,936 train, 2,012 test sentences; 22 chunk tags (11 types of span)",
+        defaults={
+            "train": "conll2000/train.txt.gz",
+            "test": "conll2000/test.txt.gz",
+            "format": "columns",
+            "word_column": 0,
+            "tag_column": 2,
+        },
+        # No published hash. The reference copies are the source's files byte for byte (two
+        # repositories hold the same blobs), so the content's hashes are the sources' too.
+        sources=(
+            Source(
+                url=f"{_CONLL2000}/train.txt",
+                size=2_842_164,
+                sha256="82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea",
+            ),
+            Source(
+                url=f"{_CONLL2000}/test.txt",
+                size=639_396,
+                sha256="73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628",
+            ),
+        ),
+        convert=convert_unchanged,
+        content_sha256={
+            "train.txt": "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea",
+            "test.txt": "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628",
         },
     ),
     "ud_english_ewt": CatalogEntry(

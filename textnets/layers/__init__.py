@@ -8,7 +8,8 @@ from textnets.layers.cells import (
     PeepholeLSTMCell,
     PrototypeLSTMCell,
 )
-from textnets.layers.characters import CharacterConvolution
+from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
+from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
 from textnets.layers.dropout import WordDropout
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
@@ -26,6 +27,8 @@ __all__ = [
     "AdditiveAttention",
     "AttentionPooling",
     "AttentionRNN",
+    "BestTags",
+    "CRFLoss",
     "CarriedStates",
     "CharacterConvolution",
     "DotAttention",
@@ -34,6 +37,7 @@ __all__ = [
     "KernelPath",
     "LastState",
     "LayerNormLSTMCell",
+    "LinearChainCRF",
     "MaskedInputs",
     "MaskedMaxPooling",
     "MaskedMeanPooling",
@@ -41,9 +45,11 @@ __all__ = [
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
     "ReverseSequence",
+    "RowsAsWords",
     "SampledSoftmaxLoss",
     "TokenTable",
     "WordDropout",
+    "WordsAsRows",
     "ZeroStates",
     "recurrent_kernel",
     "token_losses",

@@ -71,3 +71,57 @@ class CharacterConvolution(keras.layers.Layer):  # type: ignore[misc]  # Keras s
             "width": self.width,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+@keras.saving.register_keras_serializable("textnets")
+class WordsAsRows(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """Each word of each sentence as a row of its own, for a net that reads characters.
+
+    A row that has no characters (padding of the sentence) becomes one vector of zeros, since a
+    recurrent net needs a token in every row; :class:`RowsAsWords` clears what comes of it.
+
+    Call with ``[characters, character_ids]``, ``<float>[batch, length, characters, width]``
+    and ``<int32>[batch, length, characters]``; returns ``<float>[batch * length, characters,
+    width]``, zero where there is padding, and the mask ``<bool>[batch * length, characters]``.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """``[characters, character_ids]`` to ``(words, mask)``."""
+        characters, character_ids = inputs
+        batch, length, size, width = keras.ops.shape(characters)
+        ids = keras.ops.reshape(character_ids, (batch * length, size))
+        is_character = keras.ops.not_equal(ids, 0)
+        words = keras.ops.reshape(characters, (batch * length, size, width))
+        words = words * keras.ops.cast(is_character, words.dtype)[:, :, None]
+        is_first = keras.ops.equal(keras.ops.arange(size), 0)[None, :]
+        return words, keras.ops.logical_or(is_character, is_first)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shapes and dtypes of the words and their mask."""
+        characters, _ = inputs
+        _, _, size, width = characters.shape
+        return (
+            keras.KerasTensor((None, size, width), dtype=characters.dtype),
+            keras.KerasTensor((None, size), dtype="bool"),
+        )
+
+
+@keras.saving.register_keras_serializable("textnets")
+class RowsAsWords(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """A vector a word back to the places of the words; zeros where a word has no characters.
+
+    Call with ``[rows, character_ids]``, ``<float>[batch * length, width]`` and
+    ``<int32>[batch, length, characters]``; returns ``<float>[batch, length, width]``.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """``[rows, character_ids]`` to ``<float>[batch, length, width]``."""
+        rows, character_ids = inputs
+        batch, length, _ = keras.ops.shape(character_ids)
+        words = keras.ops.reshape(rows, (batch, length, rows.shape[-1]))
+        is_word = keras.ops.any(keras.ops.not_equal(character_ids, 0), axis=-1, keepdims=True)
+        return words * keras.ops.cast(is_word, words.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """``[batch, length, width]``."""
+        return (*input_shape[1][:2], input_shape[0][-1])

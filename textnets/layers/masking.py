@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from textnets.layers.positions import lengths_of, take_positions
+from textnets.layers.positions import reverse_rows
 
 
 @keras.saving.register_keras_serializable("textnets")
@@ -69,10 +69,7 @@ class ReverseSequence(keras.layers.Layer):  # type: ignore[misc]  # Keras ships 
     def call(self, inputs: Any) -> Any:
         """``[sequence, mask]`` to ``<float>[batch, length, width]``."""
         sequence, mask = inputs
-        positions = keras.ops.arange(keras.ops.shape(mask)[1], dtype="int32")[None, :]
-        lengths = lengths_of(mask)[:, None]
-        mirrored = keras.ops.where(positions < lengths, lengths - 1 - positions, positions)
-        return take_positions(sequence, mirrored)
+        return reverse_rows(sequence, mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """That of the sequence."""

@@ -29,3 +29,19 @@ def take_positions(sequence: Any, positions: Any) -> Any:
     first_of_row = keras.ops.arange(batch, dtype="int32")[:, None] * length
     vectors = keras.ops.reshape(sequence, (-1, width))
     return keras.ops.take(vectors, first_of_row + positions, axis=0)
+
+
+def reverse_rows(sequence: Any, mask: Any) -> Any:
+    """Each row turned around within its own length; the padding stays where it is.
+
+    Args:
+        sequence: ``<float>[batch, length, width]``.
+        mask: ``<bool>[batch, length]``, padding on the right.
+
+    Returns:
+        ``<float>[batch, length, width]``.
+    """
+    positions = keras.ops.arange(keras.ops.shape(mask)[1], dtype="int32")[None, :]
+    lengths = lengths_of(mask)[:, None]
+    mirrored = keras.ops.where(positions < lengths, lengths - 1 - positions, positions)
+    return take_positions(sequence, mirrored)

@@ -21,6 +21,12 @@ from textnets.data.sentences import (
     read_sentences,
 )
 from textnets.data.splits import count_repeated, count_shared, stratified_share
+from textnets.decoding.tags import (
+    conditional_random_field,
+    first_breach,
+    span_rules,
+    tag_decoder,
+)
 from textnets.errors import DataError, RunError
 from textnets.evaluation.classification import confusions, label_table
 from textnets.evaluation.report import Table
@@ -33,9 +39,26 @@ from textnets.evaluation.tagging import (
 )
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
-from textnets.recipe.sections import DataSection, PositiveInt, Section, TrainingSection
-from textnets.tasks.task import BaselineScore, Examples, Fact, Prediction, Scores, Task
+from textnets.recipe.sections import (
+    DataSection,
+    EvaluationSection,
+    PositiveInt,
+    Section,
+    TrainingSection,
+)
+from textnets.tasks.task import (
+    BaselineScore,
+    Examples,
+    Fact,
+    Inference,
+    Mistake,
+    Prediction,
+    Scores,
+    Task,
+    Trainer,
+)
 from textnets.tasks.word_vectors import pretrained_vectors
+from textnets.text.batches import TargetsAsInput, TrainingBatches
 from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs, join_rows
 from textnets.text.encoder import Coverage, Token
 from textnets.text.vocabulary import (
@@ -48,12 +71,15 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
+from textnets.training.inference import input_names, predict_all
+from textnets.training.steps import forward
 
 _VOCABULARY_FILE = "vocabulary.txt"
 _CHARACTERS_FILE = "characters.txt"
 _LABELS_FILE = "labels.txt"
 _UNSEEN_FILE = "unseen_labels.txt"
 _SMALLEST_PROBABILITY = 1e-7
+_TARGETS = "target_ids"
 
 
 class TaggingData(DataSection):
@@ -111,6 +137,16 @@ class TaggingText(Section):
     )
 
 
+class TaggingEvaluation(EvaluationSection):
+    """How a tagger is measured, and how it chooses its tags."""
+
+    constrained: bool = Field(
+        False,
+        description="Never predict tags that mark no spans, such as I-NP after O: those of IOBES "
+        "where a tag begins with E- or S-, else of IOB2 (BIO). Needs data.spans: true.",
+    )
+
+
 @dataclass(frozen=True)
 class TaggedSentences(Examples):
     """Sentences with their tags."""
@@ -160,6 +196,19 @@ class TaggedText(Prediction):
         return " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
 
 
+@dataclass(frozen=True)
+class TagOutputs:
+    """What a tagger answers.
+
+    Attributes:
+        probabilities: ``<float32>[total, tags]``; the marginals of a CRF.
+        tags: the chosen tag's id at every word.
+    """
+
+    probabilities: RaggedOutputs
+    tags: RaggedIds
+
+
 class TaggingTask(Task[TaggedSentences]):
     """Words to tags."""
 
@@ -170,6 +219,7 @@ class TaggingTask(Task[TaggedSentences]):
         training=TrainingSection,
         sizes=frozenset({"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"}),
         required_sizes=frozenset({"vocabulary_size", "num_tags"}),
+        evaluation=TaggingEvaluation,
     )
     input_names: ClassVar[tuple[str, ...]] = ("token_ids", "character_ids")
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
@@ -213,6 +263,12 @@ class TaggingTask(Task[TaggedSentences]):
     @property
     def training_metrics(self) -> tuple[str, ...]:
         return ()
+
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        if self.recipe.evaluation.constrained and not self.data.spans:
+            found.append((("evaluation", "constrained"), "needs data.spans: true, was: false"))
+        return found
 
     # --- Text to examples ---
 
@@ -279,6 +335,12 @@ class TaggingTask(Task[TaggedSentences]):
             raise DataError(
                 f"{path}: data.spans: true needs tags such as B-NP, I-NP and O, was: {other!r}"
             )
+        if self.recipe.evaluation.constrained:
+            breach = first_breach((sentence.tags for sentence in train.sentences), tags)
+            if breach is not None:
+                raise DataError(
+                    f"{path}: {breach}, which evaluation.constrained: true forbids; set it to false"
+                )
 
     # --- Vocabularies and ids ---
 
@@ -403,36 +465,87 @@ class TaggingTask(Task[TaggedSentences]):
             **pretrained_vectors(self.recipe, words, self.facts, progress),
         }
 
-    def losses(self) -> tuple[Any, list[Any]]:
+    @property
+    def _has_crf(self) -> bool:
+        return self.recipe.builder_parameters.get("head") == "crf"
+
+    def trainer(self, model: Any) -> Trainer:
+        """A CRF is trained by its own loss, of which the tags are an input."""
         import keras
 
-        # Mean over the words of a batch: padding weighs nothing, and does not divide either.
+        from textnets import layers
+
+        crf = conditional_random_field(model)
+        if crf is None:
+            return Trainer(model)
+        emissions, mask = crf.input
+        target_ids = keras.Input((None,), dtype="int32", name=_TARGETS)
+        losses = layers.CRFLoss(crf, name="crf_loss")([emissions, mask, target_ids])
+        inputs = {tensor.name: tensor for tensor in [*model.inputs, target_ids]}
+        return Trainer(keras.Model(inputs, losses, name=f"{model.name}_trainer"))
+
+    def losses(self) -> tuple[Any, list[Any]]:
+        """The mean over the words of a batch: padding weighs nothing, nor does it divide."""
+        import keras
+
+        from textnets.training.losses import OutputAsLoss
+
+        if self._has_crf:
+            return OutputAsLoss(), []
         return keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight"), []
+
+    def training_batches(self, trained: Any, train: EncodedSplit) -> TrainingBatches:
+        batches = super().training_batches(trained, train)
+        return TargetsAsInput(batches, _TARGETS) if _TARGETS in input_names(trained) else batches
 
     # --- Predictions and scores ---
 
-    def measure(self, outputs: RaggedOutputs, split: EncodedSplit) -> dict[str, float]:
+    def inference(self, model: Any) -> Inference:
+        """The probability of each tag, and the best tags: of a softmax without rules the most
+        probable of each word, else the best sequence."""
+        rules = span_rules(self.labels) if self.recipe.evaluation.constrained else None
+        is_free = rules is None and conditional_random_field(model) is None
+        decoder = model if is_free else tag_decoder(model, rules)
+        compiled, names = forward(decoder), input_names(decoder)
+
+        def infer(split: EncodedSplit, progress: Progress, *, quick: bool = False) -> TagOutputs:
+            found = predict_all(
+                compiled,
+                split.only(names).inputs,
+                bucket_width=self.recipe.training.bucket_width,
+                progress=progress,
+            )
+            if not isinstance(found, RaggedOutputs):
+                raise TypeError("a tagger answers at every word")
+            values, offsets = found.values[:, : len(self.labels)], found.offsets
+            chosen = values.argmax(axis=1) if is_free else found.values[:, -1]
+            tags = RaggedIds(chosen.astype(np.int32), offsets)
+            return TagOutputs(RaggedOutputs(values, offsets), tags)
+
+        return infer
+
+    def measure(self, outputs: TagOutputs, split: EncodedSplit) -> dict[str, float]:
         scores = self._score(outputs, split, resamples=0)
         values = {name: scores[name].value for name in self.metrics if name != "loss"}
-        return {"loss": _cross_entropy(outputs, _targets(split)), **values}
+        return {"loss": _cross_entropy(outputs.probabilities, _targets(split)), **values}
 
-    def score(self, outputs: RaggedOutputs, split: EncodedSplit) -> Scores:
+    def score(self, outputs: TagOutputs, split: EncodedSplit) -> Scores:
         return self._score(outputs, split, resamples=self.recipe.evaluation.resamples)
 
-    def decode(self, texts: Sequence[str], outputs: RaggedOutputs) -> list[TaggedText]:
+    def decode(self, texts: Sequence[str], outputs: TagOutputs) -> list[TaggedText]:
         predictions = []
         for index, text in enumerate(texts):
             tokens = text.split()
-            row = outputs.row(index)
-            best = row.argmax(axis=1)
-            if not tokens and text == "" and len(row) > 1:  # stored ids, whose texts are not here
-                tokens = ["_"] * len(row)
+            tags = outputs.tags.row(index)
+            probabilities = outputs.probabilities.row(index)[np.arange(len(tags)), tags]
+            if not tokens and text == "" and len(tags) > 1:  # stored ids, whose texts are not here
+                tokens = ["_"] * len(tags)
             predictions.append(
                 TaggedText(
                     text=text,
                     tokens=tokens,
-                    tags=[self.labels[tag] for tag in best[: len(tokens)].tolist()],
-                    probabilities=row.max(axis=1)[: len(tokens)].tolist(),
+                    tags=[self.labels[tag] for tag in tags[: len(tokens)].tolist()],
+                    probabilities=probabilities[: len(tokens)].tolist(),
                 )
             )
         return predictions
@@ -457,12 +570,10 @@ class TaggingTask(Task[TaggedSentences]):
         description = "each word's most frequent tag, for an unseen word that of all words"
         return [BaselineScore("most_frequent_tag", description, scores, found.seconds)]
 
-    def tables(
-        self, texts: Sequence[str], outputs: RaggedOutputs, split: EncodedSplit
-    ) -> list[Table]:
+    def tables(self, texts: Sequence[str], outputs: TagOutputs, split: EncodedSplit) -> list[Table]:
         names = [*self.labels, *self._unseen]
         targets = _targets(split).ids
-        predicted = outputs.values.argmax(axis=1).astype(np.int32)
+        predicted = outputs.tags.ids
         tables = [
             Table(
                 title="By tag",
@@ -483,16 +594,16 @@ class TaggingTask(Task[TaggedSentences]):
             ),
         ]
         if self.data.spans:
-            rows = span_table(self._names(_targets(split)), self._predicted(outputs))
+            rows = span_table(self._names(_targets(split)), self._names(outputs.tags))
             columns = ("type", "precision", "recall", "F1", "spans")
             cells = [(row.type, row.precision, row.recall, row.f1, row.support) for row in rows]
             tables.insert(0, Table("By type of span", "Worst first.", columns, cells))
         return tables
 
-    def _score(self, outputs: RaggedOutputs, split: EncodedSplit, *, resamples: int) -> Scores:
+    def _score(self, outputs: TagOutputs, split: EncodedSplit, *, resamples: int) -> Scores:
         return self._score_tags(
             self._names(_targets(split)),
-            self._predicted(outputs),
+            self._names(outputs.tags),
             split.inputs["token_ids"],
             resamples,
         )
@@ -509,10 +620,6 @@ class TaggingTask(Task[TaggedSentences]):
             resamples=resamples,
             seed=self.recipe.seed,
         )
-
-    def _predicted(self, outputs: RaggedOutputs) -> list[list[str]]:
-        best = outputs.values.argmax(axis=1).astype(np.int32)
-        return self._names(RaggedIds(best, outputs.offsets))
 
     def _names(self, tag_ids: RaggedIds) -> list[list[str]]:
         names = np.array([*self.labels, *self._unseen], dtype=object)

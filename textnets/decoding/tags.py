@@ -1,0 +1,123 @@
+"""Tags that fit together: the best sequence of them, under the rules of a scheme of spans.
+
+The rules need no conditional random field: over the probabilities of a softmax they forbid
+what cannot be, and Viterbi's algorithm finds the best of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from textnets.layers import LinearChainCRF
+
+# Below every probability that float32 tells from 0.
+_SMALLEST_PROBABILITY = 1e-30
+
+
+@dataclass(frozen=True)
+class TagRules:
+    """Which tags may stand where.
+
+    Attributes:
+        begins: ``<bool>[tags]``: may be a sentence's first.
+        follows: ``<bool>[tags, tags]``: whether the second may follow the first.
+        ends: ``<bool>[tags]``: may be a sentence's last.
+    """
+
+    begins: NDArray[np.bool_]
+    follows: NDArray[np.bool_]
+    ends: NDArray[np.bool_]
+
+
+def span_rules(tags: Sequence[str]) -> TagRules:
+    """The rules of IOBES where a tag begins with ``E-`` or ``S-``, else those of IOB2 (BIO).
+
+    In IOB2 a span is ``B-X`` and any number of ``I-X``; in IOBES it is ``S-X``, or ``B-X``,
+    any number of ``I-X`` and ``E-X``. ``O`` is no span.
+    """
+    with_ends = _with_ends(tags)
+    return TagRules(
+        np.array([_may_follow("O", tag, with_ends) for tag in tags], np.bool_),
+        np.array([[_may_follow(one, two, with_ends) for two in tags] for one in tags], np.bool_),
+        np.array([_may_follow(tag, "O", with_ends) for tag in tags], np.bool_),
+    )
+
+
+def first_breach(sentences: Iterable[Sequence[str]], tags: Sequence[str]) -> str | None:
+    """The first place where tags break the rules of :func:`span_rules`, in words."""
+    with_ends = _with_ends(tags)
+    for number, sentence in enumerate(sentences, start=1):
+        for one, two in zip(["O", *sentence], [*sentence, "O"], strict=True):
+            if not _may_follow(one, two, with_ends):
+                return f"sentence {number} has {two!r} after {one!r}"
+    return None
+
+
+def _with_ends(tags: Iterable[str]) -> bool:
+    return any(tag[:2] in ("E-", "S-") for tag in tags)
+
+
+def _may_follow(one: str, two: str, with_ends: bool) -> bool:
+    """Whether a tag may follow another; a sentence's edge is like an ``O``."""
+    is_open = one[:2] in ("B-", "I-")
+    if two[:2] in ("I-", "E-"):
+        return is_open and one[2:] == two[2:]
+    return not (with_ends and is_open)
+
+
+def conditional_random_field(model: Any) -> LinearChainCRF | None:
+    """The CRF that a tagger ends in, if it does."""
+    from textnets.layers import LinearChainCRF
+
+    found = [layer for layer in model.layers if isinstance(layer, LinearChainCRF)]
+    return found[-1] if found else None
+
+
+def tag_decoder(model: Any, rules: TagRules | None = None) -> Any:
+    """A model around a tagger that adds the best sequence of tags to what it answers.
+
+    The score of a sequence is that of the tagger's CRF, or the sum of the logarithms of its
+    probabilities where there is none.
+
+    Args:
+        model: from ``token_ids``, ``<int32>[batch, length]``, and more, to probabilities,
+            ``<float32>[batch, length, tags]``.
+        rules: what sequences are allowed; ``None`` for all. Where no sequence is allowed, the
+            one that breaks the fewest is found.
+
+    Returns:
+        A ``keras.Model`` from the same inputs to ``<float32>[batch, length, tags + 1]``: the
+        probabilities, and behind them the id of the chosen tag.
+    """
+    import keras
+
+    from textnets import layers
+
+    crf = conditional_random_field(model)
+    if crf is not None:
+        emissions, mask = crf.input
+    else:
+        emissions = keras.ops.log(keras.ops.maximum(model.output, _SMALLEST_PROBABILITY))
+        token_ids = next(tensor for tensor in model.inputs if tensor.name == "token_ids")
+        mask = layers.PaddingMask(name="decoding_mask")(token_ids)
+    tags = layers.BestTags(crf, *_penalties(rules, model.output.shape[-1]), name="best_tags")
+    chosen = keras.ops.cast(tags([emissions, mask])[:, :, None], "float32")
+    answer = keras.ops.concatenate([model.output, chosen], axis=-1)
+    return keras.Model(model.input, answer, name="tag_decoder")
+
+
+def _penalties(rules: TagRules | None, num_tags: int) -> tuple[NDArray[np.float32], ...]:
+    """Of first tags, of pairs and of last tags."""
+    from textnets.layers.crf import FORBIDDEN
+
+    if rules is None:
+        free = np.zeros(num_tags, np.float32)
+        return free, np.zeros((num_tags, num_tags), np.float32), free
+    tables = (rules.begins, rules.follows, rules.ends)
+    return tuple(np.where(table, 0.0, FORBIDDEN).astype(np.float32) for table in tables)

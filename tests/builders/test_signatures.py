@@ -24,6 +24,7 @@ FROM_DATA = {
     "cnn_classifier": CLASSIFIER,
     "mlp_classifier": CLASSIFIER,
     "rnn_tagger": {"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"},
+    "rnn_language_model": {"vocabulary_size", "embedding_vectors"},
 }
 FOUND = {"vocabulary_size": 23, "num_classes": 2, "num_tags": 3}
 

@@ -10,7 +10,10 @@ import pytest
 
 from tests.cli.conftest import listing, refuse, succeed
 
-VERBS = ("train", "evaluate", "predict", "tokenize", "check", "recipes", "data", "schema")
+VERBS = (
+    "train", "evaluate", "predict", "score", "generate", "tokenize", "check", "recipes", "data",
+    "schema",
+)  # fmt: skip
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "jax", "requests", "pooch")
 
 LOADED = """

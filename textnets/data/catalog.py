@@ -15,7 +15,6 @@ from textnets.data.converters import (
     convert_sst2,
     convert_trec,
     convert_unchanged,
-    convert_wikitext2,
 )
 
 Converter = Callable[[Mapping[str, Path]], Mapping[str, bytes]]
@@ -30,16 +29,18 @@ class Source:
         size: in bytes, for the progress display.
         sha256: of the downloaded bytes; ``None`` where nobody has published it and it could
             not be worked out: the converted files are checked in any case.
+        name: what to call it where the last part of its address would not tell it from others.
     """
 
     url: str
     size: int
     sha256: str | None = None
+    name: str | None = None
 
     @property
     def file_name(self) -> str:
-        """The last part of the address. A mirror serves the file under this name."""
-        return PurePosixPath(urlsplit(self.url).path).name
+        """What it is called here, and under which name a mirror serves it."""
+        return self.name or PurePosixPath(urlsplit(self.url).path).name
 
 
 @dataclass(frozen=True)
@@ -355,21 +356,24 @@ CATALOG: dict[str, CatalogEntry] = {
         sources=(
             Source(
                 url=f"{_WIKITEXT}/train.txt",
+                name="wiki.train.tokens",
                 size=10_797_148,
                 sha256="9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
             ),
             Source(
                 url=f"{_WIKITEXT}/valid.txt",
+                name="wiki.valid.tokens",
                 size=1_121_681,
                 sha256="f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
             ),
             Source(
                 url=f"{_WIKITEXT}/test.txt",
+                name="wiki.test.tokens",
                 size=1_256_449,
                 sha256="d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
             ),
         ),
-        convert=convert_wikitext2,
+        convert=convert_unchanged,
         content_sha256={
             "wiki.train.tokens": (
                 "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f"

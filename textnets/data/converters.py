@@ -88,11 +88,6 @@ def convert_banking77(downloads: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes().replace(b"\r", b"") for name, path in downloads.items()}
 
 
-def convert_wikitext2(downloads: Mapping[str, Path]) -> dict[str, bytes]:
-    """``{train,valid,test}.txt``, unchanged, under the names of the set's authors."""
-    return {f"wiki.{Path(name).stem}.tokens": p.read_bytes() for name, p in downloads.items()}
-
-
 def convert_unchanged(downloads: Mapping[str, Path]) -> dict[str, bytes]:
     """The files as they are."""
     return {name: path.read_bytes() for name, path in downloads.items()}

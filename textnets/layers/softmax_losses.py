@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from textnets.layers.token_table import log_share, ranks_of
+
 # As textnets.text.vocabulary has them.
 _UNKNOWN_ID, _EOS_ID, _FIRST_ID = 1, 3, 4
 
@@ -120,11 +122,8 @@ class SampledSoftmaxLoss(keras.layers.Layer):  # type: ignore[misc]  # Keras shi
 
     def _log_weights(self, token_ids: Any) -> Any:
         """``<float32>[tokens]``: log of S q(k), how often a token is expected in the sample."""
-        ranks = keras.ops.where(token_ids == _UNKNOWN_ID, 1, token_ids - _FIRST_ID + 2)
-        ranks = keras.ops.where(token_ids == _EOS_ID, 0, ranks)
-        ranks = keras.ops.cast(ranks, "float32")
-        share = keras.ops.log((ranks + 2.0) / (ranks + 1.0)) / math.log(self.num_ranks + 1.0)
-        return keras.ops.log(self.num_sampled * share)
+        share = log_share(ranks_of(token_ids), self.num_ranks)
+        return math.log(self.num_sampled) + share
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         """One loss a place."""

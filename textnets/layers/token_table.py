@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 
 # Of padding and [BOS], as textnets.text.vocabulary has it: nothing is ever followed by them.
 _NEVER = (0, 2)
+_UNKNOWN_ID, _EOS_ID, _FIRST_ID = 1, 3, 4
 _IMPOSSIBLE = -1e9
+
+
+def ranks_of(token_ids: Any) -> Any:
+    """How many tokens are taken to be more frequent: ``<int32>[...]`` ids to the same of ranks.
+
+    Ids follow the counts of the training split, but for ``[EOS]`` and ``[UNK]``, which are
+    taken for the two most frequent tokens.
+    """
+    ranks = keras.ops.where(token_ids == _UNKNOWN_ID, 1, token_ids - _FIRST_ID + 2)
+    return keras.ops.where(token_ids == _EOS_ID, 0, ranks)
+
+
+def log_share(ranks: Any, num_ranks: int) -> Any:
+    """log of a rank's share by Zipf's law, in its log-uniform form: ``<float32>[...]``.
+
+    The shares of the ranks from 0 to ``num_ranks - 1`` sum to 1.
+    """
+    ranks = keras.ops.cast(ranks, "float32")
+    return keras.ops.log(keras.ops.log((ranks + 2.0) / (ranks + 1.0)) / math.log(num_ranks + 1.0))
+
+
+@keras.saving.register_keras_serializable("textnets")
+class ZipfBias(keras.initializers.Initializer):  # type: ignore[misc]  # Keras ships no types
+    """Biases of tokens in the order of their counts that make a softmax follow Zipf's law.
+
+    A model then begins near the shares of the tokens, which a large vocabulary's biases
+    would otherwise take thousands of steps to find.
+    """
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        """``<float>[vocabulary]``."""
+        (size,) = shape
+        ids = keras.ops.arange(size, dtype="int32")
+        ranks = keras.ops.maximum(ranks_of(ids), 0)
+        return keras.ops.cast(log_share(ranks, size - 2), dtype or "float32")
 
 
 @keras.saving.register_keras_serializable("textnets")
@@ -46,7 +83,7 @@ class TokenTable(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
         self.initializer, self.with_bias = keras.initializers.get(initializer), with_bias
 
     def build(self, input_shape: Any) -> None:
-        """Make the table and the biases, which start at 0."""
+        """Make the table and the biases."""
         self.embeddings = self.add_weight(
             shape=(self.vocabulary_size, self.width),
             initializer=self.initializer,
@@ -54,7 +91,7 @@ class TokenTable(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
         )
         if self.with_bias:
             self.bias = self.add_weight(
-                shape=(self.vocabulary_size,), initializer="zeros", name="bias"
+                shape=(self.vocabulary_size,), initializer=ZipfBias(), name="bias"
             )
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:

@@ -1,0 +1,103 @@
+"""Losses of the next token, over all of the vocabulary or a sample."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from textnets.layers import SampledSoftmaxLoss, TokenTable, token_losses
+
+V, WIDTH = 60, 4
+
+
+@pytest.fixture(scope="module")
+def table() -> TokenTable:
+    keras.utils.set_random_seed(3)
+    found = TokenTable(V, WIDTH, name="table")
+    found(np.zeros((1, 1), np.int32))
+    random = np.random.default_rng(0)
+    found.set_weights([random.normal(size=(V, WIDTH)), random.normal(size=V)])
+    return found
+
+
+@pytest.fixture(scope="module")
+def features() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(3, 5, WIDTH)).astype(np.float32) / 2
+
+
+TARGETS = np.array([[1, 3, 4, 5, 6], [59, 58, 30, 4, 4], [7, 9, 3, 1, 40]], np.int32)
+
+
+def test_the_full_loss_is_minus_the_log_of_the_softmax(
+    table: TokenTable, features: np.ndarray
+) -> None:
+    vectors, biases = (weight.numpy().astype(np.float64) for weight in table.weights)
+    logits = features.astype(np.float64) @ vectors.T + biases
+    logits[..., [0, 2]] = -np.inf
+    chosen = np.take_along_axis(logits, TARGETS[..., None], -1)[..., 0]
+    expected = np.log(np.exp(logits).sum(-1)) - chosen
+    found = token_losses(table(features, reverse=True), TARGETS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_padding_has_a_finite_loss(table: TokenTable, features: np.ndarray) -> None:
+    found = token_losses(table(features, reverse=True), np.zeros_like(TARGETS))
+    assert (np.asarray(found) < 100).all()
+
+
+def test_the_biases_start_at_zipfs_law() -> None:
+    start = TokenTable(V, WIDTH)
+    shares = np.asarray(keras.ops.softmax(start(np.zeros((1, 1, WIDTH)), reverse=True)))[0, 0]
+    assert (shares[[0, 2]] == 0).all()
+    ordered = shares[[3, 1, *range(4, V)]]  # [EOS], [UNK], then by rank
+    assert (np.diff(ordered) < 0).all()
+    np.testing.assert_allclose(ordered[0], np.log(2) / np.log(V - 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("num_sampled", "draws"), [(50, 400), (4000, 4)])
+def test_the_sampled_sum_is_right_on_average(
+    table: TokenTable, features: np.ndarray, num_sampled: int, draws: int
+) -> None:
+    full = np.asarray(token_losses(table(features, reverse=True), TARGETS))
+    loss = SampledSoftmaxLoss(table, num_sampled, seed=5)
+    found = np.array([np.asarray(loss([features, TARGETS])) for _ in range(draws)])
+    # exp(loss) is the estimated sum over the target's own term, and that is what is unbiased.
+    np.testing.assert_allclose(np.exp(found).mean(0), np.exp(full), rtol=0.12)
+    assert found.mean() <= full.mean() + 0.02
+    if num_sampled > 1000:
+        np.testing.assert_allclose(found, np.broadcast_to(full, found.shape), atol=0.3)
+        np.testing.assert_allclose(found.mean(), full.mean(), atol=0.02)
+
+
+def test_draws_follow_the_ranks(table: TokenTable) -> None:
+    loss = SampledSoftmaxLoss(table, 40_000, seed=2)
+    counts = np.bincount(np.asarray(loss.draw()), minlength=V)
+    assert counts[0] == counts[2] == 0  # padding and [BOS]
+    order = [3, 1, *range(4, V)]  # [EOS], [UNK], then by rank
+    ranks = np.arange(V - 2)
+    expected = np.log((ranks + 2) / (ranks + 1)) / np.log(V - 1) * 40_000
+    np.testing.assert_allclose(counts[order], expected, atol=6 * np.sqrt(expected.max()))
+    weights = np.exp(np.asarray(loss._log_weights(np.array(order, np.int32))))
+    np.testing.assert_allclose(weights, expected, rtol=1e-4)
+
+
+def test_gradients_come_near_those_of_the_full_loss(
+    table: TokenTable, features: np.ndarray
+) -> None:
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken with TensorFlow here")
+    loss = SampledSoftmaxLoss(table, 20_000, seed=1)
+    inputs, found = tf.constant(features), []
+    for losses in (
+        lambda: token_losses(table(inputs, reverse=True), TARGETS),
+        lambda: loss([inputs, tf.constant(TARGETS)]),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total = tf.reduce_sum(losses())
+        gradients = tape.gradient(total, [inputs, table.embeddings.value, table.bias.value])
+        found.append([tf.convert_to_tensor(gradient).numpy() for gradient in gradients])
+    for full, sampled in zip(*found, strict=True):
+        assert np.abs(full - sampled).max() < 0.15 * np.abs(full).max()

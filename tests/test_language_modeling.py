@@ -1,0 +1,413 @@
+"""Language models from a text to predictions, through the Python doors and the command line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import textnets
+from tests.cli.conftest import Trained, refuse, succeed
+from tests.conftest import ROOT
+from textnets.decoding.sampling import Sampling
+from textnets.errors import DataError, RecipeError
+from textnets.pipeline import store_ids
+from textnets.predictor import Predictor
+from textnets.progress import Progress
+from textnets.tasks import read_task
+from textnets.text.corpus import RaggedIds
+
+RECIPE = """\
+task: language_modeling
+data:
+  train: play.txt
+  test: 0.1
+  validation: 0.05
+text:
+  tokenizer: characters
+model:
+  builder: rnn_language_model
+  embedding_width: 12
+  cell: gru
+  units: [32]
+  dropout: 0.1
+training:
+  batch_size: 8
+  window: 25
+  epochs: 3
+  learning_rate: 1e-2
+evaluation:
+  resamples: 50
+seed: 3
+"""
+SENTENCES = {
+    "  train: play.txt\n": "  train: play.txt\n  stream: false\n",
+    "tokenizer: characters": "tokenizer: words",
+    "  window: 25\n": "",
+}
+
+
+def play(most: int) -> str:
+    """The first lines of tiny Shakespeare, which ships."""
+    path = ROOT / "recipes" / "data" / "tiny_shakespeare" / "input.txt.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return "".join(line for line, _ in zip(file, range(most), strict=False))
+
+
+def written(text: str, replace: dict[str, str]) -> str:
+    for old, new in replace.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def write_project(folder: Path, replace: dict[str, str] | None = None) -> Path:
+    (folder / "play.txt").write_text(play(600), encoding="utf-8", newline="")
+    path = folder / "tiny.yaml"
+    path.write_text(written(RECIPE, replace or {}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run over one running text, shared; do not write into it."""
+    folder = tmp_path_factory.mktemp("characters")
+    textnets.train(write_project(folder), output=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run over sentences, shared; do not write into it."""
+    folder = tmp_path_factory.mktemp("sentences")
+    textnets.train(write_project(folder, SENTENCES), output=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the tiny recipe and its data where the test runs; maps old text to new."""
+
+    def write(replace: dict[str, str] | None = None) -> Path:
+        write_project(tmp_path, replace)
+        return Path("tiny.yaml")
+
+    return write
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+# --- A run ---
+
+
+def test_scores_stand_beside_those_of_counted_ngrams(characters: Path) -> None:
+    found = json.loads((characters / "evaluation.json").read_text())
+    assert found["headline"] == "cross_entropy"
+    test = found["splits"]["test"]
+    assert set(test["scores"]) == {"cross_entropy", "bits_per_character", "perplexity"}
+    assert list(test["baselines"]) == ["unigram", "kneser_ney_6"]
+    nats = test["scores"]["cross_entropy"]
+    assert nats["low"] < nats["value"] < nats["high"]
+    assert test["scores"]["perplexity"]["value"] == pytest.approx(math.exp(nats["value"]))
+    bits = test["scores"]["bits_per_character"]["value"]
+    assert bits == pytest.approx(nats["value"] / math.log(2))
+    rivals = {n: r["scores"]["cross_entropy"]["value"] for n, r in test["baselines"].items()}
+    assert rivals["kneser_ney_6"] < rivals["unigram"] - 0.5
+    assert nats["value"] < rivals["unigram"] - 0.3  # it has learned something
+    history = records_of(characters / "history.jsonl")
+    assert "tokens_per_second" in history[0]
+    assert history[-1]["validation_loss"] == history[-1]["validation_cross_entropy"]
+
+
+def test_a_running_text_is_cut_at_its_end(characters: Path) -> None:
+    task = read_task(characters / "recipe.yaml")
+    splits = task.read_splits({"train": characters.parent / "play.txt"}, Progress())
+    joined = ["".join(splits[name].texts) for name in ("train", "validation", "test")]
+    assert "".join(joined) == play(600)
+    shares = np.array([len(text) for text in joined]) / len(play(600))
+    np.testing.assert_allclose(shares, [0.85, 0.05, 0.1], atol=0.005)
+
+
+def test_predictions_sum_up_to_the_score(characters: Path) -> None:
+    records = records_of(characters / "predictions" / "test.jsonl")
+    assert "".join(record["text"] for record in records) == play(600)[-sum(
+        len(record["text"]) for record in records
+    ) :]  # fmt: skip
+    total = sum(record["log_probability"] for record in records)
+    tokens = sum(record["tokens"] for record in records)
+    found = json.loads((characters / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    assert -total / tokens == pytest.approx(found["cross_entropy"]["value"], abs=1e-4)
+
+
+def test_evaluating_again_gives_the_same(characters: Path, sentences: Path) -> None:
+    for run in (characters, sentences):
+        found = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
+        again = textnets.evaluate(run).scores
+        assert {name: score.as_dict() for name, score in again.items()} == found
+
+
+def test_sentences_begin_and_end(sentences: Path) -> None:
+    task = read_task(sentences / "recipe.yaml")
+    task.load(sentences)
+    splits = task.read_splits({"train": sentences.parent / "play.txt"}, Progress())
+    assert all(text.strip() for text in splits["train"].texts)
+    split, _ = task.encode(splits["test"], Progress(), "encoding")
+    assert isinstance(split.targets, RaggedIds)
+    for index in range(5):
+        read, said = split.inputs["token_ids"].row(index), split.targets.row(index)
+        assert (read[0], said[-1]) == (2, 3)  # [BOS] w1 .. wn is read, w1 .. wn [EOS] is said
+        np.testing.assert_array_equal(read[1:], said[:-1])
+    scores = json.loads((sentences / "evaluation.json").read_text())["splits"]["test"]
+    assert set(scores["scores"]) == {"cross_entropy", "bits", "perplexity"}
+    assert list(scores["baselines"]) == ["unigram", "kneser_ney_4"]
+
+
+def test_lines_of_a_stream_may_end_in_a_token(project: Callable[..., Path]) -> None:
+    recipe = project({"tokenizer: characters": "tokenizer: whitespace\n  add_eos: true"})
+    task = read_task(recipe)
+    splits = task.read_splits({"train": Path("play.txt")}, Progress())
+    task.learn(splits["train"])
+    split, coverage = task.encode(splits["test"], Progress(), "encoding")
+    lines = splits["test"].texts
+    assert "" in lines  # a blank line is an end and nothing else
+    words = sum(len(line.split()) for line in lines)
+    assert coverage.tokens == words
+    assert isinstance(split.targets, RaggedIds)
+    assert len(split.targets.ids) == words + len(lines)
+    np.testing.assert_array_equal(split.inputs["token_ids"].ids[1:], split.targets.ids[:-1])
+    assert split.inputs["token_ids"].ids[0] == 3  # as if behind another line
+
+
+# --- score ---
+
+
+def test_score_adds_up_and_asks_nobody_else(characters: Path) -> None:
+    texts = ["First Citizen:", "zzzz", "First"]
+    flags = [word for text in texts for word in ("--text", text)]
+    records = list(map(json.loads, succeed("score", characters, "--format", "jsonl", *flags).lines))
+    for text, record in zip(texts, records, strict=True):
+        assert record["tokens"] == list(text)
+        assert len(record["surprisals"]) == len(text)
+        total = -sum(record["surprisals"])
+        assert record["log_probability"] == pytest.approx(total, abs=1e-4)
+        assert record["perplexity"] == pytest.approx(math.exp(-total / len(text)), rel=1e-4)
+    # A beginning is scored as the beginning of any text that goes on.
+    np.testing.assert_allclose(records[0]["surprisals"][:5], records[2]["surprisals"], atol=1e-5)
+    assert records[1]["perplexity"] > 3 * records[0]["perplexity"]
+    alone = json.loads(succeed("score", characters, "--format", "jsonl", "-t", "zzzz").out)
+    assert alone["log_probability"] == pytest.approx(records[1]["log_probability"], abs=1e-5)
+
+
+def test_score_reads_files_and_pipes(characters: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("To be\n\nor not\n")
+    of_file = succeed("score", characters, path)
+    assert of_file.out == succeed("score", characters, stdin=b"To be\n\nor not\n").out
+    assert [line.split("\t")[2] for line in of_file.lines] == ["To be", "", "or not"]
+    assert of_file.lines[1] == "0.000\t1.000\t"  # nothing was said
+    csv = succeed("score", characters, path, "--format", "csv").out.splitlines()
+    assert csv[0] == "text,log_probability,tokens,perplexity"
+
+
+def test_a_sentence_pays_for_its_end(sentences: Path) -> None:
+    record = json.loads(succeed("score", sentences, "--format", "jsonl", "-t", "").out)
+    assert record["tokens"] == ["[EOS]"]
+    assert record["log_probability"] < 0
+
+
+# --- generate ---
+
+
+def test_the_same_seed_writes_the_same_texts(characters: Path) -> None:
+    words = ("generate", characters, "--prompt", "First", "--length", "30", "--format", "jsonl")
+    three = succeed(*words, "--count", "3", "--seed", "4").lines
+    assert len({json.loads(line)["continued"] for line in three}) == 3
+    assert succeed(*words, "--seed", "4").lines == three[:1]
+    assert succeed(*words, "--seed", "5").lines != three[:1]
+    for line in three:
+        record = json.loads(line)
+        assert record["continued"] == "First" + "".join(record["tokens"])
+        assert len(record["tokens"]) == 30
+
+
+def test_written_probabilities_are_those_that_score_gives(characters: Path) -> None:
+    predictor = Predictor.load(characters)
+    (written_text,) = predictor.write("First", length=20, sampling=Sampling(temperature=0.7))
+    found: Any = written_text.as_json()
+    (scored,) = list(predictor.score([found["continued"]]))
+    surprisals = scored.as_json()["surprisals"][len("First") :]
+    np.testing.assert_allclose(np.exp(-np.array(surprisals)), found["probabilities"], atol=1e-4)
+
+
+def test_temperature_0_takes_the_first_alternative(characters: Path) -> None:
+    words = ("--prompt", "KING", "--length", "12", "--temperature", "0")
+    out = succeed("generate", characters, *words, "--show-alternatives", "5").out
+    text, steps = out.rstrip("\n").split("\n")[:-12], out.rstrip("\n").split("\n")[-12:]
+    assert "\n".join(text).startswith("KING")
+    for step in steps:
+        chosen, _, likely = step.partition("  of  ")
+        assert likely.startswith(chosen)
+        assert len(likely.split("  ")) == 5
+
+
+def test_predict_continues(characters: Path, sentences: Path) -> None:
+    first = succeed("predict", characters, "--format", "jsonl", "-t", "First").out
+    assert first == succeed("predict", characters, "--format", "jsonl", "-t", "First").out
+    record = json.loads(first)
+    assert record["continued"].startswith("First")
+    assert len(record["tokens"]) == 200
+    two = succeed("predict", sentences, "-t", "the", "-t", "to be").lines
+    assert [line.split()[0] for line in two] == ["the", "to"]
+
+
+def test_a_sentence_ends_where_the_model_ends_it(sentences: Path) -> None:
+    texts = Predictor.load(sentences).write(length=60, count=20, seed=1)
+    records: list[Any] = [text.as_json() for text in texts]
+    ended = [record for record in records if "[EOS]" in record["tokens"]]
+    assert ended
+    for record in ended:
+        assert record["tokens"].index("[EOS]") == len(record["tokens"]) - 1
+        assert "[EOS]" not in record["continued"]
+        assert "\n" not in record["continued"]
+    assert not any({"[UNK]", "[PAD]", "[BOS]"} & set(record["tokens"]) for record in records)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("generate", "{run}", "--temperature", "-1"), "--temperature"),
+        (("generate", "{run}", "--top-p", "0"), "--top-p"),
+        (("generate", "{run}", "--top-k", "0"), "--top-k"),
+        (("generate", "{run}", "--count", "0"), "--count"),
+        (("generate", "{run}", "--length", "many"), "--length"),
+        (("generate", "{run}", "--prompt", "\udcff"), "is not UTF-8"),
+        (("generate", "nowhere"), "nowhere"),
+        (("score", "{run}", "lines.txt", "--text", "a"), "two sources of texts"),
+        (("score", "{run}", "missing.txt"), "missing.txt"),
+        (("score", "nowhere", "--text", "a"), "nowhere"),
+    ],
+)
+def test_bad_words_are_refused(characters: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in refuse(*(word.format(run=characters) for word in words))
+
+
+def test_other_runs_neither_score_nor_write(trained: Trained) -> None:
+    for verb, flags in (("score", ("--text", "a")), ("generate", ())):
+        err = refuse(verb, trained.run, *flags)
+        assert "this run's task is classification; only a language model" in err
+
+
+# --- Recipes and data ---
+
+
+@pytest.mark.parametrize(
+    ("replace", "message"),
+    [
+        ({"window: 25": "window: 0"}, "training.window: expected more than 0"),
+        ({"  test: 0.1": "  stream: false\n  test: 0.1"}, "data.stream: true only"),
+        ({"tokenizer: characters": "max_length: 9"}, "data.stream: false only"),
+        ({"tokenizer: characters": "add_bos: true"}, "remove the key"),
+        ({**SENTENCES, "tokenizer: characters": "add_eos: true"}, "have [EOS] in any case"),
+        ({"rnn_language_model": "rnn_tagger"}, "builder"),
+        ({"cell: gru": "softmax: full"}, "softmax"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_recipes(project: Callable[..., Path], replace: dict[str, str], message: str) -> None:
+    with pytest.raises(RecipeError) as refusal:
+        read_task(project(replace))
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("replace", "message"),
+    [
+        ({"test: 0.1": "test: 0.96"}, "hold out"),
+        ({"test: 0.1": "test: tests.csv"}, "read plain text, was: a .csv file"),
+        ({"batch_size: 8": "batch_size: 100000"}, "100000 streams cannot be made"),
+        ({"train: play.txt": "train: blank.txt"}, "there is no text in it"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_data(project: Callable[..., Path], replace: dict[str, str], message: str) -> None:
+    recipe = project(replace)
+    Path("tests.csv").write_text("text\na\n")
+    Path("blank.txt").write_text("\n \n")
+    with pytest.raises(DataError, match=message):
+        textnets.train(recipe, output="run")
+
+
+def test_check_counts_steps(project: Callable[..., Path]) -> None:
+    facts = {fact.name: fact.value for fact in textnets.check(project())}
+    tokens = int(facts["train characters"].replace(",", ""))
+    steps = math.ceil(math.ceil(tokens / 8) / 25)
+    assert facts["steps an epoch"] == f"{steps}, {3 * steps} at most"
+
+
+# --- Learning ---
+
+
+def test_stored_ids_train_on_jax_and_score_alike(project: Callable[..., Path]) -> None:
+    pytest.importorskip("jax")
+    recipe = project({"epochs: 3": "epochs: 1\n  sampled_softmax: 20"})
+    store_ids(recipe, "ids")
+    command = "from textnets_cli import main; main()"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    words = ("train", str(recipe), "--store", "ids", "-o", "run", "--quiet")
+    subprocess.run([sys.executable, "-c", command, *words], env=environment, check=True)
+    found = json.loads(Path("run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate("run").scores  # on TensorFlow
+    assert again["cross_entropy"].value == pytest.approx(found["cross_entropy"]["value"], abs=1e-4)
+    generated = subprocess.run(
+        [sys.executable, "-c", command, "generate", "run", "--length", "20", "--seed", "2"],
+        env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    (text,) = Predictor.load("run").write(length=20, seed=2)
+    assert generated.stdout == f"{text.as_fields()['continued']}\n"
+
+
+@pytest.mark.slow
+def test_brackets_close_what_was_opened(tmp_path: Path) -> None:
+    """A language that no n-gram knows: ``( [ ] )`` is a sentence, ``( ]`` begins none."""
+    random = np.random.default_rng(0)
+
+    def sentence() -> list[str]:
+        words, open_brackets = list[str](), list[str]()
+        while len(words) < 2 or open_brackets:
+            if len(open_brackets) < 4 and random.random() < (0.5 if len(words) < 10 else 0.0):
+                open_brackets.append(str(random.choice(["(", "["])))
+                words.append(open_brackets[-1])
+            elif open_brackets:
+                words.append(")" if open_brackets.pop() == "(" else "]")
+        return words
+
+    lines = "".join(" ".join(sentence()) + "\n" for _ in range(3000))
+    (tmp_path / "play.txt").write_text(lines)
+    recipe = tmp_path / "tiny.yaml"
+    better = {
+        **SENTENCES, "tokenizer: words": "tokenizer: whitespace", "cell: gru": "cell: lstm",
+        "  dropout: 0.1\n": "", "batch_size: 8": "batch_size: 32", "epochs: 3": "epochs: 12",
+    }  # fmt: skip
+    recipe.write_text(written(RECIPE, better))
+    result = textnets.train(recipe, {"evaluation.baselines": False}, output=tmp_path / "run")
+    predictor = Predictor.load(result.run.folder)
+    illegal = ["( ]", "[ ( ]", "( [ ] ]", "( ( ) ( [ ( ) ) ) )", "[ )"]
+    for text in illegal:
+        (scored,) = list(predictor.score([text]))
+        place = {"( ( ) ( [ ( ) ) ) )": 7}.get(text, len(text.split()) - 1)
+        assert math.exp(-scored.as_json()["surprisals"][place]) < 0.01, text
+    (ended,) = list(predictor.score(["( ["]))  # a sentence does not end in the open
+    assert math.exp(-ended.as_json()["surprisals"][-1]) < 0.01
+    (legal,) = list(predictor.score(["( [ ] )"]))
+    assert math.exp(-legal.as_json()["surprisals"][2]) > 0.2

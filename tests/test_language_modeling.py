@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import textnets
-from tests.cli.conftest import Trained, refuse, succeed
+from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from textnets.decoding.sampling import Sampling
 from textnets.errors import DataError, RecipeError
@@ -300,12 +300,6 @@ def test_a_sentence_ends_where_the_model_ends_it(sentences: Path) -> None:
 )
 def test_bad_words_are_refused(characters: Path, words: tuple[str, ...], message: str) -> None:
     assert message in refuse(*(word.format(run=characters) for word in words))
-
-
-def test_other_runs_neither_score_nor_write(trained: Trained) -> None:
-    for verb, flags in (("score", ("--text", "a")), ("generate", ())):
-        err = refuse(verb, trained.run, *flags)
-        assert "this run's task is classification; only a language model" in err
 
 
 # --- Recipes and data ---

@@ -124,9 +124,13 @@ class TextWriter:
         ``end_id`` ends a text; -1 for a model of running text, which has no end.
         """
 
+        import keras
+
         def step(token_ids: Any, states: Any) -> Any:
             read = core({"token_ids": token_ids[:, None], "states": states}, training=False)
-            return read["logits"][:, 0], read["states"]
+            # A loop's states keep their type, whatever the model computes in.
+            behind = [keras.ops.cast(state, "float32") for state in read["states"]]
+            return read["logits"][:, 0], behind
 
         @functools.cache
         def write_batch(num_alternatives: int) -> Callable[..., Any]:

@@ -50,11 +50,14 @@ class SurprisalReader:
     @classmethod
     def of(cls, core: Any) -> SurprisalReader:
         """For a model as :func:`textnets.builders.build_rnn_language_model` builds it."""
+        import keras
+
         from textnets.layers import token_losses
 
         def score(token_ids: Any, target_ids: Any, states: Any) -> Any:
             read = core({"token_ids": token_ids, "states": states}, training=False)
-            return token_losses(read["logits"], target_ids), read["states"]
+            behind = [keras.ops.cast(state, "float32") for state in read["states"]]
+            return token_losses(read["logits"], target_ids), behind
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
         return cls(compiled(core, score), sizes, core.output["logits"].shape[-1])

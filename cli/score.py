@@ -40,7 +40,6 @@ def score(
 
     check_source(file, texts)
     predictor = Predictor.load(run, device=device)
-    scored = predictor.score(())  # refuses other runs before any text is asked for
-    list(scored)
+    predictor.score(())  # refuses other runs before any text is asked for
     stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.score, stream, output_format)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from textnets.builders import BUILDERS
 from textnets.errors import RecipeError
-from textnets.tasks import read_task
+from textnets.tasks import TASKS, read_task
 
 EPOCHS, UNITS, TOKENS, TEST = "epochs: 3", "units: [8]", "max_tokens: 100", "test: test.csv"
 STOPPING = "  early_stopping:\n    patience: 3"
@@ -90,7 +91,7 @@ MISTAKES = [
     ("task: classification", "task: clasification", "1:1: task: unknown task, was: "
      "'clasification'; did you mean 'classification'?"),
     ("task: classification", "task: [1]", "1:1: task: unknown task, was: [1]; known: "
-     "classification, tagging"),
+     + ", ".join(sorted(TASKS))),
     ("train: train.csv", "dataset: imbd", "3:3: data.dataset: unknown dataset, was: 'imbd'; "
      "did you mean 'imdb'?"),
     # One of several types.
@@ -106,8 +107,8 @@ MISTAKES = [
     # The builder's signature is the schema.
     ("rnn_classifier", "rnn_clasifier", "8:3: model.builder: unknown builder, was: "
      "'rnn_clasifier'; did you mean 'rnn_classifier'?"),
-    ("rnn_classifier", "7", "8:3: model.builder: unknown builder, was: 7; known: cnn_classifier, "
-     "mlp_classifier, rnn_classifier, rnn_tagger"),
+    ("rnn_classifier", "7", "8:3: model.builder: unknown builder, was: 7; known: "
+     + ", ".join(sorted(BUILDERS))),
     ("  builder: rnn_classifier\n", "", "7:1: model.builder: this key is missing; one of "
      "rnn_classifier, cnn_classifier, mlp_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model:", "7:1: model.builder: this key is "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from textnets.decoding.tags import first_breach
 from textnets.pipeline import store_ids
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -98,7 +102,10 @@ def test_a_run_holds_its_vocabularies_and_scores(trained: Path) -> None:
     assert found["headline"] == "accuracy"
     test = found["splits"]["test"]
     assert set(test["scores"]) == {"accuracy", "sentence_accuracy", "unknown_accuracy"}
-    assert set(test["baselines"]) == {"most_frequent_tag"}
+    assert set(test["baselines"]) == {"most_frequent_tag", "averaged_perceptron"}
+    # Padding counts neither as right nor as wrong.
+    shown = [record["accuracy"] for record in records_of(trained / "history.jsonl")]
+    assert 0.0 < shown[0] < shown[-1] < 1.0
     accuracy = test["scores"]["accuracy"]
     assert 0.6 < accuracy["low"] <= accuracy["value"] <= accuracy["high"] < 1.0
 
@@ -193,6 +200,80 @@ def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
     assert {"span_precision", "span_recall", "span_f1"} <= set(scores)
     assert 0.9 < scores["span_recall"]["value"] < 1.0  # all but I-LST
     assert "By type of span" in Path("runs/chunks/report.html").read_text()
+
+
+CHUNKER = RECIPE.replace(".conllu", ".txt").replace(
+    "  validation", "  format: columns\n  tag_column: 2\n  spans: true\n  validation"
+).replace("  cell: gru", "  cell: gru\n  head: crf\n  dropout: 0.1").replace(
+    "resamples: 50", "resamples: 50\n  constrained: true\n  baselines: false"
+)  # fmt: skip
+
+
+def write_chunks(folder: Path, recipe: str = CHUNKER) -> Path:
+    """Chunks that a rule makes of real words: a noun and what modifies it; a verb's group."""
+    kinds = {"NOUN": "NP", "PROPN": "NP", "ADJ": "NP", "DET": "NP", "VERB": "VP", "AUX": "VP"}
+    for name, split, most in (("train", "dev", 160), ("test", "test", 60)):
+        lines, kind = [], "O"
+        for line in treebank(split, most).split("\n"):
+            before = kind
+            fields = line.split("\t")
+            kind = kinds.get(fields[3], "O") if len(fields) > 1 else "O"
+            tag = kind if kind == "O" else f"{'I' if kind == before else 'B'}-{kind}"
+            if not line.startswith("#"):
+                lines.append(f"{fields[1]} {fields[3]} {tag}" if len(fields) > 1 else "")
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = folder / "chunks.yaml"
+    path.write_text(recipe, encoding="utf-8")
+    return path
+
+
+def test_a_chunker_with_a_crf_from_text_to_predictions(tmp_path: Path) -> None:
+    recipe = write_chunks(tmp_path, CHUNKER.replace("epochs: 6", "epochs: 4"))
+    plain = textnets.train(recipe, output="plain")
+    assert plain.evaluation is not None
+    assert plain.evaluation.scores["span_f1"].value > 0.5
+    losses = [record["loss"] for record in plain.state.history]
+    assert losses[-1] < 0.3 * losses[0]
+    # The saved model is all that predicting needs, and no prediction breaks the scheme.
+    again = textnets.evaluate("plain")
+    assert again.scores == plain.evaluation.scores
+    found = records_of(Path("plain/predictions/test.jsonl"))
+    tags = [record["tags"].split() for record in found]
+    assert first_breach(tags, ["B-NP", "I-NP", "B-VP", "I-VP", "O"]) is None
+    prediction: Any = Predictor.load("plain").predict([record["text"] for record in found[:3]])
+    assert [list(one.tags) for one in prediction] == tags[:3]
+    assert all(0.0 < p <= 1.0 for one in prediction for p in one.probabilities)
+
+
+def test_constrained_tags_need_a_scheme_that_training_keeps(tmp_path: Path) -> None:
+    recipe = write_chunks(tmp_path)
+    assert "needs data.spans: true" in refuse("train", recipe, "--set", "data.spans=false")
+    text = (tmp_path / "train.txt").read_text()
+    (tmp_path / "train.txt").write_text("oddly ADV I-NP\n\n" + text)
+    err = refuse("train", recipe, "--set", "data.validation=null")
+    assert "sentence 1 has 'I-NP' after 'O', which evaluation.constrained: true forbids" in err
+
+
+def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    # One width, so that JAX compiles once.
+    few = {"epochs: 6": "epochs: 3", "  batch_size: 8": "  batch_size: 10\n  bucket_width: 64",
+           "characters: cnn": "characters: none", "  spans": "  limit: 100\n  spans"}  # fmt: skip
+    text = CHUNKER
+    for old, new in few.items():
+        assert old in text
+        text = text.replace(old, new)
+    recipe = write_chunks(tmp_path, text)
+    store_ids(recipe, "ids")
+    command = [sys.executable, "-m", "textnets_cli", "train", recipe, "--store", "ids", "-o", "run"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "jax on CPU" in ended.stderr
+    scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    assert scores["accuracy"]["value"] > 0.5
+    found = textnets.evaluate("run").scores
+    assert {name: score.as_dict() for name, score in found.items()} == scores
 
 
 def test_the_command_line_tags(trained: Path, tmp_path: Path) -> None:

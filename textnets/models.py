@@ -46,7 +46,13 @@ def compile_model(task: Task[Any], device: Device, progress: Progress) -> Compil
     loss, metrics = task.losses()
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
-    trainer.model.compile(build_optimizer(section), loss, metrics=metrics, jit_compile=jit)
+    trainer.model.compile(
+        build_optimizer(section),
+        loss,
+        metrics=metrics,
+        weighted_metrics=list(trainer.weighted_metrics),
+        jit_compile=jit,
+    )
     kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
     progress.say(
         f"model: {task.recipe.builder}, {model.count_params():,} parameters; "

@@ -11,7 +11,6 @@ from textnets.errors import DataError
 from textnets.evaluation.tagging import (
     Span,
     are_span_tags,
-    most_frequent_tags,
     score_tags,
     span_table,
     spans_of,
@@ -108,15 +107,6 @@ def test_a_tag_that_no_model_knows_is_an_error_of_a_span_too() -> None:
 def test_no_sentence_is_an_error() -> None:
     with pytest.raises(DataError, match="no example"):
         score_tags([], [], [], spans=False, seed=1)
-
-
-def test_the_baseline_takes_the_most_frequent_tag() -> None:
-    found = most_frequent_tags(
-        [["the", "run", "run", "tie"], ["run", "tie"]],
-        [["D", "N", "V", "N"], ["V", "D"]],
-        [["the", "run", "tie", "never"]],
-    )
-    assert found.predicted == [["D", "V", "D", "D"]]  # D, N and V twice each: D sorts first
 
 
 def test_what_span_tags_look_like() -> None:

@@ -9,7 +9,6 @@ of its ends are right.
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -140,46 +139,6 @@ def span_table(true: Sequence[Tags], predicted: Sequence[Tags]) -> list[SpanScor
         for kind, count in counts.items()
     ]
     return sorted(rows, key=lambda row: (row.f1 or 0.0, row.type))
-
-
-# --- Baseline ---
-
-
-@dataclass(frozen=True)
-class TagBaseline:
-    """What the most frequent tag of each word gives.
-
-    Attributes:
-        predicted: tags of each sentence.
-        seconds: to learn and to predict.
-    """
-
-    predicted: list[list[str]]
-    seconds: float
-
-
-def most_frequent_tags(
-    train_words: Sequence[Sequence[str]],
-    train_tags: Sequence[Tags],
-    test_words: Sequence[Sequence[str]],
-) -> TagBaseline:
-    """Tag each word with the tag that it had most often, an unseen one with the most frequent
-    tag of all. Ties go to the tag that sorts first."""
-    started = time.perf_counter()
-    of_word: dict[str, Counter[str]] = defaultdict(Counter)
-    overall: Counter[str] = Counter()
-    for words, tags in zip(train_words, train_tags, strict=True):
-        overall.update(tags)
-        for word, tag in zip(words, tags, strict=True):
-            of_word[word][tag] += 1
-    best = {word: _most_frequent(counts) for word, counts in of_word.items()}
-    other = _most_frequent(overall)
-    predicted = [[best.get(word, other) for word in words] for words in test_words]
-    return TagBaseline(predicted, time.perf_counter() - started)
-
-
-def _most_frequent(counts: Counter[str]) -> str:
-    return min(counts, key=lambda tag: (-counts[tag], tag))
 
 
 # --- Counting ---

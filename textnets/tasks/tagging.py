@@ -33,10 +33,10 @@ from textnets.evaluation.report import Table
 from textnets.evaluation.tagging import (
     Tags,
     are_span_tags,
-    most_frequent_tags,
     score_tags,
     span_table,
 )
+from textnets.evaluation.tagging_baselines import TAG_BASELINES
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
 from textnets.recipe.sections import (
@@ -262,7 +262,7 @@ class TaggingTask(Task[TaggedSentences]):
 
     @property
     def training_metrics(self) -> tuple[str, ...]:
-        return ()
+        return () if self._has_crf else ("accuracy",)
 
     def mistakes(self) -> list[Mistake]:
         found = super().mistakes()
@@ -477,7 +477,8 @@ class TaggingTask(Task[TaggedSentences]):
 
         crf = conditional_random_field(model)
         if crf is None:
-            return Trainer(model)
+            accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+            return Trainer(model, weighted_metrics=[accuracy])
         emissions, mask = crf.input
         target_ids = keras.Input((None,), dtype="int32", name=_TARGETS)
         losses = layers.CRFLoss(crf, name="crf_loss")([emissions, mask, target_ids])
@@ -556,19 +557,22 @@ class TaggingTask(Task[TaggedSentences]):
     def baselines(
         self, train: TaggedSentences, test: TaggedSentences, progress: Progress
     ) -> list[BaselineScore]:
-        progress.say("baseline most_frequent_tag ...")
-        found = most_frequent_tags(
-            [sentence.words for sentence in train.sentences],
-            [sentence.tags for sentence in train.sentences],
-            [sentence.words for sentence in test.sentences],
-        )
         true = [sentence.tags for sentence in test.sentences]
-        inputs = self._encode_words([sentence.words for sentence in test.sentences])
-        scores = self._score_tags(
-            true, found.predicted, inputs["token_ids"], self.recipe.evaluation.resamples
-        )
-        description = "each word's most frequent tag, for an unseen word that of all words"
-        return [BaselineScore("most_frequent_tag", description, scores, found.seconds)]
+        test_words = [sentence.words for sentence in test.sentences]
+        inputs = self._encode_words(test_words)
+        found = []
+        for name, baseline in TAG_BASELINES.items():
+            progress.say(f"baseline {name} ...")
+            rival = baseline(
+                [sentence.words for sentence in train.sentences],
+                [sentence.tags for sentence in train.sentences],
+                test_words,
+                seed=self.recipe.seed,
+            )
+            resamples = self.recipe.evaluation.resamples
+            scores = self._score_tags(true, rival.predicted, inputs["token_ids"], resamples)
+            found.append(BaselineScore(name, rival.description, scores, rival.seconds))
+        return found
 
     def tables(self, texts: Sequence[str], outputs: TagOutputs, split: EncodedSplit) -> list[Table]:
         names = [*self.labels, *self._unseen]

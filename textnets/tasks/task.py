@@ -55,10 +55,13 @@ class Trainer:
     Attributes:
         model: a ``keras.Model``, not yet compiled.
         begin_epoch: called before each epoch's first batch.
+        weighted_metrics: Keras metrics to show while training in which sample weights count;
+            those of :meth:`Task.losses` do not look at them.
     """
 
     model: Any
     begin_epoch: Callable[[], None] | None = None
+    weighted_metrics: Sequence[Any] = ()
 
 
 class Examples(ABC):
@@ -157,6 +160,11 @@ class Task(ABC, Generic[ExamplesT]):
     @abstractmethod
     def headline(self) -> str:
         """The metric that a model of this task is first judged by."""
+
+    @property
+    def chosen_by(self) -> str:
+        """The validation metric whose best epoch is kept where the recipe names none."""
+        return self.headline
 
     @property
     @abstractmethod

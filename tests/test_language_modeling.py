@@ -189,6 +189,27 @@ def test_lines_of_a_stream_may_end_in_a_token(project: Callable[..., Path]) -> N
     assert split.inputs["token_ids"].ids[0] == 3  # as if behind another line
 
 
+@pytest.mark.parametrize("tokenizer", ["sentencepiece\n  max_tokens: 200", "words"])
+def test_subwords_and_words_go_on_where_the_prompt_ends(
+    project: Callable[..., Path], tokenizer: str
+) -> None:
+    if tokenizer.startswith("sentencepiece"):
+        pytest.importorskip("sentencepiece")
+    recipe = project({"tokenizer: characters": f"tokenizer: {tokenizer}", "epochs: 3": "epochs: 1"})
+    result = textnets.train(recipe, output="run")
+    assert result.evaluation is not None
+    assert set(result.evaluation.scores) == {"cross_entropy", "bits", "perplexity"}
+    for text in Predictor.load("run").write("We are account", length=8, count=5):
+        record: Any = text.as_json()
+        behind = record["continued"].removeprefix("We are account")
+        assert behind != record["continued"]
+        first = record["tokens"][0]
+        glued = not first.startswith("▁") if tokenizer != "words" else first in ",.:;?!"
+        assert behind[:1].isspace() is not glued
+        plain = "".join(record["tokens"]).replace("▁", "")
+        assert "".join(behind.split()) == plain
+
+
 # --- score ---
 
 

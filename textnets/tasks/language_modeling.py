@@ -202,6 +202,7 @@ class LanguageModelingTask(Task[TextLines]):
         self.vocabulary: Vocabulary | None = None
         self._encoder: RunningTextEncoder | None = None
         self._folder: Path | None = None
+        self._encoded: list[tuple[TextLines, EncodedSplit]] = []
 
     # --- Metrics ---
 
@@ -369,7 +370,9 @@ class LanguageModelingTask(Task[TextLines]):
         targets = _with_ends(found) if self._ends_rows else found
         if len(targets.ids) == 0:
             raise DataError(f"{label}: there is no token in the text")
-        return EncodedSplit({"token_ids": self._shifted(targets)}, targets), coverage
+        split = EncodedSplit({"token_ids": self._shifted(targets)}, targets)
+        self._encoded.append((examples, split))
+        return split, coverage
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
         """Prompts: each text behind what starts one."""
@@ -498,10 +501,7 @@ class LanguageModelingTask(Task[TextLines]):
     ) -> list[BaselineScore]:
         orders = _ORDERS.get(self.text.tokenizer, _WORD_ORDERS)
         progress.say(f"baselines: n-grams of the orders {', '.join(map(str, orders))} ...")
-        (train_split, _), (test_split, _) = (
-            self.encode(examples, Progress(), name)
-            for name, examples in (("train", train), ("test", test))
-        )
+        train_split, test_split = map(self._split_of, (train, test))
         offsets = _targets(test_split).offsets
         counted = self._counted(test_split)
         is_target = counted.places > 0
@@ -518,6 +518,13 @@ class LanguageModelingTask(Task[TextLines]):
             )
             found.append(BaselineScore(rival.name, rival.description, scores, rival.seconds))
         return found
+
+    def _split_of(self, examples: TextLines) -> EncodedSplit:
+        """As encoded already, where it was: seeding TensorFlow loses sentencepiece's model."""
+        for known, split in self._encoded:
+            if known is examples:
+                return split
+        return self.encode(examples, Progress(), "encoding")[0]
 
     def _counted(self, split: EncodedSplit) -> CountedText:
         """A split with what starts it in front: before the stream, or before each sentence."""
@@ -612,10 +619,21 @@ class LanguageModelingTask(Task[TextLines]):
                 lines.append([])
             else:
                 lines[-1].append(self._words.decode_id(token_id))
-        first, *others = (self.encoder.tokenizer.join(line) for line in lines)
-        glue = "" if self._has_characters or not (prompt and first) else " "
-        ended = "\n".join([prompt + glue + first, *others])
-        return ended if self.data.stream else ended.removesuffix("\n")
+        first, *others = lines
+        found = [prompt + self._behind(prompt, first), *map(self.encoder.tokenizer.join, others)]
+        joined = "\n".join(found)
+        return joined if self.data.stream else joined.removesuffix("\n")
+
+    def _behind(self, prompt: str, tokens: Sequence[str]) -> str:
+        """Tokens as a text that goes on where the prompt ends: in a word, or behind a blank."""
+        join = self.encoder.tokenizer.join
+        (before,) = self.encoder.tokens([prompt])
+        known = [token.text for token in before]
+        start, whole = join(known), join([*known, *tokens])
+        if not whole.startswith(start):
+            return f" {join(tokens)}"
+        rest = whole[len(start) :]
+        return rest if self._has_characters or not prompt[-1:].isspace() else rest.lstrip(" ")
 
 
 def _targets(split: EncodedSplit) -> RaggedIds:

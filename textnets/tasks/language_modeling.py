@@ -606,7 +606,9 @@ class LanguageModelingTask(Task[TextLines]):
         return write
 
     def _writer(self, model: Any) -> TextWriter:
-        return TextWriter.of(model, end_id=EOS_ID if not self.data.stream else -1)
+        # A model that never saw [EOS] has no opinion of it.
+        never = frozenset[int]() if self._ends_rows else frozenset({EOS_ID})
+        return TextWriter.of(model, end_id=-1 if self.data.stream else EOS_ID, never=never)
 
     def _as_written(self, prompt: str, row: WrittenIds) -> WrittenText:
         return row.as_text(prompt, self._words, self._joined)

@@ -16,7 +16,7 @@ from textnets.text.corpus import RaggedIds
 from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
 from textnets.training.steps import compiled
 
-_NEVER = (PADDING_ID, UNKNOWN_ID, BOS_ID)
+_NEVER = frozenset({PADDING_ID, UNKNOWN_ID, BOS_ID})
 _ROWS = 64  # prompts at a time
 _NO_LIMIT = 2**30
 
@@ -110,18 +110,21 @@ class TextWriter:
         write_batch: :func:`textnets.decoding.sampling.write_tokens`, compiled, by the number of
             alternatives.
         state_sizes: of the model's states.
-        vocabulary_size: how many token ids there are.
+        allowed: ``<bool>[vocabulary]``: tokens that may be written.
     """
 
     write_batch: Callable[[int], Callable[..., Any]]
     state_sizes: tuple[int, ...]
-    vocabulary_size: int
+    allowed: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, core: Any, *, end_id: int) -> TextWriter:
+    def of(cls, core: Any, *, end_id: int, never: frozenset[int] = frozenset()) -> TextWriter:
         """For a model as :func:`textnets.builders.build_rnn_language_model` builds it.
 
-        ``end_id`` ends a text; -1 for a model of running text, which has no end.
+        Args:
+            core: the model.
+            end_id: what ends a text; -1 for a model of running text, which has no end.
+            never: token ids that are not written, besides padding, [UNK] and [BOS].
         """
 
         import keras
@@ -140,7 +143,8 @@ class TextWriter:
             return compiled(core, write)
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
-        return cls(write_batch, sizes, core.output["logits"].shape[-1])
+        ids = np.arange(core.output["logits"].shape[-1])
+        return cls(write_batch, sizes, ~np.isin(ids, [*_NEVER, *never]))
 
     def write(
         self,
@@ -169,7 +173,7 @@ class TextWriter:
                 prompts.lengths[rows].astype(np.int32),
                 [np.zeros((len(rows), size), np.float32) for size in self.state_sizes],
                 np.array(noise, np.float32),
-                ~np.isin(np.arange(self.vocabulary_size), _NEVER),
+                self.allowed,
                 np.float32(sampling.temperature),
                 np.int32(sampling.top_k or _NO_LIMIT),
                 np.float32(sampling.top_p if sampling.top_p < 1.0 else 2.0),

@@ -19,6 +19,9 @@ from . import options
     show_default=True,
     help="One prediction a line; jsonl says the most.",
 )
+@click.option("--n-best", type=int, metavar="N", help="Give N translations of each text.")
+@click.option("--beam-size", type=int, metavar="N", help="Keep N hypotheses; 1 is greedy search.")
+@options.overrides
 @options.device
 @options.quiet
 def predict(
@@ -26,6 +29,9 @@ def predict(
     file: str | None,
     texts: tuple[str, ...],
     output_format: str,
+    n_best: int | None,
+    beam_size: int | None,
+    overrides: tuple[str, ...],
     device: str,
     quiet: bool,
 ) -> None:
@@ -33,12 +39,15 @@ def predict(
 
     FILE holds one text a line; a .csv, .tsv, .jsonl or .parquet file has the text in the
     recipe's column. '-', or no FILE, reads standard input: pipe texts in, or type them.
+    --set changes how a translator searches, such as evaluation.length_penalty=0.6.
     """
     from textnets.predictor import Predictor
 
     from .texts import check_source, read_texts, write_predictions
 
     check_source(file, texts)
-    predictor = Predictor.load(run, device=device)
+    flags = {"n_best": n_best, "beam_size": beam_size}
+    given = [f"evaluation.{key}={value}" for key, value in flags.items() if value is not None]
+    predictor = Predictor.load(run, overrides=[*overrides, *given], device=device)
     stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.predict_stream, stream, output_format)

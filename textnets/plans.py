@@ -17,7 +17,7 @@ def fit_plan(task: Task[Any]) -> FitPlan:
     section = task.recipe.training
     known = task.monitored_metrics
     has_validation = task.recipe.data.validation is not None
-    default = f"validation_{task.headline}" if has_validation else None
+    default = f"validation_{task.chosen_by}" if has_validation else None
     metric = section.monitor or default
     stopping = section.early_stopping
     stop_metric = (stopping.metric or metric or "loss") if stopping else None

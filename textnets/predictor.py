@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textnets.decoding.sampling import Sampling
+from textnets.errors import InputError
 from textnets.models import load_model
 from textnets.progress import Progress
 from textnets.run import Run, open_run
@@ -19,6 +20,7 @@ from textnets.text.encoder import Token
 from textnets.training.devices import prepare_device
 
 _CHUNK = 1024  # texts held at a time in a stream
+_CHANGEABLE = "evaluation."
 
 
 class Predictor:
@@ -33,18 +35,29 @@ class Predictor:
         self._infer = task.inference(model)
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto") -> Predictor:
+    def load(
+        cls, folder: str | Path, *, overrides: Sequence[str] = (), device: str = "auto"
+    ) -> Predictor:
         """Open a run directory.
 
         Args:
             folder: of a finished run.
+            overrides: ``["evaluation.beam_size=1"]``: how this predictor answers, where its
+                task knows such keys. Nothing else of a trained run can be changed.
             device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
 
         Raises:
             RunError: the run is incomplete, damaged or from a newer version.
+            InputError: an override is none of the evaluation's keys, or not in its range.
         """
         run = open_run(Path(folder))
-        task = read_task(run.recipe_path)
+        for override in overrides:
+            if not override.startswith(_CHANGEABLE):
+                raise InputError(
+                    f"{override!r}: the run is trained; only keys that start with "
+                    f"{_CHANGEABLE!r} can be set now"
+                )
+        task = read_task(run.recipe_path, overrides)
         task.load(run.folder)
         prepare_device(device)
         return cls(run, task, load_model(run.model_path))

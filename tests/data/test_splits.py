@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textnets.data.splits import count_repeated, count_shared, fingerprint, stratified_share
+from textnets.data.splits import (
+    count_repeated,
+    count_shared,
+    fingerprint,
+    grouped_share,
+    stratified_share,
+)
 from textnets.errors import DataError
 
 
@@ -98,3 +104,21 @@ def test_repeated_texts_are_counted_beyond_their_first() -> None:
 def test_fingerprint_takes_any_string() -> None:
     assert len(fingerprint("\ud800")) == 16
     assert fingerprint("a b") != fingerprint("ab")
+
+
+def test_equal_texts_stay_on_one_side():
+    keys = [f"text {index // 3}" for index in range(300)]
+    rest, held_out = grouped_share(keys, 0.1, seed=3, purpose="test")
+    assert sorted([*rest, *held_out]) == list(range(300))
+    assert 30 <= len(held_out) <= 32
+    assert not {keys[i] for i in rest} & {keys[i] for i in held_out}
+    again = grouped_share(keys, 0.1, seed=3, purpose="test")
+    assert held_out.tolist() == again[1].tolist()
+    other = grouped_share(keys, 0.1, seed=3, purpose="validation")
+    assert held_out.tolist() != other[1].tolist()
+
+
+def test_a_grouped_share_leaves_no_part_empty():
+    for keys, share in ((["a"] * 9, 0.5), (["a", "b", "c"], 0.1), (["a", "b"], 0.9)):
+        with pytest.raises(DataError, match="leaves one part empty"):
+            grouped_share(keys, share, seed=3, purpose="test")

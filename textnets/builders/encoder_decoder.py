@@ -123,6 +123,7 @@ def build_encoder_decoder(
         stack.state_sizes,
         key_width=_key_width(attention, sizes[-1], attention_width),
         attends=attention != "none",
+        additive=attention == "bahdanau",
         embedding_dropout=embedding_dropout,
         read={
             "cell": cell, "units": units, "bidirectional": bidirectional, "dropout": dropout,
@@ -191,6 +192,7 @@ def _encoder(
     *,
     key_width: int | None,
     attends: bool,
+    additive: bool,
     embedding_dropout: float,
     read: dict[str, Any],
 ) -> Any:
@@ -217,7 +219,8 @@ def _encoder(
     if attends:
         keys = memory
         if key_width is not None:
-            keys = keras.layers.Dense(key_width, name="keys")(memory)
+            # A bias would add the same to all scores of a product, and softmax ignores that.
+            keys = keras.layers.Dense(key_width, use_bias=additive, name="keys")(memory)
         outputs |= {"keys": keys, "memory": memory, "mask": mask}
     inputs = {"source_vectors": source_vectors, "source_mask": mask}
     return keras.Model(inputs, outputs, name="encoder")

@@ -111,7 +111,7 @@ class AttentionRNN(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.cell = _AttentionCell(cells, attention, output_width, look, dropout, name="cell")
+        self.cell = AttentionCell(cells, attention, output_width, look, dropout, name="cell")
         self.rnn = keras.layers.RNN(
             self.cell, return_sequences=True, return_state=True, name="recurrence"
         )
@@ -169,7 +169,7 @@ class AttentionRNN(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
         return cls(cells=cells, attention=read(config.pop("attention")), **config)
 
 
-class _AttentionCell(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+class AttentionCell(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """One step of :class:`AttentionRNN`. Its output is the attentional vector and the query,
     joined, because a recurrent layer of Keras gives one output a step."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from textnets.layers.attention import AttentionCell, AttentionRNN
 from textnets.layers.cells import CELLS
 
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -103,6 +104,8 @@ def _all_layers(layer: Any) -> Iterator[Any]:
     ]
     if isinstance(layer, keras.layers.TimeDistributed):
         inner.append(layer.layer)
+    if isinstance(layer, AttentionRNN):
+        inner.append(layer.rnn)
     yield layer
     for one in inner:
         yield from _all_layers(one)
@@ -111,6 +114,8 @@ def _all_layers(layer: Any) -> Iterator[Any]:
 def _kind(layer: Any) -> str:
     """What a recipe calls the layer's cell, else the layer's class."""
     cell = getattr(layer, "cell", None)
+    if isinstance(cell, AttentionCell):
+        return "a step that looks into a memory"
     names = (name for name, variant in CELLS.items() if isinstance(cell, variant))
     return next(names, type(layer).__name__)
 

@@ -1,0 +1,240 @@
+"""Translators from file to predictions, through the Python doors and the command line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import textnets
+from tests.cli.conftest import refuse, succeed
+from tests.conftest import ROOT
+from textnets.pipeline import store_ids
+from textnets.predictor import Predictor
+
+RECIPE = """\
+task: translation
+data:
+  train: train.{side}
+  test: test.{side}.gz
+  validation: 0.2
+  source: en
+  target: fr
+text:
+  tokenizer: words
+  max_tokens: 300
+model:
+  builder: encoder_decoder
+  embedding_width: 16
+  cell: gru
+  units: [24]
+  attention: luong_general
+training:
+  batch_size: 16
+  epochs: 30
+  learning_rate: 1e-2
+  label_smoothing: 0.1
+evaluation:
+  beam_size: 3
+  resamples: 20
+seed: 3
+"""
+
+
+@cache
+def pairs(most: int) -> list[tuple[str, str]]:
+    """The shortest pairs of the set that ships."""
+    path = ROOT / "recipes" / "data" / "tatoeba_eng_fra" / "eng_fra.tsv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
+        rows = sorted((line.removesuffix("\n").split("\t") for line in file), key=_length)
+    # Shuffled by a hash, so that training and test are alike.
+    chosen = sorted(rows[:most], key=lambda row: zlib.crc32(row[1].encode()))
+    return [(source, target) for source, target in chosen]
+
+
+def _length(row: list[str]) -> int:
+    return len(row[0]) + len(row[1])
+
+
+def write_project(folder: Path, recipe: str = RECIPE) -> Path:
+    found = pairs(260)
+    train, test = [*found[:200], ("", "une ligne vide")], found[200:]
+    for index, side in enumerate(("en", "fr")):
+        lines = ["\n".join(pair[index] for pair in some) + "\n" for some in (train, test)]
+        (folder / f"train.{side}").write_text(lines[0], encoding="utf-8")
+        (folder / f"test.{side}.gz").write_bytes(gzip.compress(lines[1].encode()))
+    path = folder / "tiny.yaml"
+    path.write_text(recipe, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One tiny run, shared; do not write into it."""
+    folder = tmp_path_factory.mktemp("translator")
+    textnets.train(write_project(folder), output=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the tiny recipe and its data where the test runs; maps old text to new."""
+
+    def write(replace: dict[str, str] | None = None) -> Path:
+        text = RECIPE
+        for old, new in (replace or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        write_project(tmp_path, text)
+        return Path("tiny.yaml")
+
+    return write
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_a_run_holds_both_vocabularies_and_its_scores(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"source_vocabulary.txt", "target_vocabulary.txt", "report.html"} <= names
+    found = json.loads((trained / "evaluation.json").read_text())
+    assert found["headline"] == "bleu"
+    test = found["splits"]["test"]
+    assert set(test["scores"]) == {"bleu", "chrf", "perplexity"}
+    assert set(test["baselines"]) == {"copy", "translation_memory"}
+    assert 2 < test["scores"]["perplexity"]["low"] < test["scores"]["perplexity"]["high"] < 300
+    assert "nrefs:1|case:mixed" in (trained / "report.html").read_text()
+    data = json.loads((trained / "environment.json").read_text())["data"]
+    assert set(data) == {"train.source", "train.target", "test.source", "test.target"}
+    history = records_of(trained / "history.jsonl")
+    losses = [record["validation_loss"] for record in history]
+    assert min(losses) < 0.9 * losses[0]
+
+
+def test_predictions_beside_the_truth(trained: Path) -> None:
+    records = records_of(trained / "predictions" / "test.jsonl")
+    assert [(record["text"], record["true_translation"]) for record in records] == pairs(260)[200:]
+    assert any(record["translation"] for record in records)
+
+
+def test_evaluating_again_gives_the_same_scores(trained: Path) -> None:
+    stored = json.loads((trained / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate(trained)
+    assert {name: found.as_dict() for name, found in again.scores.items()} == stored
+    other = textnets.evaluate(trained, trained.parent / "test.{side}.gz")
+    assert other.scores["bleu"].value == stored["bleu"]["value"]
+
+
+def test_order_batch_and_padding_change_no_prediction(trained: Path) -> None:
+    predictor = Predictor.load(trained)
+    texts = [source for source, _ in pairs(260)[200:212]]
+    texts += ["", "word " * 60, "\u00a0a\u2003b"]
+    together: list[Any] = predictor.predict(texts)
+    turned: list[Any] = predictor.predict(texts[::-1])[::-1]
+    alone: list[Any] = [predictor.predict([text])[0] for text in texts]
+    for one, two, three in zip(together, turned, alone, strict=True):
+        assert one.translation == two.translation == three.translation
+        scores = [found.alternatives[0].score for found in (one, two, three)]
+        np.testing.assert_allclose(scores, scores[0], atol=1e-5)
+
+
+def test_the_best_of_several_and_what_they_look_at(trained: Path) -> None:
+    text = "I am very tired."
+    ended = succeed("predict", trained, "--text", text, "--n-best", "3", "--format", "jsonl",
+                    "--set", "evaluation.attention=true")  # fmt: skip
+    record = json.loads(ended.out)
+    scores = [record["score"], *(other["score"] for other in record["others"])]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert record["tokens"][-1] == "[EOS]"
+    assert record["source_tokens"] == ["i", "am", "very", "tired", "."]
+    weights = np.array(record["attention"])
+    assert weights.shape == (len(record["tokens"]), 5)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-3)
+    (best, *_) = succeed("predict", trained, "--text", text).lines
+    assert best == record["translation"]
+    lines = succeed("predict", trained, "--text", text, "--n-best", "2").lines
+    assert next(line.split("\t")[1] for line in lines) == best
+    greedy = succeed("predict", trained, "--text", text, "--beam-size", "1", "--format", "jsonl")
+    assert json.loads(greedy.out)["log_probability"] <= record["log_probability"] + 1e-5 or (
+        json.loads(greedy.out)["translation"] != best
+    )
+
+
+def test_what_cannot_be_asked_of_a_trained_run(trained: Path) -> None:
+    message = refuse("predict", trained, "--text", "a", "--set", "model.units=[3]")
+    assert "only keys that start with 'evaluation.' can be set now" in message
+    message = refuse("predict", trained, "--text", "a", "--n-best", "9")
+    assert "is more than the search keeps: beam_size is 3" in message
+    message = refuse("predict", trained, "--text", "a", "--beam-size", "0")
+    assert "beam_size" in message
+
+
+def test_recipes_that_contradict_themselves(project: Callable[..., Path]) -> None:
+    recipe = project({"  units: [24]\n": "  units: [24]\n  share_embeddings: true\n"})
+    assert "needs text.shared_vocabulary: true" in refuse("train", recipe)
+    recipe = project({"  max_tokens": "  add_eos: true\n  max_tokens"})
+    assert "tiny.yaml:10:3: text.add_eos: has no effect in translation" in refuse("train", recipe)
+    recipe = project({"luong_general": "none", "beam_size": "attention: true\n  beam_size"})
+    assert "the model has none" in refuse("train", recipe)
+    recipe = project({"train.{side}": "train.en"})
+    assert "does not tell how the pairs are written" in refuse("train", recipe)
+
+
+def test_files_that_are_not_parallel(project: Callable[..., Path]) -> None:
+    recipe = project()
+    with Path("train.fr").open("a", encoding="utf-8") as file:
+        file.write("une ligne de trop\n")
+    message = refuse("train", recipe)
+    assert "train.en: ends after 201 lines, but" in message
+
+
+def test_check_says_what_is_blank_on_one_side(project: Callable[..., Path]) -> None:
+    ended = succeed("check", project())
+    assert "train pairs blank on one side" in ended.out
+    assert "pairs have a blank text on one side" in ended.err
+
+
+SUBWORDS = {
+    "tokenizer: words": "tokenizer: sentencepiece\n  shared_vocabulary: true",
+    # One width for all: JAX compiles each.
+    "epochs: 30": "epochs: 1\n  bucket_width: 64",
+    "attention: luong_general": "attention: luong_general\n  share_embeddings: true\n"
+    "  tie_embeddings: true",
+    "beam_size: 3": "beam_size: 2\n  baselines: false",
+}
+
+
+def test_shared_subwords_and_stored_ids_on_jax(project: Callable[..., Path]) -> None:
+    """Ids from a store, in a process without TensorFlow; then TensorFlow scores what it made."""
+    pytest.importorskip("jax")
+    recipe = project(SUBWORDS)
+    store_ids(recipe, "ids")
+    assert Path("ids/vocabulary.txt").is_file()
+    from tests.test_processes import WITHOUT_TENSORFLOW
+
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", str(recipe), "--store", "ids"]
+    trained = subprocess.run(
+        [*command, "-o", "jax_run"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=False,
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "jax on CPU" in trained.stderr
+    stored = json.loads(Path("jax_run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate("jax_run")
+    for name in ("bleu", "chrf", "perplexity"):
+        assert again.scores[name].value == pytest.approx(stored[name]["value"], rel=1e-4)

@@ -15,6 +15,7 @@ from textnets.errors import RecipeError, TextnetsError
 
 from .check import check
 from .data import data
+from .embeddings import embeddings
 from .evaluate import evaluate
 from .generate import generate
 from .predict import predict
@@ -63,7 +64,9 @@ def verbs(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for verb in (train, evaluate, predict, score, generate, tokenize, check, recipes, data, schema):
+for verb in (
+    train, evaluate, predict, score, generate, embeddings, tokenize, check, recipes, data, schema,
+):  # fmt: skip
     verbs.add_command(verb)
 
 

@@ -50,7 +50,7 @@ def read_texts(
     path = Path(file)
     if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(task.input_suffixes):
         return task.read_inputs(path)
-    return _file_lines(path)
+    return read_lines(path)
 
 
 def write_predictions(
@@ -131,7 +131,7 @@ class _TypedTexts:
             click.echo(words, err=True, nl=False)
 
 
-def _file_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as stream:
             packed = stream.peek(2)[:2] == _GZIP

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textnets.data.sources import sha256_of
-from textnets.errors import DataError
+from textnets.errors import DataError, InputError, did_you_mean
 from textnets.evaluation.report import Table
 from textnets.models import assemble_model, compile_model, save_model
 from textnets.plans import fit_plan
@@ -48,6 +50,7 @@ from textnets.tasks import Task, read_task
 from textnets.tasks.task import Fact, Inference
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
+from textnets.text.word_space import WordSpace
 from textnets.training.devices import Device, prepare_device, require_tensorflow
 from textnets.training.fitting import Measure, TrainingState, fit
 
@@ -346,6 +349,36 @@ def check(
     facts.append(Fact("fused GPU kernel", f"{applies}: {kernel.reason}"))
     facts.append(Fact("device", f"{device.backend} on {device.name} ({device.reason})"))
     return facts
+
+
+# --- Word vectors ---
+
+
+def word_space(run: str | Path, table: str | None = None) -> WordSpace:
+    """The token vectors of a trained model.
+
+    Args:
+        run: a run directory.
+        table: which, where a model has several: ``tokens``, ``characters``, ``source`` or
+            ``target``.
+
+    Raises:
+        RunError: the run is incomplete, damaged or from a newer version.
+        InputError: the model has no such vectors.
+    """
+    predictor = Predictor.load(run, device="cpu")
+    layers = {layer.name: layer for layer in predictor.model.layers}
+    tables = {
+        name: WordSpace(vocabulary, np.asarray(layers[layer].embeddings))
+        for name, (layer, vocabulary) in predictor.task.vector_tables.items()
+        if layer in layers
+    }
+    if not tables:
+        raise InputError(f"{run}: the model has no token vectors")
+    chosen = table or next(iter(tables))
+    if chosen not in tables:
+        raise InputError(f"{run}: no vectors of {chosen!r}; {did_you_mean(chosen, tables)}")
+    return tables[chosen]
 
 
 # --- Tokenize ---

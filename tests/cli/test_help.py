@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import listing, refuse, succeed
 
 VERBS = (
-    "train", "evaluate", "predict", "score", "generate", "tokenize", "check", "recipes", "data",
+    "train", "evaluate", "predict", "score", "generate", "embeddings", "tokenize", "check", "recipes", "data",
     "schema",
 )  # fmt: skip
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "jax", "requests", "pooch")

@@ -363,6 +363,12 @@ class ClassificationTask(Task[LabelledTexts]):
             targets[row, [ids[label] for label in row_labels]] = 1.0
         return targets
 
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        if self.vocabulary is None:
+            raise RuntimeError("learn() or load() first")
+        return {"tokens": ("embedding", self.vocabulary)}
+
     # --- Model ---
 
     def sizes(self, progress: Progress) -> dict[str, Any]:

@@ -390,6 +390,10 @@ class LanguageModelingTask(Task[TextLines]):
             ids[targets.offsets[:-1]] = BOS_ID
         return RaggedIds(ids, targets.offsets)
 
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        return {"tokens": ("embedding", self._words)}
+
     # --- Model ---
 
     def sizes(self, progress: Progress) -> dict[str, Any]:

@@ -454,6 +454,11 @@ class TaggingTask(Task[TaggedSentences]):
     def _as_token(self, word: str) -> str:
         return word.lower() if self.text.lowercase else word
 
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        words, characters = self._vocabularies
+        return {"tokens": ("embedding", words), "characters": ("character_embedding", characters)}
+
     # --- Model ---
 
     def sizes(self, progress: Progress) -> dict[str, Any]:

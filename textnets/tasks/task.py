@@ -26,6 +26,7 @@ from textnets.recipe import Recipe, TaskSchema
 from textnets.text.batches import ExampleBatches, TrainingBatches
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, Token
+from textnets.text.vocabulary import Vocabulary
 from textnets.training.inference import input_names, predict_all
 from textnets.training.steps import forward
 
@@ -275,6 +276,12 @@ class Task(ABC, Generic[ExamplesT]):
     @abstractmethod
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of texts as the model sees them."""
+
+    @property
+    @abstractmethod
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        """What a model of this task may have vectors of: by name, the embedding layer and the
+        vocabulary of its rows. The first that a model has is the one that people mean."""
 
     # --- Model ---
 

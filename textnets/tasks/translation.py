@@ -436,6 +436,11 @@ class TranslationTask(Task[SentencePairs]):
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         return self.encoders[0].tokens(texts)
 
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        source, target = self._vocabularies
+        return {"source": ("source_embedding", source), "target": ("target_embedding", target)}
+
     # --- Model ---
 
     def sizes(self, progress: Progress) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from textnets.data.converters import (
     convert_banking77,
+    convert_gunzip,
     convert_imdb,
     convert_mr,
     convert_sst2,
@@ -92,6 +93,7 @@ _CONLL2000 = (
 )
 _EWT = f"{_GITHUB}/UniversalDependencies/UD_English-EWT/15d613d8447b3478787d4c278730a1e48a945efb"
 _CHAR_RNN = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data"
+_MULTI30K = f"{_GITHUB}/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 _WIKITEXT = (
     f"{_GITHUB}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
     "/word_language_model/data/wikitext-2"
@@ -336,6 +338,45 @@ CATALOG: dict[str, CatalogEntry] = {
         convert=convert_unchanged,
         content_sha256={
             "input.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        },
+    ),
+    "multi30k_en_de": CatalogEntry(
+        name="multi30k_en_de",
+        task="translation",
+        title="Multi30k, captions of pictures in English and German",
+        licence="CC BY-NC-SA 4.0, as announced by its authors; not commercial",
+        citation="Elliott et al. 2016, Multi30K: Multilingual English-German Image Descriptions",
+        size_note="29,000 train, 1,014 validation, 1,000 test pairs (test_2016_flickr)",
+        defaults={
+            "train": "multi30k_en_de/train.{side}.gz",
+            "validation": "multi30k_en_de/val.{side}.gz",
+            "test": "multi30k_en_de/test_2016_flickr.{side}.gz",
+            "format": "lines",
+            "source": "en",
+            "target": "de",
+        },
+        # The sources are packed, and the bytes of a packing are not the same everywhere: the
+        # unpacked contents are what is checked.
+        sources=(
+            Source(url=f"{_MULTI30K}/train.en.gz", size=563_155),
+            Source(url=f"{_MULTI30K}/train.de.gz", size=626_835),
+            Source(url=f"{_MULTI30K}/val.en.gz", size=21_514),
+            Source(url=f"{_MULTI30K}/val.de.gz", size=24_435),
+            Source(url=f"{_MULTI30K}/test_2016_flickr.en.gz", size=20_933),
+            Source(url=f"{_MULTI30K}/test_2016_flickr.de.gz", size=22_645),
+        ),
+        convert=convert_gunzip,
+        content_sha256={
+            "train.en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+            "train.de": "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+            "val.en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+            "val.de": "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+            "test_2016_flickr.en": (
+                "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"
+            ),
+            "test_2016_flickr.de": (
+                "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"
+            ),
         },
     ),
     "wikitext2": CatalogEntry(

@@ -8,6 +8,7 @@ kept, so a converter need not defend itself against other data than its own.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 import tarfile
@@ -91,6 +92,14 @@ def convert_banking77(downloads: Mapping[str, Path]) -> dict[str, bytes]:
 def convert_unchanged(downloads: Mapping[str, Path]) -> dict[str, bytes]:
     """The files as they are."""
     return {name: path.read_bytes() for name, path in downloads.items()}
+
+
+def convert_gunzip(downloads: Mapping[str, Path]) -> dict[str, bytes]:
+    """``NAME.gz``, unpacked."""
+    return {
+        name.removesuffix(".gz"): gzip.decompress(path.read_bytes())
+        for name, path in downloads.items()
+    }
 
 
 def _lines(path: Path, encoding: str) -> list[str]:

@@ -55,7 +55,7 @@ def test_the_biases_start_at_zipfs_law() -> None:
     np.testing.assert_allclose(ordered[0], np.log(2) / np.log(V - 1), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("num_sampled", "draws"), [(50, 400), (4000, 4)])
+@pytest.mark.parametrize(("num_sampled", "draws"), [(400, 60), (4000, 4)])
 def test_the_sampled_sum_is_right_on_average(
     table: TokenTable, features: np.ndarray, num_sampled: int, draws: int
 ) -> None:

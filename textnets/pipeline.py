@@ -47,7 +47,7 @@ from textnets.run import (
 )
 from textnets.stores import Store, check_store_place, open_store, write_store
 from textnets.tasks import Task, read_task
-from textnets.tasks.task import Fact, Inference
+from textnets.tasks.task import SPLITS, Fact, Inference
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
 from textnets.text.word_space import WordSpace
@@ -189,7 +189,7 @@ def _read_data(
         return {}, {}
     if stored is not None:
         stored.check_files(files)
-    return files, task.read_splits(files, progress)
+    return files, _read_splits(task, files, progress)
 
 
 def _encode_splits(
@@ -267,7 +267,7 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
                 f"{path}: the {name} data has changed since the run was trained; put it back, or "
                 "score on it with --data FILE"
             )
-    splits = predictor.task.read_splits(files, progress)
+    splits = _read_splits(predictor.task, files, progress)
     for name in ("test", "validation"):
         if name in splits:
             return name, splits[name]
@@ -319,7 +319,7 @@ def check(
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
     files = task.find_files(progress)
-    splits = task.read_splits(files, progress)
+    splits = _read_splits(task, files, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
     facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in splits.items()]
     facts += task.check_splits(splits)
@@ -390,7 +390,7 @@ def learn_task(
     """The task of a recipe with its vocabularies learned, to see what becomes of a text."""
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    splits = task.read_splits(task.find_files(progress), progress)
+    splits = _read_splits(task, task.find_files(progress), progress)
     prepare_device("cpu")
     task.learn(splits["train"])
     return task
@@ -422,7 +422,7 @@ def store_ids(
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     check_store_place(Path(folder), overwrite=overwrite)
     files = task.find_files(progress)
-    splits = task.read_splits(files, progress)
+    splits = _read_splits(task, files, progress)
     prepare_device("cpu")
     task.learn(splits["train"])
     encoded, coverage = {}, {}
@@ -433,6 +433,12 @@ def store_ids(
 
 
 # --- Shared ---
+
+
+def _read_splits(task: Task[Any], files: Mapping[str, Path], progress: Progress) -> dict[str, Any]:
+    """The splits in the order in which people think of them, shares too."""
+    splits = task.read_splits(files, progress)
+    return {name: splits[name] for name in SPLITS if name in splits}
 
 
 def _coverage_line(coverage: Coverage) -> str:

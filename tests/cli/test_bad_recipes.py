@@ -162,3 +162,9 @@ def test_a_data_set_that_cannot_be_fetched(
     for way in ("data/trec", "TEXTNETS_DATA", "textnets data trec", "TEXTNETS_MIRROR"):
         assert way in ended.err
     assert {path.name for path in Path().iterdir()} == before
+
+
+def test_a_misspelt_shipped_recipe_names_the_nearest() -> None:
+    message = refuse("train", "banking77_cn")
+    assert "banking77_cn: there is no such file, and no recipe ships under this name" in message
+    assert "did you mean 'banking77_cnn'?" in message

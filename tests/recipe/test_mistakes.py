@@ -77,6 +77,8 @@ MISTAKES = [
     (UNITS, "units: [8, -1]", "9:14: model.units.1: expected more than 0, was: -1"),
     (TEST, "label_separator: ''", "4:3: data.label_separator: expected 1 or more characters, "
      "was: ''"),
+    (TEST, "label_separator: ','", "4:3: data.label_separator: has no effect with multi_label: "
+     "false; it goes with multi_label: true, was: ','"),
     (SEED, "seed: -1", "14:1: seed: expected a whole number from 0 to 2147483647, was: -1"),
     (SEED, "seed: null", "14:1: seed: expected a whole number from 0 to 2147483647, was: null"),
     (SEED, "evaluation: {confidence: 2}", "14:14: evaluation.confidence: expected less than 1, "

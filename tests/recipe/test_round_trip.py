@@ -67,8 +67,10 @@ TRAINING = st.one_of(
 
 
 def fit_together(sections: dict[str, Any]) -> dict[str, Any]:
-    """Keep to the rules between sections: what a claim and class weights go with."""
+    """Keep to the rules between keys: what claim, class weights and separator go with."""
     data = dict(sections["data"])
+    if not data.get("multi_label"):
+        data.pop("label_separator", None)
     fitted = {**sections, "data": data}
     if "claim" in fitted:
         data.setdefault("test", 0.1)

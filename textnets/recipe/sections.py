@@ -7,8 +7,9 @@ is its schema (:mod:`textnets.recipe.model_section`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,34 @@ class Section(BaseModel):
 
     # Booleans and numbers are strict too: `epochs: true` or `epochs: "3"` is a mistake.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    #: Keys that have an effect only with some values of another: (its name, those values).
+    only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {}
+
+    @model_validator(mode="after")
+    def _no_key_without_effect(self) -> Self:
+        for key, (owner, values) in self.only_with.items():
+            chosen = getattr(self, owner)
+            if key in self.model_fields_set and chosen not in values:
+                wanted = " or ".join(map(_as_yaml, values))
+                raise mistake(
+                    key,
+                    f"has no effect with {owner}: {_as_yaml(chosen)}; it goes with "
+                    f"{owner}: {wanted}",
+                )
+        return self
+
+    def as_written(self) -> dict[str, Any]:
+        """Every key that has an effect, with its value: it reads back."""
+        written = self.model_dump(mode="json")
+        for key, (owner, values) in self.only_with.items():
+            if getattr(self, owner) not in values:
+                del written[key]
+        return written
+
+
+def _as_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class DataSection(Section):
@@ -181,27 +210,19 @@ class TrainingSection(Section):
         5.0, description="Time between checkpoints inside an epoch; each epoch's end has one."
     )
 
+    only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "momentum": ("optimizer", ("momentum", "nesterov")),
+        "weight_decay": ("optimizer", ("adamw",)),
+        "decay_rate": ("schedule", ("exponential",)),
+        "plateau_factor": ("schedule", ("plateau",)),
+        "plateau_patience": ("schedule", ("plateau",)),
+    }
+
     @model_validator(mode="after")
-    def _no_key_without_effect(self) -> TrainingSection:
-        for key, (owner, values) in _ONLY_WITH.items():
-            chosen = getattr(self, owner)
-            if key in self.model_fields_set and chosen not in values:
-                wanted = " or ".join(values)
-                raise mistake(
-                    key, f"has no effect with {owner}: {chosen}; it goes with {owner}: {wanted}"
-                )
+    def _one_way_to_clip(self) -> Self:
         if self.clip_norm is not None and self.clip_value is not None:
             raise mistake("clip_value", "give 'clip_norm' or 'clip_value', not both")
         return self
-
-
-_ONLY_WITH = {
-    "momentum": ("optimizer", ("momentum", "nesterov")),
-    "weight_decay": ("optimizer", ("adamw",)),
-    "decay_rate": ("schedule", ("exponential",)),
-    "plateau_factor": ("schedule", ("plateau",)),
-    "plateau_patience": ("schedule", ("plateau",)),
-}
 
 
 class EvaluationSection(Section):
@@ -281,9 +302,8 @@ class Recipe(BaseModel):
     def as_sections(self) -> dict[str, Any]:
         """Plain data with every default written out, as stored in a run; it reads back."""
         sections = self.model_dump(mode="json", exclude={"path"}, serialize_as_any=True)
-        for key, (owner, values) in _ONLY_WITH.items():
-            if sections["training"][owner] not in values:
-                del sections["training"][key]
+        for name in ("data", "text", "training", "evaluation"):
+            sections[name] = getattr(self, name).as_written()
         if sections["claim"] is None:
             del sections["claim"]
         return sections

@@ -39,13 +39,21 @@ def shipped_recipes() -> list[ShippedRecipe]:
 
 
 def recipe_path(recipe: str | Path) -> Path:
-    """A recipe's file: the path itself, or a shipped recipe of that name."""
+    """A recipe's file: the path itself, or a shipped recipe of that name.
+
+    Raises:
+        InputError: there is no such file, and what was given looks like a name.
+    """
     path = Path(recipe)
-    if not path.exists() and path.name == str(recipe) and not path.suffix:
-        shipped = shipped_folder() / f"{path.name}.yaml"
-        if shipped.is_file():
-            return shipped
-    return path
+    if path.exists() or path.name != str(recipe) or path.suffix:
+        return path
+    known = {shipped.name: shipped.path for shipped in shipped_recipes()}
+    if path.name not in known:
+        raise InputError(
+            f"{recipe}: there is no such file, and no recipe ships under this name; "
+            f"{did_you_mean(path.name, known)}"
+        )
+    return known[path.name]
 
 
 def _summary(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,10 @@ class ClassificationData(DataSection):
     label_separator: Annotated[str, Field(min_length=1)] = Field(
         "|", description="Between the labels of one cell, with multi_label: true."
     )
+
+    only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "label_separator": ("multi_label", (True,)),
+    }
 
 
 class ClassificationTraining(TrainingSection):

@@ -83,7 +83,7 @@ class TranslationText(TextSection):
     )
 
     @model_validator(mode="after")
-    def _no_key_without_effect(self) -> TranslationText:
+    def _no_frame_and_no_vectors(self) -> TranslationText:
         for key in ("add_bos", "add_eos", "vectors"):
             if getattr(self, key):
                 raise mistake(key, "has no effect in translation: remove it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import subprocess
@@ -238,3 +239,43 @@ def test_shared_subwords_and_stored_ids_on_jax(project: Callable[..., Path]) -> 
     again = textnets.evaluate("jax_run")
     for name in ("bleu", "chrf", "perplexity"):
         assert again.scores[name].value == pytest.approx(stored[name]["value"], rel=1e-4)
+
+
+DIGITS = """\
+task: translation
+data: {train: digits.tsv, validation: 0.1, test: 0.2}
+text: {tokenizer: whitespace, shared_vocabulary: true}
+model: {builder: encoder_decoder, embedding_width: 24, units: [48], decoder_units: [96]}
+training:
+  batch_size: 32
+  epochs: 10
+  learning_rate: 1e-2
+  schedule: cosine
+  clip_norm: 1.0
+  monitor: validation_loss
+evaluation: {resamples: 0, baselines: false}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        {"model.attention": "none", "training.epochs": 20},
+        {"model.attention": "luong_dot"},
+        {"model.attention": "luong_general", "model.input_feeding": True},
+        {"model.attention": "bahdanau"},
+    ],
+    ids=lambda decoder: "-".join(map(str, decoder.values())),
+)
+def test_digits_are_learned_to_be_reversed(tmp_path: Path, decoder: dict[str, Any]) -> None:
+    """Every sequence of two or three digits; those of the test split were never seen."""
+    sequences = [digits for n in (2, 3) for digits in itertools.product("0123456789", repeat=n)]
+    rows = [f"{' '.join(digits)}\t{' '.join(reversed(digits))}\n" for digits in sequences]
+    (tmp_path / "digits.tsv").write_text("".join(rows), encoding="utf-8")
+    (tmp_path / "reverse.yaml").write_text(DIGITS, encoding="utf-8")
+    textnets.train("reverse.yaml", decoder, output="run")
+    records = records_of(Path("run/predictions/test.jsonl"))
+    wrong = [record for record in records if record["translation"] != record["true_translation"]]
+    assert len(records) >= 220
+    assert wrong == []

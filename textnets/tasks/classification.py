@@ -30,6 +30,7 @@ from textnets.recipe import Recipe, TaskSchema
 from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
 from textnets.tasks.task import (
     BaselineScore,
+    Drawn,
     Examples,
     Fact,
     Mistake,
@@ -100,7 +101,6 @@ class LabelledTexts(Examples):
         return self._texts
 
     def select(self, rows: npt.NDArray[np.int64]) -> LabelledTexts:
-        """The chosen examples."""
         chosen = rows.tolist()
         return LabelledTexts([self._texts[i] for i in chosen], [self.labels[i] for i in chosen])
 
@@ -195,13 +195,7 @@ class ClassificationTask(Task[LabelledTexts]):
         self, files: Mapping[str, Path], progress: Progress
     ) -> dict[str, LabelledTexts]:
         splits = {split: self._read(path, progress) for split, path in files.items()}
-        for split in ("test", "validation"):
-            share = getattr(self.data, split)
-            if isinstance(share, float):
-                keys = _strata(splits["train"].labels)
-                rest, held_out = stratified_share(keys, share, seed=self.recipe.seed, purpose=split)
-                splits[split] = splits["train"].select(held_out)
-                splits["train"] = splits["train"].select(rest)
+        self.hold_out(splits, self._draw)
         self._check_labels(splits, files)
         return splits
 
@@ -251,11 +245,12 @@ class ClassificationTask(Task[LabelledTexts]):
         limit = self.data.limit
         if limit is None or limit >= len(examples):
             return examples
-        share = limit / len(examples)
-        _, chosen = stratified_share(
-            _strata(examples.labels), share, seed=self.recipe.seed, purpose="limit"
-        )
+        _, chosen = self._draw(examples, limit / len(examples), "limit")
         return examples.select(chosen)
+
+    def _draw(self, examples: LabelledTexts, share: float, purpose: str) -> Drawn:
+        keys = _strata(examples.labels)
+        return stratified_share(keys, share, seed=self.recipe.seed, purpose=purpose)
 
     def _row_labels(self, row: Row) -> LabelSet:
         value = row.values[self.data.label]

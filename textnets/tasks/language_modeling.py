@@ -37,6 +37,7 @@ from textnets.recipe.sections import (
 )
 from textnets.tasks.task import (
     BaselineScore,
+    Drawn,
     Examples,
     Fact,
     Inference,
@@ -135,6 +136,9 @@ class TextLines(Examples):
     @property
     def texts(self) -> list[str]:
         return self.lines
+
+    def select(self, rows: npt.NDArray[np.int64]) -> TextLines:
+        return TextLines([self.lines[row] for row in rows.tolist()])
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,10 @@ class LanguageModelingTask(Task[TextLines]):
 
     def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, TextLines]:
         splits = {split: self._read(path, progress) for split, path in files.items()}
-        return self._cut_tails(splits) if self.data.stream else self._draw_shares(splits)
+        if self.data.stream:
+            return self._cut_tails(splits)
+        self.hold_out(splits, self._draw)
+        return splits
 
     def read_file(self, path: Path) -> TextLines:
         return self._read(path, Progress())
@@ -282,17 +289,9 @@ class LanguageModelingTask(Task[TextLines]):
         splits["train"] = TextLines(lines[:end])
         return splits
 
-    def _draw_shares(self, splits: dict[str, TextLines]) -> dict[str, TextLines]:
-        for split in ("test", "validation"):
-            share = getattr(self.data, split)
-            if isinstance(share, float):
-                lines = splits["train"].lines
-                rest, held_out = stratified_share(
-                    [""] * len(lines), share, seed=self.recipe.seed, purpose=split
-                )
-                splits[split] = TextLines([lines[row] for row in held_out.tolist()])
-                splits["train"] = TextLines([lines[row] for row in rest.tolist()])
-        return splits
+    def _draw(self, examples: TextLines, share: float, purpose: str) -> Drawn:
+        keys = [""] * len(examples)
+        return stratified_share(keys, share, seed=self.recipe.seed, purpose=purpose)
 
     def check_splits(self, splits: Mapping[str, TextLines]) -> list[Fact]:
         facts = [

@@ -48,6 +48,7 @@ from textnets.recipe.sections import (
 )
 from textnets.tasks.task import (
     BaselineScore,
+    Drawn,
     Examples,
     Fact,
     Inference,
@@ -161,7 +162,6 @@ class TaggedSentences(Examples):
         return [" ".join(sentence.words) for sentence in self.sentences]
 
     def select(self, rows: npt.NDArray[np.int64]) -> TaggedSentences:
-        """The chosen sentences."""
         return TaggedSentences([self.sentences[row] for row in rows.tolist()])
 
 
@@ -276,16 +276,13 @@ class TaggingTask(Task[TaggedSentences]):
         self, files: Mapping[str, Path], progress: Progress
     ) -> dict[str, TaggedSentences]:
         splits = {split: self._read(path, progress) for split, path in files.items()}
-        for split in ("test", "validation"):
-            share = getattr(self.data, split)
-            if isinstance(share, float):
-                rest, held_out = stratified_share(
-                    [""] * len(splits["train"]), share, seed=self.recipe.seed, purpose=split
-                )
-                splits[split] = splits["train"].select(held_out)
-                splits["train"] = splits["train"].select(rest)
+        self.hold_out(splits, self._draw)
         self._check_tags(splits["train"], files["train"])
         return splits
+
+    def _draw(self, examples: TaggedSentences, share: float, purpose: str) -> Drawn:
+        keys = [""] * len(examples)
+        return stratified_share(keys, share, seed=self.recipe.seed, purpose=purpose)
 
     def read_file(self, path: Path) -> TaggedSentences:
         return self._read(path, Progress())

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,8 @@ Mistake = tuple[tuple[str, ...], str]
 #: ``RaggedOutputs``. Each task knows which.
 Outputs = Any
 Scores = dict[str, Estimate]
+#: Rows that stay, and rows that are held out.
+Drawn = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 class Inference(Protocol):
@@ -75,6 +77,10 @@ class Examples(ABC):
     @abstractmethod
     def texts(self) -> Sequence[str]:
         """The raw input texts."""
+
+    @abstractmethod
+    def select(self, rows: npt.NDArray[np.int64]) -> Self:
+        """The chosen examples."""
 
 
 ExamplesT = TypeVar("ExamplesT", bound=Examples)
@@ -236,6 +242,23 @@ class Task(ABC, Generic[ExamplesT]):
         Raises:
             DataError: naming file and line, or what the splits lack.
         """
+
+    def hold_out(
+        self, splits: dict[str, ExamplesT], draw: Callable[[ExamplesT, float, str], Drawn]
+    ) -> None:
+        """Make the splits that the recipe names as shares of the training split.
+
+        Args:
+            splits: those that were read; changed in place.
+            draw: from examples, a share and what it is for to the rows that stay and those that
+                are held out.
+        """
+        for split in ("test", "validation"):
+            share = getattr(self.recipe.data, split)
+            if isinstance(share, float):
+                rest, held_out = draw(splits["train"], share, split)
+                splits[split] = splits["train"].select(held_out)
+                splits["train"] = splits["train"].select(rest)
 
     @abstractmethod
     def read_file(self, path: Path) -> ExamplesT:

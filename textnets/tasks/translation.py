@@ -35,6 +35,7 @@ from textnets.recipe.sections import (
 from textnets.tasks.task import (
     SPLITS,
     BaselineScore,
+    Drawn,
     Examples,
     Fact,
     Inference,
@@ -146,7 +147,6 @@ class SentencePairs(Examples):
         return sum(bool(pair.source.strip()) != bool(pair.target.strip()) for pair in self.pairs)
 
     def select(self, rows: npt.NDArray[np.int64]) -> SentencePairs:
-        """The chosen pairs."""
         return SentencePairs([self.pairs[row] for row in rows.tolist()])
 
 
@@ -306,13 +306,7 @@ class TranslationTask(Task[SentencePairs]):
             paths = [files[key] for key in (split, f"{split}.source") if key in files]
             if paths:
                 splits[split] = self._read(paths[0], files.get(f"{split}.target"), progress)
-        for split in ("test", "validation"):
-            share = getattr(self.data, split)
-            if isinstance(share, float):
-                keys = [fingerprint(text) for text in splits["train"].texts]
-                rest, held_out = grouped_share(keys, share, seed=self.recipe.seed, purpose=split)
-                splits[split] = splits["train"].select(held_out)
-                splits["train"] = splits["train"].select(rest)
+        self.hold_out(splits, self._draw)
         for name, examples in splits.items():
             if not examples.pairs:
                 raise DataError(f"the {name} split holds no pair of texts")
@@ -322,6 +316,10 @@ class TranslationTask(Task[SentencePairs]):
                     "stay where they are"
                 )
         return splits
+
+    def _draw(self, examples: SentencePairs, share: float, purpose: str) -> Drawn:
+        keys = [fingerprint(text) for text in examples.texts]  # with all of its translations
+        return grouped_share(keys, share, seed=self.recipe.seed, purpose=purpose)
 
     def read_file(self, path: Path) -> SentencePairs:
         if self._layout.format_of(path.name) == "lines":

@@ -38,7 +38,7 @@ def test_dot_attention(drawn: dict[str, np.ndarray]) -> None:
     contexts, weights = DotAttention()(queries, drawn["keys"], drawn["memory"], drawn["mask"])
     for row, length in enumerate(LENGTHS):
         for step in range(STEPS):
-            expected = softmax(drawn["keys"][row, :length] @ queries[row, step])
+            expected = softmax(drawn["keys"][row, :length] @ queries[row, step] / KEYS**0.5)
             found = keras.ops.convert_to_numpy(weights)[row, step]
             np.testing.assert_allclose(found[:length], expected, atol=1e-5)
             assert (found[length:] == 0).all()
@@ -96,7 +96,7 @@ def test_looking_before_the_step(drawn: dict[str, np.ndarray]) -> None:
 
 
 def test_looking_after_the_step_and_feeding_it_back(drawn: dict[str, np.ndarray]) -> None:
-    """Luong et al. 2015, sections 3.1 and 3.3, with an Elman cell."""
+    """Luong et al. 2015, sections 3.1 and 3.3, scaled, with an Elman cell."""
     layer = AttentionRNN([keras.layers.SimpleRNNCell(UNITS)], DotAttention(), 9, "after")
     fed = np.random.default_rng(4).normal(size=(BATCH, 9)).astype("float32")
     outputs, state, last, weights = run(layer, drawn, fed)
@@ -108,7 +108,7 @@ def test_looking_after_the_step_and_feeding_it_back(drawn: dict[str, np.ndarray]
         for step in range(STEPS):
             inputs = np.concatenate([drawn["sequence"][row, step], attentional])
             s = np.tanh(inputs @ kernel + s @ recurrent + bias)
-            alpha = softmax(keys @ s)
+            alpha = softmax(keys @ s / UNITS**0.5)
             np.testing.assert_allclose(weights[row, step, :length], alpha, atol=1e-5)
             attentional = np.tanh(np.concatenate([alpha @ memory, s]) @ combine)
             np.testing.assert_allclose(outputs[row, step], attentional, atol=1e-5)

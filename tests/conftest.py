@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A background job of a shell ignores Ctrl-C, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 INTENTS = ("card_arrival", "change_pin", "exchange_rate", "lost_or_stolen_card")

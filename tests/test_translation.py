@@ -248,7 +248,7 @@ text: {tokenizer: whitespace, shared_vocabulary: true}
 model: {builder: encoder_decoder, embedding_width: 24, units: [48], decoder_units: [96]}
 training:
   batch_size: 32
-  epochs: 10
+  epochs: 25
   learning_rate: 1e-2
   schedule: cosine
   clip_norm: 1.0
@@ -261,7 +261,7 @@ evaluation: {resamples: 0, baselines: false}
 @pytest.mark.parametrize(
     "decoder",
     [
-        {"model.attention": "none", "training.epochs": 20},
+        {"model.attention": "none", "training.epochs": 40},
         {"model.attention": "luong_dot"},
         {"model.attention": "luong_general", "model.input_feeding": True},
         {"model.attention": "bahdanau"},

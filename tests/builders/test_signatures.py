@@ -25,8 +25,15 @@ FROM_DATA = {
     "mlp_classifier": CLASSIFIER,
     "rnn_tagger": {"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"},
     "rnn_language_model": {"vocabulary_size", "embedding_vectors"},
+    "encoder_decoder": {"source_vocabulary_size", "target_vocabulary_size"},
 }
-FOUND = {"vocabulary_size": 23, "num_classes": 2, "num_tags": 3}
+FOUND = {
+    "vocabulary_size": 23,
+    "num_classes": 2,
+    "num_tags": 3,
+    "source_vocabulary_size": 23,
+    "target_vocabulary_size": 19,
+}
 
 
 def sizes_of(builder) -> dict[str, int]:
@@ -117,6 +124,8 @@ def test_positional_arguments_are_refused(builder):
 
 
 def test_pretrained_vectors_start_the_table_and_stay_out_of_the_config(builder):
+    if "embedding_vectors" not in inspect.signature(builder).parameters:
+        pytest.skip("the builder takes no pretrained vectors")
     vectors = np.random.default_rng(0).normal(size=(23, 5))
     model = builder(**sizes_of(builder), embedding_vectors=vectors)
     np.testing.assert_array_equal(
@@ -126,6 +135,8 @@ def test_pretrained_vectors_start_the_table_and_stay_out_of_the_config(builder):
 
 
 def test_frozen_embeddings_are_not_trained(builder):
+    if "train_embeddings" not in inspect.signature(builder).parameters:
+        pytest.skip("the builder takes no pretrained vectors")
     model = builder(**sizes_of(builder), train_embeddings=False)
     assert "embedding/embeddings" not in {weight.path for weight in model.trainable_weights}
     assert model.get_layer("embedding").weights

@@ -50,7 +50,7 @@ def test_the_frame_is_shown(project: Project) -> None:
 def test_training_on_stored_ids_gives_the_same_model(project: Project) -> None:
     recipe = project()
     ended = succeed("tokenize", recipe, "--store", "new/ids")
-    assert [line.split(":")[0] for line in ended.lines] == ["train", "test", "validation"]
+    assert [line.split(":")[0] for line in ended.lines] == ["train", "validation", "test"]
     assert {path.name for path in Path("new").iterdir()} == {"ids"}
     succeed("train", recipe, "-o", "plain")
     succeed("train", recipe, "-o", "stored", "--store", "new/ids")

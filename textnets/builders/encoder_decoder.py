@@ -48,7 +48,11 @@ def build_encoder_decoder(
 
     The encoder reads the source. The states of the decoder start from the encoder's last ones
     through a dense layer, the bridge. At each step the decoder looks at the states of the
-    encoder, its memory, and gives scores of the next token of the target.
+    encoder, its memory, and gives scores of the next token of the target. Attention luong_dot
+    and luong_general compare the state behind a step with the memory, by a product; bahdanau
+    the one before it, by a small net, and feeds what it read into the step. The last two need
+    no state as wide as the memory. Input feeding hands a step what attention made of the step
+    before, so that the steps' attention cannot be computed at once, and takes longer.
 
     Args:
         source_vocabulary_size: How many source token ids there are, special ids included.
@@ -60,12 +64,9 @@ def build_encoder_decoder(
         units: Size of the encoder's states, one number for each layer, per direction.
         bidirectional: Whether a second net reads the source from its end.
         decoder_units: The same of the decoder; as the encoder's when empty.
-        attention: none; luong_dot and luong_general compare the state behind a step, by a
-            product, bahdanau the one before it, by a small net, and feeds what it read into
-            the step. The last two need no state as wide as the memory.
+        attention: How the decoder looks at the source: not at all, or as said above.
         attention_width: Size of the small net of attention bahdanau.
-        input_feeding: Whether a step sees what attention made of the step before, with
-            attention luong. Slower: the steps' attention cannot be computed at once.
+        input_feeding: Whether a step sees what attention made of the step before; luong only.
         embedding_dropout: Share of token vector components to drop, the same for a sentence.
         dropout: Share of the inputs of each recurrent layer and of the softmax to drop.
         l2: Strength of the penalty on squared kernels of recurrent layers.

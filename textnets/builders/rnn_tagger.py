@@ -70,8 +70,7 @@ def build_rnn_tagger(
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
-        characters: What is made of a word's characters: nothing, a convolution's maximum, or
-            the last states of a recurrent net.
+        characters: What reads a word's characters: nothing, a convolution or a recurrent net.
         character_width: Size of a character's vector.
         character_maps: How many features the convolution of cnn finds.
         character_window: How many neighboring characters each feature of cnn sees.

@@ -355,3 +355,15 @@ def test_importing_textnets_loads_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
+    result = textnets.train(make_recipe(), {"evaluation.test": False}, output="run")
+    assert result.evaluation is not None
+    assert result.evaluation.split == "validation"
+    found = json.loads(Path("run/evaluation.json").read_text())
+    assert set(found["splits"]) == {"validation"}
+    assert [path.name for path in Path("run/predictions").iterdir()] == ["validation.jsonl"]
+    assert "no test split was scored" in Path("run/report.html").read_text()
+    # Once the recipe is chosen, the test split is a command away.
+    assert textnets.evaluate("run").split == "test"

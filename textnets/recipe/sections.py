@@ -191,8 +191,8 @@ class TrainingSection(Section):
     )
     monitor: str | None = Field(
         None,
-        description="The metric whose best epoch's weights are kept; by default the task's "
-        "headline metric on the validation split (chrf in translation).",
+        description="The metric whose best epoch's weights are kept; by default one that the "
+        "task chooses, of the validation split.",
     )
     early_stopping: EarlyStopping | None = Field(None, description="Off unless given.")
     bucket_width: PositiveInt = Field(

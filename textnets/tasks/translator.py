@@ -105,10 +105,7 @@ class Translator:
                 found[rows] = np.asarray(self._surprisals(*arguments))
                 step.advance(len(rows))
         if not np.isfinite(found).all():
-            raise TrainingError(
-                "the model's outputs are no longer finite numbers: its weights have diverged. "
-                "Try a lower training.learning_rate, or training.clip_norm: 1.0"
-            )
+            raise _diverged()
         return found
 
     def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
@@ -153,6 +150,8 @@ class Translator:
             ]
             for row in range(len(rows))
         ]
+        if not all(found):
+            raise _diverged()
         return self._with_attention(source_ids, sources, rows, found) if how.attention else found
 
     def _search_for(self, how: Search) -> Callable[..., Any]:
@@ -222,3 +221,10 @@ def _text_ids(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Without ``[EOS]`` and padding."""
     chosen: npt.NDArray[np.int32] = ids[(ids != EOS_ID) & (ids != PADDING_ID)]
     return chosen
+
+
+def _diverged() -> TrainingError:
+    return TrainingError(
+        "the model's outputs are no longer finite numbers: its weights have diverged. "
+        "Try a lower training.learning_rate, or training.clip_norm: 1.0"
+    )

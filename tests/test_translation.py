@@ -253,7 +253,8 @@ training:
   schedule: cosine
   clip_norm: 1.0
   monitor: validation_loss
-evaluation: {resamples: 0, baselines: false}
+  bucket_width: 4
+evaluation: {resamples: 0, baselines: false, beam_size: 2}
 """
 
 

@@ -18,7 +18,7 @@ from textnets.builders.parameters import (
     Width,
     Widths,
 )
-from textnets.builders.recurrent_layer import recurrent_layer
+from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
 from textnets.errors import InputError
 
@@ -270,15 +270,19 @@ class _PlainStack:
         dropout: float,
         recurrent: dict[str, Any],
     ) -> None:
+        from textnets import layers
+
         self._layers = [
             recurrent_layer(
                 cell, size, name=f"decoder_{cell}_{number}", return_state=True, **recurrent
             )
             for number, size in enumerate(sizes, start=1)
         ]
-        self._counts = [len(_state_sizes(layer.cell)) for layer in self._layers]
+        self._counts = [num_states(layer) for layer in self._layers]
         self._attention, self._output_width, self._dropout = attention, output_width, dropout
-        self.state_sizes = [size for layer in self._layers for size in _state_sizes(layer.cell)]
+        self.state_sizes = [
+            size for layer in self._layers for size in layers.state_sizes(layer.cell)
+        ]
 
     def __call__(
         self, vectors: Any, states: list[Any], given: dict[str, Any]
@@ -346,8 +350,3 @@ class _LookingStack:
             vectors, states, given["keys"], given["memory"], given["mask"]
         )
         return outputs, after, weights
-
-
-def _state_sizes(cell: Any) -> list[int]:
-    size = cell.state_size
-    return list(size) if isinstance(size, list | tuple) else [size]

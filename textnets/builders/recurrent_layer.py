@@ -68,5 +68,6 @@ def recurrent_layer(
 
 def num_states(layer: Any) -> int:
     """How many states a recurrent layer carries from step to step: two of an LSTM, else one."""
-    sizes = layer.cell.state_size
-    return len(sizes) if isinstance(sizes, list | tuple) else 1
+    from textnets import layers
+
+    return len(layers.state_sizes(layer.cell))

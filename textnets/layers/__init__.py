@@ -7,6 +7,7 @@ from textnets.layers.cells import (
     LayerNormLSTMCell,
     PeepholeLSTMCell,
     PrototypeLSTMCell,
+    state_sizes,
 )
 from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
@@ -52,5 +53,6 @@ __all__ = [
     "WordsAsRows",
     "ZeroStates",
     "recurrent_kernel",
+    "state_sizes",
     "token_losses",
 ]

@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from textnets.layers.cells import state_sizes
+
 _HIDDEN = -1e9  # a score that leaves no weight, and no NaN where every score is hidden
 
 
@@ -197,7 +199,7 @@ class AttentionCell(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
             keras.layers.Dropout(dropout, name=f"dropout_{number}")
             for number in range(2, len(cells) + 1)
         ]
-        self.state_size = [size for cell in cells for size in _sizes(cell.state_size)]
+        self.state_size = [size for cell in cells for size in state_sizes(cell)]
         if look == "after":
             self.state_size.append(output_width)
         self.output_size = output_width + self.units
@@ -231,7 +233,7 @@ class AttentionCell(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
         fed = remaining.pop() if self.look == "after" else None
         by_cell = []
         for cell in self.cells:
-            count = len(_sizes(cell.state_size))
+            count = len(state_sizes(cell))
             by_cell.append(remaining[:count])
             remaining = remaining[count:]
         query = by_cell[-1][0]
@@ -255,7 +257,3 @@ class AttentionCell(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
             raise RuntimeError("called outside of reading()")
         contexts, _ = self.attention(keras.ops.expand_dims(query, 1), *self._memory)
         return keras.ops.squeeze(contexts, 1)
-
-
-def _sizes(state_size: Any) -> list[int]:
-    return list(state_size) if isinstance(state_size, list | tuple) else [state_size]

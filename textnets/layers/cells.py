@@ -16,6 +16,12 @@ from typing import Any
 import keras
 
 
+def state_sizes(cell: Any) -> list[int]:
+    """The size of each state that a cell carries, Keras's own or one of these."""
+    sizes = cell.state_size
+    return list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+
+
 class _LSTMVariant(keras.layers.LSTMCell):  # type: ignore[misc]  # Keras ships no types
     """What the variants share with an LSTM: its kernels, its biases and its dropout.
 

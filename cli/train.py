@@ -17,7 +17,16 @@ from . import options
 @click.option(
     "--output", "-o", metavar="DIR", help="The run directory.  [default: runs/RECIPE's name]"
 )
-@click.option("--resume", is_flag=True, help="Continue an unfinished run from its checkpoint.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue an unfinished run from its checkpoint, or a finished one with more epochs.",
+)
+@click.option(
+    "--allow-changes",
+    is_flag=True,
+    help="With --resume: go on with another recipe, data or version, and record that.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
 @click.option(
     "--store",
@@ -31,6 +40,7 @@ def train(
     overrides: tuple[str, ...],
     output: str | None,
     resume: bool,
+    allow_changes: bool,
     overwrite: bool,
     store: str | None,
     device: str,
@@ -42,9 +52,9 @@ def train(
     The run holds the model, its vocabulary, the scores with their confidence intervals
     beside the baselines', and a report that any browser opens.
     """
+    from textnets.errors import StoppedError
     from textnets.pipeline import train as run
     from textnets.progress import terminal_progress
-    from textnets.training.interrupts import InterruptedTrainingError
 
     from .tables import show_training
 
@@ -54,13 +64,14 @@ def train(
             overrides,
             output=output,
             resume=resume,
+            allow_changes=allow_changes,
             overwrite=overwrite,
             store=store,
             device=device,
             command=shlex.join(["textnets", *sys.argv[1:]]),
             progress=terminal_progress(quiet=quiet),
         )
-    except InterruptedTrainingError as error:
+    except StoppedError as error:
         click.echo(f"{error}:", err=True)
         command = _continuation(recipe, overrides, output, store, device)
         click.echo(f"  {command}{' --overwrite' if overwrite else ''}", err=True)

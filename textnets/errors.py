@@ -43,6 +43,10 @@ class TrainingError(TextnetsError):
     """Training cannot go on."""
 
 
+class StoppedError(TextnetsError):
+    """Training was stopped from outside; a checkpoint is there, and ``--resume`` continues it."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a recipe.

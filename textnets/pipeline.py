@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,14 @@ from textnets.progress import Progress
 from textnets.provenance import (
     continue_environment,
     describe_environment,
+    differing_keys,
     fingerprints_of,
 )
 from textnets.recipe.shipped import recipe_path
 from textnets.results import (
     SplitEvaluation,
     stored_baselines,
+    stored_evaluation,
     write_evaluation,
     write_predictions,
     write_report,
@@ -41,7 +43,9 @@ from textnets.run import (
     RECIPE_FILE,
     Run,
     RunTarget,
+    check_prepared,
     open_run,
+    prepared_files,
     write_json,
     write_recipe,
 )
@@ -55,6 +59,8 @@ from textnets.training.devices import Device, prepare_device, require_tensorflow
 from textnets.training.fitting import Measure, TrainingState, fit
 
 Overrides = Sequence[str] | Mapping[str, Any]
+
+_REHEARSED, _REHEARSED_TOKENS = 8, 64  # examples, and tokens of each
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ def train(
     *,
     output: str | Path | None = None,
     resume: bool = False,
+    allow_changes: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     store: str | Path | None = None,
@@ -95,7 +102,9 @@ def train(
         recipe: a YAML file, or the name of a recipe that ships with textnets.
         overrides: ``{"training.epochs": 1}`` or ``["training.epochs=1"]``.
         output: the run directory; ``runs/NAME`` by default.
-        resume: continue an unfinished run.
+        resume: continue an unfinished run, or a finished one with more epochs.
+        allow_changes: continue although the recipe, the data or a version differs; the run
+            records what.
         overwrite: replace a finished or unfinished run.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         store: a folder of ids written by :func:`store_ids`: nothing is tokenized, and
@@ -107,12 +116,15 @@ def train(
         InputError: the recipe, its data or the place of the run is at fault. Nothing was
             written.
         TrainingError: training cannot go on.
+        StoppedError: Ctrl-C, SIGTERM or a full disk; what was trained can be continued.
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     place = Path(output) if output else Path("runs") / task.recipe.name
     target = RunTarget(place, overwrite=overwrite)
     target.check(resume=resume)
+    if resume and target.is_finished and (done := _finished(task, place, progress)) is not None:
+        return done
     stored = open_store(Path(store), task) if store else None
     files, splits = _read_data(task, progress, stored)
     found = prepare_device(device)
@@ -120,11 +132,19 @@ def train(
         require_tensorflow("turning text into ids")
     fingerprints = stored.fingerprints if stored else fingerprints_of(files)
     environment = describe_environment(task.recipe, fingerprints, splits, found, command)
+    if resume and target.is_finished:
+        continue_environment(task.recipe, environment, place, allow_changes=allow_changes)
+        target.reopen()
     if resume and not target.can_continue:
         progress.say(f"nothing to continue at {target.partial}; starting from the beginning")
         resume = False
     if resume:
-        environment = continue_environment(task.recipe, environment, target.partial)
+        check_prepared(target.partial)
+        environment = continue_environment(
+            task.recipe, environment, target.partial, allow_changes=allow_changes
+        )
+        for change in environment["continued"][-1].get("changes", []):
+            progress.warn(f"going on all the same: {change}")
     with target.writing(resume=resume) as folder:
         write_recipe(folder / RECIPE_FILE, task.recipe)
         write_json(folder / ENVIRONMENT_FILE, environment)
@@ -132,7 +152,25 @@ def train(
             encoded = _encode_splits(task, folder, splits, progress, resume)
         else:
             encoded = stored.load(task, folder)
+        environment["prepared"] = prepared_files(folder)
+        write_json(folder / ENVIRONMENT_FILE, environment)
         return _train_into(folder, target, task, splits, encoded, environment, resume, progress)
+
+
+def _finished(task: Task[Any], place: Path, progress: Progress) -> TrainResult | None:
+    """A finished run as training it would give it back; ``None`` where more was asked for."""
+    run = open_run(place)
+    before = read_task(run.recipe_path).recipe
+    epochs = task.recipe.training.epochs
+    if differing_keys(before, task.recipe) or epochs > before.training.epochs:
+        return None
+    progress.say(
+        f"{place}: is finished; nothing was done. --set training.epochs=N with more than {epochs} "
+        "trains on, --overwrite starts again"
+    )
+    history = run.history()
+    state = TrainingState(epoch=len(history), history=history)
+    return TrainResult(run, stored_evaluation(run), task.headline, state)
 
 
 def _train_into(
@@ -156,6 +194,8 @@ def _train_into(
         folder=folder,
         measure=_validation_measure(task, infer, encoded),
         begin_epoch=compiled.trainer.begin_epoch,
+        at_row=compiled.trainer.at_row,
+        rehearse=_rehearsal(task, compiled.model, infer, folder, encoded),
         resume=resume,
         progress=progress,
     )
@@ -166,6 +206,7 @@ def _train_into(
         "best_epoch": state.best_epoch,
         "monitor": plan.monitor.metric if plan.monitor else "",
         "stopped": state.stopped,
+        "batch_parts": state.parts,
         "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
     }
     if evaluation is not None:
@@ -219,6 +260,25 @@ def _validation_measure(
         return task.measure(infer(split, Progress(), quick=True), split)
 
     return measure
+
+
+def _rehearsal(
+    task: Task[Any],
+    model: Any,
+    infer: Inference,
+    folder: Path,
+    encoded: Mapping[str, EncodedSplit],
+) -> Callable[[], None]:
+    """Save, measure and score with a few examples: what fails there fails before training."""
+    few = encoded.get("validation", encoded["train"]).beginning(_REHEARSED, _REHEARSED_TOKENS)
+
+    def rehearse() -> None:
+        save_model(model, folder / MODEL_FILE)
+        if "validation" in encoded:
+            task.measure(infer(few, Progress(), quick=True), few)
+        task.score(infer(few, Progress()), few)
+
+    return rehearse
 
 
 # --- Evaluate ---

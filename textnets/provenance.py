@@ -48,16 +48,43 @@ def describe_environment(
 
 
 def continue_environment(
-    recipe: Recipe, environment: Mapping[str, Any], folder: Path
+    recipe: Recipe, environment: Mapping[str, Any], folder: Path, *, allow_changes: bool = False
 ) -> dict[str, Any]:
     """The record of a run that goes on: its own beginning, and how it is continued now.
+
+    Args:
+        recipe: that it is continued with.
+        environment: of this process, see :func:`describe_environment`.
+        folder: of the run.
+        allow_changes: go on in spite of differences, and record them.
 
     Raises:
         RunError: the run would be continued with something else than it was started with, and so
             would not be the same one; every difference is named.
     """
     started = read_started(folder)
-    differing = _differing_sections(read_task(folder / RECIPE_FILE).recipe, recipe)
+    changes = _changes(started, recipe, environment, folder)
+    if changes and not allow_changes:
+        raise RunError(
+            f"{folder}: cannot continue this run, since it would not be the same one:\n  "
+            + "\n  ".join(changes)
+            + "\nput it back, go on all the same with --allow-changes, or start again with "
+            "--overwrite"
+        )
+    step = {key: environment[key] for key in ("created", "command")}
+    if changes:
+        step |= {"changes": changes}
+        now = ("seed", "device", "python", "platform", "versions", "data", "examples")
+        started |= {key: environment[key] for key in now}
+    steps = [*started.get("continued", []), step]
+    return {**_without(started, "format", "files"), "continued": steps}
+
+
+def _changes(
+    started: Mapping[str, Any], recipe: Recipe, environment: Mapping[str, Any], folder: Path
+) -> list[str]:
+    """What is not as it was when a run began, in words."""
+    differing = differing_keys(read_task(folder / RECIPE_FILE).recipe, recipe)
     data, versions = started.get("data", {}), started.get("versions", {})
     for name, entry in environment["data"].items():
         if data.get(name, {}).get("sha256") != entry["sha256"]:
@@ -69,20 +96,19 @@ def continue_environment(
         before, now = started.get("device", {}).get(key), environment["device"][key]
         if before != now:
             differing.append(f"it ran on {before}, and would go on on {now}")
-    if differing:
-        raise RunError(
-            f"{folder}: cannot continue this run, since it would not be the same one:\n  "
-            + "\n  ".join(differing)
-            + "\nput it back, or start again with --overwrite"
-        )
-    step = {key: environment[key] for key in ("created", "command")}
-    return {**started, "continued": [*started.get("continued", []), step]}
+    return differing
 
 
-def _differing_sections(recipe_before: Recipe, recipe_now: Recipe) -> list[str]:
+def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in keys}
+
+
+def differing_keys(recipe_before: Recipe, recipe_now: Recipe) -> list[str]:
+    """How two recipes differ in what they train, in words. More epochs only go on."""
     before, now = recipe_before.as_sections(), recipe_now.as_sections()
-    # More epochs only go on; but a cosine schedule is another one from its first step.
-    allowed = [] if recipe_now.training.schedule == "cosine" else [("training", "epochs")]
+    allowed = [("training", "checkpoint_minutes"), ("training", "checkpoint_every")]
+    if recipe_now.training.schedule != "cosine":  # of more epochs: another one from its first step
+        allowed.append(("training", "epochs"))
     return [
         f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
         for section in sorted({*before, *now})

@@ -63,6 +63,16 @@ def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
     ]
 
 
+def stored_evaluation(run: Run) -> SplitEvaluation | None:
+    """What a run's training ended with; ``None`` where no split was scored."""
+    splits = run.evaluation().get("splits", {})
+    name = "test" if "test" in splits else "validation"
+    if name not in splits:
+        return None
+    scores = {metric: Estimate(**value) for metric, value in splits[name]["scores"].items()}
+    return SplitEvaluation(name, splits[name]["examples"], scores, stored_baselines(run, name))
+
+
 def write_evaluation(
     task: Task[Any], folder: Path, evaluated: Mapping[str, SplitEvaluation]
 ) -> None:
@@ -161,6 +171,9 @@ def _report_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("training", f"{environment['training_seconds']:,.0f} s"),
         ("python", environment["python"]),
     ]
+    if environment["batch_parts"] > 1:
+        parts = environment["batch_parts"]
+        facts.append(("memory", f"ran out; a batch was read in {parts} parts, its update the same"))
     facts += [(f"version of {name}", number) for name, number in environment["versions"].items()]
     facts += [
         (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")

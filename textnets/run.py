@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from textnets.errors import RunError
+from textnets.errors import RunError, StoppedError
 from textnets.recipe import Recipe
-from textnets.training.checkpoints import has_checkpoint
+from textnets.training.checkpoints import has_checkpoint, has_progress
 from textnets.training.interrupts import InterruptedTrainingError
 
 FORMAT = 1  # of the directory; raised when an older textnets could not read it
@@ -37,6 +37,8 @@ _LOCK_FILE = ".lock"
 
 # Not hashed: the file that holds the hashes, and what only a continued run needs.
 _NOT_HASHED = (ENVIRONMENT_FILE, CHECKPOINT_FOLDER, _LOCK_FILE)
+# What a run has before it is trained: the same from then on.
+_WRITTEN_LATER = (MODEL_FILE, HISTORY_FILE, EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
 # Hashed, but checked only by who reads them: a prediction rests on none of them.
 _NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
 
@@ -157,6 +159,8 @@ class RunTarget:
         Raises:
             RunError: there is a run, or an unfinished one, and no flag that says what to do.
         """
+        if resume and (self.is_finished or self._continues_output()):
+            self._overwrite = True  # by itself, with more epochs
         self._check_output()
         if self.partial.exists() and not _is_partial(self.partial):
             raise RunError(
@@ -168,6 +172,34 @@ class RunTarget:
                 f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
                 "starts again"
             )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a run stands there, whole, and none is being written in its place."""
+        return _is_run(self.output) and not self.partial.exists()
+
+    def reopen(self) -> None:
+        """Make an unfinished run of a finished one, which stays until the new one is whole.
+
+        Raises:
+            RunError: it cannot be written beside the finished one.
+        """
+        later = (_LOCK_FILE, EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
+        copy = self.output.with_name(f".{self.output.name}.reopened-{os.getpid()}")
+        try:
+            shutil.copytree(self.output, copy, ignore=shutil.ignore_patterns(*later))
+            copy.rename(self.partial)
+        except OSError as error:
+            raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def _continues_output(self) -> bool:
+        """Whether the unfinished run is the finished one, trained on."""
+        if not (_is_run(self.output) and _looks_like_a_run(self.partial)):
+            return False
+        begun = [_read_object(f / ENVIRONMENT_FILE) for f in (self.output, self.partial)]
+        return all(begun[0].get(key) == begun[1].get(key) for key in ("created", "command"))
 
     def begin(self, *, resume: bool) -> Path:
         """Make the partial folder, empty unless it is continued, and lock it.
@@ -204,13 +236,33 @@ class RunTarget:
 
         Raises:
             InterruptedTrainingError: Ctrl-C after the last epoch (before it, training sees to it).
+            StoppedError: a file cannot be written; the last checkpoint is there.
         """
         folder = self.begin(resume=resume)
         try:
             yield folder
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and self.can_continue:
-                raise InterruptedTrainingError(signal.SIGINT) from None
+        except KeyboardInterrupt:
+            if not self.can_continue:
+                self.abandon()
+                raise
+            raise InterruptedTrainingError(signal.SIGINT) from None
+        except OSError as error:
+            if not folder.is_dir():
+                raise RunError(
+                    f"{folder}: is no longer there; if it was moved, move it back, and continue "
+                    "with --resume from its last checkpoint"
+                ) from None
+            if not has_progress(folder / CHECKPOINT_FOLDER):
+                self.abandon()
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise StoppedError(
+                f"{where}{error.strerror or error}; the last checkpoint in {folder} is whole; "
+                "when the place can be written again, continue with --resume"
+            ) from None
+        except StoppedError:
+            raise
+        except BaseException:
             self.abandon()
             raise
         finally:
@@ -222,6 +274,8 @@ class RunTarget:
         complete = {**environment, "format": FORMAT, "files": _hashes(self.partial)}
         write_json(self.partial / ENVIRONMENT_FILE, complete)
         replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
+        for left in self.output.parent.glob(f".{self.output.name}.replaced-*"):
+            shutil.rmtree(left)  # by a run that was killed between the renames below
         replaces = self.output.exists()
         if replaces:
             self.output.rename(replaced)
@@ -238,8 +292,8 @@ class RunTarget:
         return has_checkpoint(self.partial / CHECKPOINT_FOLDER)
 
     def abandon(self) -> None:
-        """Remove what a failure left behind, unless there is training to continue from."""
-        if not self.can_continue:
+        """Remove what a failure left behind, unless training would be lost with it."""
+        if not has_progress(self.partial / CHECKPOINT_FOLDER):
             shutil.rmtree(self.partial, ignore_errors=True)
             self._remove_made_parents()
 
@@ -325,6 +379,25 @@ def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     temporary.replace(path)
+
+
+def prepared_files(folder: Path) -> dict[str, str]:
+    """The sha256 of what a run has before its training begins: recipe and vocabularies."""
+    return {
+        name: digest
+        for name, digest in _hashes(folder).items()
+        if name.split("/")[0] not in _WRITTEN_LATER
+    }
+
+
+def check_prepared(folder: Path) -> None:
+    """Refuse to continue a run whose recipe or vocabularies are not what was written.
+
+    Raises:
+        RunError: naming the file.
+    """
+    for name, digest in read_started(folder).get("prepared", {}).items():
+        _check_file(folder, name, digest)
 
 
 def read_started(folder: Path) -> dict[str, Any]:

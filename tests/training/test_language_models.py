@@ -71,7 +71,9 @@ def test_windows_with_carried_states_are_one_long_sequence(cell: str, tmp_path: 
 def test_without_a_reset_the_states_would_be_carried_over(tmp_path: Path) -> None:
     found = compiled(core_of(), 1e-12)
     first = mean_loss(found, 10, tmp_path)
-    assert mean_loss(LossModel(found.model, None), 10, tmp_path) != pytest.approx(first, abs=1e-7)
+    assert mean_loss(LossModel(found.model, None, None), 10, tmp_path) != pytest.approx(
+        first, abs=1e-7
+    )
     assert mean_loss(found, 10, tmp_path) == pytest.approx(first, abs=1e-6)
 
 

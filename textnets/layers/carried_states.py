@@ -16,7 +16,8 @@ class CarriedStates(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
     crosses the border. As variables of the model, the states are part of a checkpoint.
 
     Called with anything it gives the kept states, ``<float32>[batch, size]`` each; see
-    :class:`KeptStates` for how they are replaced.
+    :class:`KeptStates` for how they are replaced. A batch may be read in parts of some rows
+    each: :meth:`begin_at` says where the next part begins.
 
     Args:
         batch_size: rows of every batch.
@@ -31,14 +32,38 @@ class CarriedStates(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
             )
             for i, size in enumerate(sizes, start=1)
         ]
+        self.first_row = self.add_weight(
+            shape=(), initializer="zeros", dtype="int32", trainable=False, name="first_row"
+        )
 
     def call(self, inputs: Any) -> list[Any]:
-        """``<float32>[batch, size]`` a state."""
-        return [keras.ops.convert_to_tensor(state) for state in self.states]
+        """``<float32>[rows, size]`` a state, for ``rows`` rows of inputs."""
+        rows = keras.ops.shape(inputs)[0]
+        return [
+            keras.ops.slice(keras.ops.convert_to_tensor(state), self._start(), (rows, size))
+            for state, size in ((state, state.shape[1]) for state in self.states)
+        ]
 
     def compute_output_spec(self, inputs: Any) -> list[keras.KerasTensor]:
-        """The variables' own."""
-        return [keras.KerasTensor(state.shape, dtype=state.dtype) for state in self.states]
+        """A row for each of the inputs."""
+        return [
+            keras.KerasTensor((inputs.shape[0], state.shape[1]), dtype=state.dtype)
+            for state in self.states
+        ]
+
+    def keep(self, states: Sequence[Any]) -> None:
+        """Keep states, ``<float>[rows, size]`` each, for the rows that were read."""
+        for kept, state in zip(self.states, states, strict=True):
+            new = keras.ops.cast(keras.ops.stop_gradient(state), kept.dtype)
+            before = keras.ops.convert_to_tensor(kept)
+            kept.assign(keras.ops.slice_update(before, self._start(), new))
+
+    def _start(self) -> Any:
+        return keras.ops.stack([keras.ops.cast(self.first_row, "int32"), 0])
+
+    def begin_at(self, row: int) -> None:
+        """Say which row of a batch the next part begins with; 0 for whole batches."""
+        self.first_row.assign(row)
 
     def reset(self) -> None:
         """Set every state to zero, as before the first batch."""
@@ -86,8 +111,7 @@ class KeptStates(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
         """The values."""
         values, *states = inputs
         if training:
-            for kept, state in zip(self.carried.states, states, strict=True):
-                kept.assign(keras.ops.cast(keras.ops.stop_gradient(state), kept.dtype))
+            self.carried.keep(states)
         return values
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:

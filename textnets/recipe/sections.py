@@ -207,7 +207,12 @@ class TrainingSection(Section):
         "for convolutions over short texts, costs for recurrent nets.",
     )
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
-        5.0, description="Time between checkpoints inside an epoch; each epoch's end has one."
+        5.0,
+        description="Time between checkpoints; an epoch's end has one as well where that costs "
+        "less than a hundredth of the time.",
+    )
+    checkpoint_every: PositiveInt | None = Field(
+        None, description="Steps between checkpoints, besides those in time."
     )
 
     only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {

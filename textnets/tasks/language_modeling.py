@@ -411,7 +411,7 @@ class LanguageModelingTask(Task[TextLines]):
             num_sampled=section.sampled_softmax,
             seed=self.recipe.seed,
         )
-        return Trainer(found.model, begin_epoch=found.reset)
+        return Trainer(found.model, begin_epoch=found.reset, at_row=found.begin_at)
 
     def losses(self) -> tuple[Any, list[Any]]:
         from textnets.training.losses import OutputAsLoss

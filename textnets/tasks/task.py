@@ -58,12 +58,15 @@ class Trainer:
     Attributes:
         model: a ``keras.Model``, not yet compiled.
         begin_epoch: called before each epoch's first batch.
+        at_row: told which row of a batch comes next, where memory asks for batches in parts; for
+            models that keep something for each row.
         weighted_metrics: Keras metrics to show while training in which sample weights count;
             those of :meth:`Task.losses` do not look at them.
     """
 
     model: Any
     begin_epoch: Callable[[], None] | None = None
+    at_row: Callable[[int], None] | None = None
     weighted_metrics: Sequence[Any] = ()
 
 

@@ -71,6 +71,10 @@ class RaggedIds:
         """A copy of the chosen rows, in that order."""
         return join_rows(self.row(int(index)) for index in rows)
 
+    def beginning(self, rows: int, tokens: int) -> RaggedIds:
+        """A copy of the first rows, each cut after so many tokens."""
+        return join_rows(self.row(index)[:tokens] for index in range(min(rows, len(self))))
+
     def save(self, folder: Path, name: str) -> None:
         """Write ``NAME.ids.npy`` and ``NAME.offsets.npy``."""
         np.save(folder / f"{name}.ids.npy", self.ids, allow_pickle=False)
@@ -210,6 +214,18 @@ class EncodedSplit:
     def only(self, names: Iterable[str]) -> EncodedSplit:
         """The same examples with some of the inputs: those that a model takes."""
         return replace(self, inputs={name: self.inputs[name] for name in names})
+
+    def beginning(self, examples: int, tokens: int) -> EncodedSplit:
+        """The first examples, each cut after so many tokens: to try out what reads a split."""
+        targets = self.targets
+        return EncodedSplit(
+            {name: ragged.beginning(examples, tokens) for name, ragged in self.inputs.items()},
+            targets.beginning(examples, tokens)
+            if isinstance(targets, RaggedIds)
+            else targets[:examples],
+            None if self.weights is None else self.weights[:examples],
+            None if self.references is None else self.references[:examples],
+        )
 
     def batch(self, rows: npt.NDArray[np.int64], bucket_width: int) -> Batch:
         """Inputs, targets and weights of some examples; see :func:`pad_inputs`.

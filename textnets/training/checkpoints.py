@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +44,43 @@ def set_weights(model: Any, weights: Arrays) -> None:
     _assign(_named(model.variables), weights, "the best weights")
 
 
-def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> None:
-    """Write ``state.npz``: all variables and the training state (JSON)."""
+def are_lost(model: Any) -> bool:
+    """Whether a variable's memory was given away to a step that failed (JAX donates it)."""
+    values: list[Any] = [variable.value for variable in variables_of(model).values()]
+    return any(value.is_deleted() for value in values if hasattr(value, "is_deleted"))
+
+
+def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> bool:
+    """Write ``state.npz``: all variables and the training state (JSON).
+
+    The folder is not made: where a run was moved away, nothing shall grow in its place.
+
+    Returns:
+        False, with nothing written, where a variable is not finite: the checkpoint that is there
+        is worth more.
+    """
     arrays = _values(variables_of(model))
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+        return False
     text = json.dumps(state)
     arrays[_SCALARS] = np.frombuffer(text.encode(), dtype=np.uint8)
     _write_arrays(folder / _STATE_FILE, arrays)
+    return True
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to continue from."""
     return (folder / _STATE_FILE).is_file()
+
+
+def has_progress(folder: Path) -> bool:
+    """Whether training would be lost with it: a step was made. True where it cannot be read."""
+    if not has_checkpoint(folder):
+        return False
+    try:
+        return int(_state_of(_read_arrays(folder / _STATE_FILE), folder)["step"]) > 0
+    except RunError:
+        return True
 
 
 def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
@@ -63,11 +90,17 @@ def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
         RunError: the file is damaged, or is of another model.
     """
     arrays = _read_arrays(folder / _STATE_FILE)
-    scalars = arrays.pop(_SCALARS, None)
-    if scalars is None:
-        raise RunError(f"{folder / _STATE_FILE}: the checkpoint is damaged")
+    state = _state_of(arrays, folder)
     _assign(variables_of(model), arrays, str(folder / _STATE_FILE))
-    state: dict[str, Any] = json.loads(scalars.tobytes().decode())
+    return state
+
+
+def _state_of(arrays: Arrays, folder: Path) -> dict[str, Any]:
+    """Take the training state out of a checkpoint's arrays."""
+    try:
+        state: dict[str, Any] = json.loads(arrays.pop(_SCALARS).tobytes().decode())
+    except (KeyError, ValueError) as error:
+        raise _unreadable(folder / _STATE_FILE, error) from None
     return state
 
 
@@ -128,13 +161,27 @@ def _difference(variables: Iterable[str], names: Iterable[str]) -> str | None:
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut; where a folder cannot be opened (Windows), it does."""
+    with suppress(PermissionError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _read_arrays(path: Path) -> Arrays:
@@ -144,4 +191,11 @@ def _read_arrays(path: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise RunError(f"{path}: the checkpoint cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{path}: the checkpoint is damaged and cannot be read: {error}; put the file back from "
+        "a copy, or start again with --overwrite"
+    )

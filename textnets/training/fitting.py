@@ -21,12 +21,17 @@ from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
 from textnets.text.batches import Rows, TrainingBatches
+from textnets.text.corpus import Batch
 from textnets.training import checkpoints
+from textnets.training.accumulation import is_out_of_memory, parted_step
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
 from textnets.training.steps import train_step
 
 Measure = Callable[[], Mapping[str, float]]
+
+# A checkpoint that was not asked for at a certain step may cost this share of the time.
+_CHECKPOINT_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class TrainingState:
         best_epoch, best_value: 1-based epoch and value of the monitored metric.
         stopping_best, stopping_waited: of early stopping.
         plateau_waited, plateau_drops: of the plateau schedule.
+        parts: in how many parts a batch is read, because memory ran out; 1 where it did not.
         history: one record an epoch.
         stopped: why training ended before its last epoch; empty otherwise.
     """
@@ -101,6 +107,7 @@ class TrainingState:
     stopping_waited: int = 0
     plateau_waited: int = 0
     plateau_drops: int = 0
+    parts: int = 1
     history: list[dict[str, float]] = field(default_factory=list)
     stopped: str = ""
 
@@ -113,10 +120,15 @@ def fit(
     folder: Path,
     measure: Measure | None = None,
     begin_epoch: Callable[[], None] | None = None,
+    at_row: Callable[[int], None] | None = None,
+    rehearse: Callable[[], None] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> TrainingState:
     """Train a compiled model and leave it with the weights of its best epoch.
+
+    Where memory runs out a batch is read in parts, and trained on as before: see
+    :mod:`textnets.training.accumulation`.
 
     Args:
         model: a compiled ``keras.Model``.
@@ -125,15 +137,20 @@ def fit(
         folder: of the run; holds ``history.jsonl`` and ``checkpoint/``.
         measure: scores the model on the validation split; ``None`` without one.
         begin_epoch: called before an epoch's first batch, not where one is continued.
+        at_row: see :func:`textnets.training.accumulation.parted_step`.
+        rehearse: tries out, behind the first checkpoint and before the first batch, what comes
+            after the training: a run shall not fail there after an hour.
         resume: continue from the folder's checkpoint if there is one.
         progress: where to show it.
 
     Raises:
-        TrainingError: the loss is no longer a finite number.
+        TrainingError: the loss is no longer a finite number, or there is no memory for a
+            single example.
         InterruptedTrainingError: Ctrl-C or SIGTERM; the checkpoint was written first.
         RunError: the checkpoint to continue from is damaged or of another model.
     """
-    fitting = _Fitting(model, train, plan, folder, measure, begin_epoch, progress or Progress())
+    fitting = _Fitting(model, train, plan, folder, measure, progress or Progress())
+    fitting.begin_epoch, fitting.at_row, fitting.rehearse = begin_epoch, at_row, rehearse
     return fitting.run(resume)
 
 
@@ -145,32 +162,51 @@ class _Fitting:
         plan: FitPlan,
         folder: Path,
         measure: Measure | None,
-        begin_epoch: Callable[[], None] | None,
         progress: Progress,
     ) -> None:
         self.model, self.train, self.plan = model, train, plan
         self.folder, self.measure, self.progress = folder, measure, progress
-        self.begin_epoch = begin_epoch
+        self.begin_epoch: Callable[[], None] | None = None
+        self.at_row: Callable[[int], None] | None = None
+        self.rehearse: Callable[[], None] | None = None
         self.checkpoint = folder / "checkpoint"
         self.section = plan.section
         self.state = TrainingState()
         self.best: checkpoints.Arrays | None = None
-        self.last_checkpoint = time.monotonic()
+        self.saved_best = 0  # the epoch whose weights lie in a file
+        self.last_checkpoint, self.checkpoint_seconds = time.monotonic(), 0.0
+        self.steps_since_checkpoint = 0
         model.optimizer.build(model.trainable_variables)
         self.step = train_step(model, *train.load(train.of_epoch(0)[0]))
+        self.parted_step: Callable[[Any, Any, Any, int], dict[str, float]] | None = None
 
     # --- The story ---
 
     def run(self, resume: bool) -> TrainingState:
-        if resume and checkpoints.has_checkpoint(self.checkpoint):
-            self._restore()
         with Interrupts() as self.interrupts:
+            if resume and checkpoints.has_checkpoint(self.checkpoint):
+                self._restore()
+            else:
+                self._begin()
             while self.state.epoch < self.section.epochs and not self.state.stopped:
-                self._train_epoch()
+                try:
+                    self._train_epoch()
+                except _WeightsLostError:
+                    self._restore()
+                    continue
                 self._end_epoch()
+            if self.steps_since_checkpoint:  # what follows may fail; training is then not lost
+                self._save()
         if self.best is not None:
             checkpoints.set_weights(self.model, self.best)
         return self.state
+
+    def _begin(self) -> None:
+        self.checkpoint.mkdir(parents=True, exist_ok=True)
+        self._save()
+        if self.rehearse is not None:
+            self.rehearse()
+        self.interrupts.raise_if_pending()
 
     def _train_epoch(self) -> None:
         state = self.state
@@ -195,7 +231,7 @@ class _Fitting:
             plateau_drops=state.plateau_drops,
         )
         self.model.optimizer.learning_rate = rate
-        logs = self.step(*self.train.load(rows))
+        logs = self._step_in_memory(self.train.load(rows))
         if not math.isfinite(logs["loss"]):
             self._stop_at_bad_loss(logs["loss"], rate)
         count = self.train.count(rows)
@@ -204,6 +240,7 @@ class _Fitting:
         state.seen += count
         state.batch += 1
         state.step += 1
+        self.steps_since_checkpoint += 1
         state.seconds += time.monotonic() - started
         shown.advance(count, _note({n: s / state.seen for n, s in state.sums.items()}))
 
@@ -217,8 +254,8 @@ class _Fitting:
         state.epoch += 1
         state.batch, state.seen, state.seconds, state.sums = 0, 0, 0.0, {}
         self._write_history()
-        self._save()
-        checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
+        if self._checkpoint_is_due() or self._checkpoint_is_cheap():
+            self._save()
         self.progress.say(
             _epoch_line(record, self.section.epochs, state.best_epoch, self.train.unit)
         )
@@ -246,7 +283,6 @@ class _Fitting:
         if monitor is None or value is None or monitor.improves(value, state.best_value):
             state.best_epoch, state.best_value = int(record["epoch"]), value
             self.best = checkpoints.weights_of(self.model)
-            checkpoints.save_best(self.checkpoint, state.best_epoch, self.best)
 
     def _follow_plateau(self, record: dict[str, float]) -> None:
         state = self.state
@@ -274,24 +310,84 @@ class _Fitting:
         state = self.state
         raise TrainingError(
             f"the loss became {loss} in epoch {state.epoch + 1}, batch {state.batch + 1}, at "
-            f"learning rate {rate:g}; nothing was overwritten. Try a lower "
-            "training.learning_rate, or training.clip_norm: 1.0"
+            f"learning rate {rate:g}; the weights of the last checkpoint are kept. Go on from "
+            "there with a lower rate (--resume --allow-changes --set training.learning_rate="
+            f"{rate / 10:g}), or with --set training.clip_norm=1.0"
         )
+
+    # --- Memory ---
+
+    def _step_in_memory(self, data: Batch) -> dict[str, float]:
+        """Train on a batch, in as many parts as memory asks for."""
+        while True:
+            try:
+                if self.state.parts == 1:
+                    return self.step(*data)
+                if self.parted_step is None:
+                    self.parted_step = parted_step(self.model, self.at_row)
+                return self.parted_step(*data, self.state.parts)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._use_smaller_parts(len(data[1]))
+
+    def _use_smaller_parts(self, size: int) -> None:
+        state = self.state
+        if state.parts >= size:
+            raise TrainingError(
+                "out of memory, even with one example at a time; the last checkpoint is whole. "
+                "Shorten the texts (text.max_length), or make the model smaller"
+            )
+        state.parts = min(2 * state.parts, size)
+        self.progress.warn(
+            f"out of memory in epoch {state.epoch + 1}, batch {state.batch + 1}: from here on a "
+            f"batch is read in {state.parts} parts of at most {-(-size // state.parts)}; gradients "
+            "are added up, so the updates stay those of the whole batch"
+        )
+        if checkpoints.are_lost(self.model):  # JAX hands a step its weights for good
+            raise _WeightsLostError
 
     # --- Checkpoints ---
 
     def _checkpoint_is_due(self) -> bool:
+        every = self.section.checkpoint_every
+        if every is not None and self.steps_since_checkpoint >= every:
+            return True
         return time.monotonic() - self.last_checkpoint > 60.0 * self.section.checkpoint_minutes
 
+    def _checkpoint_is_cheap(self) -> bool:
+        passed = time.monotonic() - self.last_checkpoint
+        return self.checkpoint_seconds < _CHECKPOINT_SHARE * passed
+
     def _save(self) -> None:
-        checkpoints.save_checkpoint(self.checkpoint, self.model, dataclasses.asdict(self.state))
+        """Write the best weights, then the checkpoint that names them, then drop older ones."""
+        started, state = time.monotonic(), self.state
+        if self.best is not None and self.saved_best != state.best_epoch:
+            checkpoints.save_best(self.checkpoint, state.best_epoch, self.best)
+            self.saved_best = state.best_epoch
+        if not checkpoints.save_checkpoint(self.checkpoint, self.model, dataclasses.asdict(state)):
+            raise TrainingError(
+                f"the weights are no longer finite numbers in epoch {state.epoch + 1}, batch "
+                f"{state.batch + 1}; those of the last checkpoint are kept. Try a lower "
+                "training.learning_rate, or training.clip_norm: 1.0"
+            )
+        checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
         self.last_checkpoint = time.monotonic()
+        self.checkpoint_seconds = self.last_checkpoint - started
+        self.steps_since_checkpoint = 0
 
     def _restore(self) -> None:
+        parts = self.state.parts
         saved = checkpoints.load_checkpoint(self.checkpoint, self.model)
         self.state = TrainingState(**saved)
+        self.state.parts = max(parts, self.state.parts)
         if self.state.best_epoch:
             self.best = checkpoints.load_best(self.checkpoint, self.state.best_epoch)
+            self.saved_best = self.state.best_epoch
+        stopping = self.plan.stopping
+        if stopping is None or self.state.stopping_waited < self.plan.patience:
+            self.state.stopped = ""  # continued with more patience than it was stopped with
+        self.steps_since_checkpoint = 0
         where = f"epoch {self.state.epoch + 1}, batch {self.state.batch + 1}"
         self.progress.say(f"continuing from the checkpoint: {where}")
 
@@ -301,6 +397,10 @@ class _Fitting:
         lines = "".join(json.dumps(record) + "\n" for record in self.state.history)
         temporary.write_text(lines, encoding="utf-8")
         temporary.replace(path)
+
+
+class _WeightsLostError(Exception):
+    """A failed step has taken the weights with it."""
 
 
 def _note(values: Mapping[str, float]) -> str:

@@ -7,10 +7,10 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-from textnets.errors import TextnetsError
+from textnets.errors import StoppedError
 
 
-class InterruptedTrainingError(TextnetsError):
+class InterruptedTrainingError(StoppedError):
     """The user, or the system, asked to stop; a checkpoint was written."""
 
     def __init__(self, signal_number: int) -> None:

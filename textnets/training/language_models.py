@@ -15,10 +15,13 @@ class LossModel:
         model: from ``token_ids`` and ``target_ids``, ``<int32>[batch, length]``, to the loss at
             each place, ``<float32>[batch, length]``, in nats.
         reset: sets the carried states to zero; ``None`` where none are carried.
+        begin_at: says which row of a batch comes next, where a batch is read in parts; ``None``
+            where no states are carried.
     """
 
     model: Any
     reset: Callable[[], None] | None
+    begin_at: Callable[[int], None] | None
 
 
 def build_loss_model(
@@ -56,7 +59,9 @@ def build_loss_model(
     if carried is not None:
         losses = layers.KeptStates(carried, name="kept_states")([losses, *outputs["states"]])
     model = keras.Model({"token_ids": token_ids, "target_ids": target_ids}, losses)
-    return LossModel(model, carried.reset if carried is not None else None)
+    if carried is None:
+        return LossModel(model, None, None)
+    return LossModel(model, carried.reset, carried.begin_at)
 
 
 def _output_table(core: Any) -> Any:

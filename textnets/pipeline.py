@@ -38,7 +38,6 @@ from textnets.results import (
     write_report,
 )
 from textnets.run import (
-    ENVIRONMENT_FILE,
     MODEL_FILE,
     RECIPE_FILE,
     Run,
@@ -46,7 +45,7 @@ from textnets.run import (
     check_prepared,
     open_run,
     prepared_files,
-    write_json,
+    write_environment,
     write_recipe,
 )
 from textnets.stores import Store, check_store_place, open_store, write_store
@@ -147,13 +146,13 @@ def train(
             progress.warn(f"going on all the same: {change}")
     with target.writing(resume=resume) as folder:
         write_recipe(folder / RECIPE_FILE, task.recipe)
-        write_json(folder / ENVIRONMENT_FILE, environment)
+        write_environment(folder, environment)
         if stored is None:
             encoded = _encode_splits(task, folder, splits, progress, resume)
         else:
             encoded = stored.load(task, folder)
         environment["prepared"] = prepared_files(folder)
-        write_json(folder / ENVIRONMENT_FILE, environment)
+        write_environment(folder, environment)
         return _train_into(folder, target, task, splits, encoded, environment, resume, progress)
 
 

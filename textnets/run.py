@@ -20,7 +20,7 @@ from typing import IO, Any, TextIO
 
 from textnets.errors import RunError, StoppedError
 from textnets.recipe import Recipe
-from textnets.training.checkpoints import has_checkpoint, has_progress
+from textnets.training.checkpoints import check_checkpoint, has_checkpoint, has_progress
 from textnets.training.interrupts import InterruptedTrainingError
 
 FORMAT = 1  # of the directory; raised when an older textnets could not read it
@@ -112,6 +112,7 @@ def open_run(folder: Path) -> Run:
             f"{folder}: written by a newer textnets (format {version}, textnets "
             f"{environment.get('textnets')}; this one reads up to format {FORMAT}); update textnets"
         )
+    _check_digest(folder, environment)
     files = environment.get("files")
     if not isinstance(files, dict) or not isinstance(environment.get("data"), dict):
         raise RunError(f"{folder / ENVIRONMENT_FILE}: is not what was written: keys are missing")
@@ -254,11 +255,10 @@ class RunTarget:
                 ) from None
             if not has_progress(folder / CHECKPOINT_FOLDER):
                 self.abandon()
-                raise
-            where = f"{error.filename}: " if error.filename else ""
+                raise OSError(error.errno, error.strerror, error.filename or str(folder)) from None
             raise StoppedError(
-                f"{where}{error.strerror or error}; the last checkpoint in {folder} is whole; "
-                "when the place can be written again, continue with --resume"
+                f"{error.filename or folder}: {error.strerror or error}; the last checkpoint in "
+                f"{folder} is whole; when the place can be written again, continue with --resume"
             ) from None
         except StoppedError:
             raise
@@ -272,7 +272,7 @@ class RunTarget:
         """Write ``environment.json`` with the hashes and move the run into its place."""
         self._check_output()
         complete = {**environment, "format": FORMAT, "files": _hashes(self.partial)}
-        write_json(self.partial / ENVIRONMENT_FILE, complete)
+        write_environment(self.partial, complete)
         replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
         for left in self.output.parent.glob(f".{self.output.name}.replaced-*"):
             shutil.rmtree(left)  # by a run that was killed between the renames below
@@ -391,13 +391,14 @@ def prepared_files(folder: Path) -> dict[str, str]:
 
 
 def check_prepared(folder: Path) -> None:
-    """Refuse to continue a run whose recipe or vocabularies are not what was written.
+    """Refuse to continue a run whose recipe, vocabularies or checkpoint are not what was written.
 
     Raises:
         RunError: naming the file.
     """
     for name, digest in read_started(folder).get("prepared", {}).items():
         _check_file(folder, name, digest)
+    check_checkpoint(folder / CHECKPOINT_FOLDER)
 
 
 def read_started(folder: Path) -> dict[str, Any]:
@@ -406,7 +407,28 @@ def read_started(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the file is missing or damaged.
     """
-    return _read_object(folder / ENVIRONMENT_FILE)
+    environment = _read_object(folder / ENVIRONMENT_FILE)
+    _check_digest(folder, environment)
+    return environment
+
+
+def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
+    """Write ``environment.json`` with a digest of its own content."""
+    content = {**environment, "digest": _digest_of(environment)}
+    write_json(folder / ENVIRONMENT_FILE, content)
+
+
+def _digest_of(environment: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in environment.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_digest(folder: Path, environment: Mapping[str, Any]) -> None:
+    if environment.get("digest") != _digest_of(environment):
+        raise RunError(
+            f"{folder / ENVIRONMENT_FILE}: is not the file that was written (its digest "
+            "differs); copy the run again, or train it again"
+        )
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -443,7 +465,9 @@ def _is_partial(folder: Path) -> bool:
     """Whether a folder is an unfinished run, or one that was stopped before its first file."""
     if not folder.is_dir():
         return False
-    return _looks_like_a_run(folder) or {path.name for path in folder.iterdir()} <= {_LOCK_FILE}
+    names = {path.name for path in folder.iterdir()}
+    begun = {ENVIRONMENT_FILE, CHECKPOINT_FOLDER} <= names  # its recipe may have been lost
+    return _looks_like_a_run(folder) or begun or names <= {_LOCK_FILE}
 
 
 def _empty(folder: Path) -> None:

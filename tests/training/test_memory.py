@@ -26,7 +26,6 @@ from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatche
 from textnets.text.corpus import EncodedSplit, join_rows
 from textnets.text.streams import StreamBatches
 from textnets.training import fitting
-from textnets.training.accumulation import parted_step
 from textnets.training.fitting import FitPlan, TrainingState, fit
 from textnets.training.language_models import build_loss_model
 from textnets.training.losses import OutputAsLoss
@@ -204,6 +203,7 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import jax, numpy as np
 from tests.training import test_memory as t
 from textnets.recipe.sections import TrainingSection
+from textnets.training.accumulation import parted_step
 from textnets.training.steps import train_step
 import keras
 for make in t.MAKERS:
@@ -215,7 +215,7 @@ for make in t.MAKERS:
         model, batches, told = make(section)
         model.optimizer.build(model.trainable_variables)
         whole = train_step(model, *batches.load(batches.of_epoch(0)[0]))
-        parted = t.parted_step(model, told.get("at_row"))
+        parted = parted_step(model, told.get("at_row"))
         losses = []
         for rows in batches.of_epoch(0):
             data = batches.load(rows)

@@ -83,6 +83,17 @@ def has_progress(folder: Path) -> bool:
         return True
 
 
+def check_checkpoint(folder: Path) -> None:
+    """Refuse a checkpoint that cannot be read, before anything is changed.
+
+    Raises:
+        RunError: naming the file.
+    """
+    best = int(_state_of(_read_arrays(folder / _STATE_FILE), folder)["best_epoch"])
+    if best:
+        load_best(folder, best)
+
+
 def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
     """Put every variable back and return the training state.
 

@@ -175,7 +175,7 @@ class _Fitting:
         self.best: checkpoints.Arrays | None = None
         self.saved_best = 0  # the epoch whose weights lie in a file
         self.last_checkpoint, self.checkpoint_seconds = time.monotonic(), 0.0
-        self.steps_since_checkpoint = 0
+        self.steps_since_checkpoint, self.is_saved = 0, True
         model.optimizer.build(model.trainable_variables)
         self.step = train_step(model, *train.load(train.of_epoch(0)[0]))
         self.parted_step: Callable[[Any, Any, Any, int], dict[str, float]] | None = None
@@ -195,7 +195,7 @@ class _Fitting:
                     self._restore()
                     continue
                 self._end_epoch()
-            if self.steps_since_checkpoint:  # what follows may fail; training is then not lost
+            if not self.is_saved:  # what follows may fail; training is then not lost
                 self._save()
         if self.best is not None:
             checkpoints.set_weights(self.model, self.best)
@@ -241,6 +241,7 @@ class _Fitting:
         state.batch += 1
         state.step += 1
         self.steps_since_checkpoint += 1
+        self.is_saved = False
         state.seconds += time.monotonic() - started
         shown.advance(count, _note({n: s / state.seen for n, s in state.sums.items()}))
 
@@ -252,6 +253,7 @@ class _Fitting:
         self._follow_plateau(record)
         self._follow_stopping(record)
         state.epoch += 1
+        self.is_saved = False
         state.batch, state.seen, state.seconds, state.sums = 0, 0, 0.0, {}
         self._write_history()
         if self._checkpoint_is_due() or self._checkpoint_is_cheap():
@@ -374,7 +376,7 @@ class _Fitting:
         checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_seconds = self.last_checkpoint - started
-        self.steps_since_checkpoint = 0
+        self.steps_since_checkpoint, self.is_saved = 0, True
 
     def _restore(self) -> None:
         parts = self.state.parts
@@ -387,7 +389,7 @@ class _Fitting:
         stopping = self.plan.stopping
         if stopping is None or self.state.stopping_waited < self.plan.patience:
             self.state.stopped = ""  # continued with more patience than it was stopped with
-        self.steps_since_checkpoint = 0
+        self.steps_since_checkpoint, self.is_saved = 0, True
         where = f"epoch {self.state.epoch + 1}, batch {self.state.batch + 1}"
         self.progress.say(f"continuing from the checkpoint: {where}")
 

@@ -289,7 +289,8 @@ def test_predict_continues(characters: Path, sentences: Path) -> None:
     assert record["continued"].startswith("First")
     assert len(record["tokens"]) == 200
     two = succeed("predict", sentences, "-t", "the", "-t", "to be").lines
-    assert [line.split()[0] for line in two] == ["the", "to"]
+    assert two[0].startswith("the")
+    assert two[1].startswith("to be")
 
 
 def test_a_sentence_ends_where_the_model_ends_it(sentences: Path) -> None:

@@ -248,8 +248,8 @@ text: {tokenizer: whitespace, shared_vocabulary: true}
 model: {builder: encoder_decoder, embedding_width: 24, units: [48], decoder_units: [96]}
 training:
   batch_size: 32
-  epochs: 25
-  learning_rate: 1e-2
+  epochs: 20
+  learning_rate: 5e-3
   schedule: cosine
   clip_norm: 1.0
   monitor: validation_loss
@@ -262,7 +262,7 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 @pytest.mark.parametrize(
     "decoder",
     [
-        {"model.attention": "none", "training.epochs": 40},
+        {"model.attention": "none", "training.epochs": 35},
         {"model.attention": "luong_dot"},
         {"model.attention": "luong_general", "model.input_feeding": True},
         {"model.attention": "bahdanau"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +91,9 @@ def save_model(model: Any, path: Path) -> None:
 
 
 def load_model(path: Path) -> Any:
-    """Load a ``.keras`` file that textnets wrote; no code in it is run (Keras safe mode).
+    """Load a ``.keras`` file that textnets wrote; no code in it is run.
+
+    Keras's safe mode is on, and what could run code, or read another file, is refused before.
 
     Raises:
         RunError: the file is no such model.
@@ -99,8 +103,38 @@ def load_model(path: Path) -> Any:
     import textnets.layers  # noqa: F401  (registers our layers)
 
     try:
+        _refuse_strangers(path)
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file that is not its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError(f"{path}: the model cannot be loaded: {reason}") from None
     return model
+
+
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_LARGEST_CONFIG = 2**24  # bytes, unpacked; those of our models have thousands
+_MODULES = ("keras", "textnets")
+# Layers whose work is code, or a path to it.
+_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Raise ValueError for what no model of ours holds."""
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename: member.file_size for member in archive.infolist()}
+        if strangers := sorted(members.keys() - _MEMBERS):
+            raise ValueError(f"{strangers[0]!r} does not belong into it")
+        if members["config.json"] > _LARGEST_CONFIG:
+            raise ValueError("its config.json is too large")
+        waiting = [json.loads(archive.read("config.json"))]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            module, name = found.get("module"), found.get("class_name")
+            if module is not None and str(module).split(".")[0] not in _MODULES:
+                raise ValueError(f"{module}.{name} is not of Keras or textnets")
+            if name in _CODE:
+                raise ValueError(f"the layer {name} may run code of its own")
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)

@@ -123,7 +123,9 @@ def open_run(folder: Path) -> Run:
 
 
 def _check_file(folder: Path, name: str, digest: str | None) -> None:
-    """Refuse a file that is missing or not what was written."""
+    """Refuse a file that is missing, not what was written, or none of the run's own."""
+    if ".." in name.split("/") or Path(name).is_absolute():
+        raise RunError(f"{folder / ENVIRONMENT_FILE}: names a file outside of the run: {name}")
     if not (folder / name).is_file():
         raise RunError(
             f"{folder}: the run is incomplete: {name} is missing; copy the run again, or "

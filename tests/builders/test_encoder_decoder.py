@@ -119,9 +119,8 @@ def test_by_hand() -> None:
     model = build({"attention": "none", "cell": "simple", "bidirectional": False, "units": (6,)})
     given = {"source_ids": np.array([[5, 6]]), "target_ids": np.array([[2, 7]])}
     weights = {weight.path: weight.numpy() for weight in model.weights}
-    source, target = (
-        model.get_layer(f"{side}_embedding").embeddings.numpy() for side in ("source", "target")
-    )
+    tables = (model.get_layer(f"{side}_embedding").embeddings for side in ("source", "target"))
+    source, target = (table.numpy() * table.shape[1] ** 0.5 for table in tables)
 
     def step(prefix: str, vector: np.ndarray, state: np.ndarray) -> np.ndarray:
         kernel = weights[f"{prefix}/simple_rnn_cell/kernel"]

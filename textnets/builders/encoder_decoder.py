@@ -20,6 +20,7 @@ from textnets.builders.parameters import (
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
+from textnets.builders.token_embedding import scaled_vectors
 from textnets.errors import InputError
 
 
@@ -176,18 +177,11 @@ def _embedding(size: int, width: int, tied: bool, side: str) -> Any:
     return keras.layers.Embedding(size, width, name=f"{side}_embedding")
 
 
-def _input_vectors(
-    vectors: Any, width: int, embedding_dropout: float, dropout: float, side: str
-) -> Any:
-    """Token vectors as the recurrent layers read them: scaled by the root of their width
-    (Vaswani et al. 2017), and with dropout.
-
-    Keras starts vectors within 0.05 of zero, good for a tied softmax, but too small to be heard:
-    unscaled, Multi30k's training loss was 6.1 after 240 steps of Adam, and scaled 4.3.
-    """
+def _input_vectors(vectors: Any, embedding_dropout: float, dropout: float, side: str) -> Any:
+    """Token vectors as the recurrent layers read them, scaled and with dropout."""
     import keras
 
-    vectors = keras.layers.Rescaling(width**0.5, name=f"{side}_scaled_vectors")(vectors)
+    vectors = scaled_vectors(vectors, f"{side}_scaled_vectors")
     if embedding_dropout:
         name = f"{side}_embedding_dropout"
         vectors = keras.layers.SpatialDropout1D(embedding_dropout, name=name)(vectors)
@@ -213,7 +207,7 @@ def _encoder(
 
     source_vectors = keras.Input((None, width), name="source_vectors")
     mask = keras.Input((None,), dtype="bool", name="source_mask")
-    vectors = _input_vectors(source_vectors, width, embedding_dropout, read["dropout"], "source")
+    vectors = _input_vectors(source_vectors, embedding_dropout, read["dropout"], "source")
     memory, directions = read_sequence(vectors, mask, **read)
     last = [
         layers.LastState(name=f"last_state_{number}")([states, mask])
@@ -256,7 +250,7 @@ def _decoder(
         for name, tensor in encoded.items()
         if name != "states"
     }
-    vectors = _input_vectors(target_vectors, width, embedding_dropout, dropout, "target")
+    vectors = _input_vectors(target_vectors, embedding_dropout, dropout, "target")
     outputs, after, weights = stack(vectors, states, given)
     if dropout:
         outputs = keras.layers.Dropout(dropout, name="outputs_dropout")(outputs)

@@ -18,6 +18,7 @@ from textnets.builders.parameters import (
     Widths,
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
+from textnets.builders.token_embedding import scaled_vectors
 from textnets.errors import InputError
 
 
@@ -108,6 +109,8 @@ def build_rnn_language_model(
     initial_states = _state_inputs(recurrent, units)
     sequence = embedding(token_ids)
     _start_vectors(embedding, embedding_vectors)
+    if embedding_vectors is None:  # pretrained vectors are large enough to be heard
+        sequence = scaled_vectors(sequence)
     sequence = _drop(sequence, embedding_dropout, variational_dropout, "embedding_dropout")
     remaining, states = list(initial_states), []
     for layer in recurrent:

@@ -26,6 +26,9 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet", "folder")
 CELL_LIMIT = 64 * 2**20
 """The longest cell that is read, in characters. A longer one is mostly an unclosed quote."""
 
+_UNPACKED_SAFE = 16 * 2**20  # bytes that gzip data may always unpack to
+_LARGEST_RATIO = 200  # and beyond it, in bytes a packed byte; text has 2 to 10, gzip at most 1,032
+
 Cell = str | tuple[str, ...]
 
 _FORMAT_OF_SUFFIX = {
@@ -150,7 +153,33 @@ def _opened_bytes(path: Path, stack: ExitStack) -> IO[bytes]:
     raw = stack.enter_context(path.open("rb"))
     if raw.peek(2)[:2] != _GZIP_MAGIC:
         return raw
-    return cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=cast(BinaryIO, raw))))
+    return cast("IO[bytes]", stack.enter_context(_Unpacked(path, cast(BinaryIO, raw))))
+
+
+class _Unpacked(gzip.GzipFile):
+    """Unpacks gzip data, and stops where they turn out to be a bomb."""
+
+    def __init__(self, path: Path, raw: BinaryIO) -> None:
+        super().__init__(fileobj=raw)
+        self._path, self._packed = path, raw
+
+    def read1(self, size: int = -1) -> bytes:
+        found = super().read1(size)
+        self._check()
+        return found
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        self._check()
+        return found
+
+    def _check(self) -> None:
+        unpacked = self.tell()
+        if unpacked > _UNPACKED_SAFE and unpacked > _LARGEST_RATIO * self._packed.tell():
+            raise DataError(
+                f"{self._path}: unpacks to more than {_LARGEST_RATIO} times its size, as no text "
+                "does: it is damaged or a gzip bomb; if it is meant, unpack it, and name that file"
+            )
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

@@ -206,6 +206,35 @@ def test_a_checkpoint_with_a_pickle(make_recipe: MakeRecipe) -> None:
     assert not Path("harm").exists()
 
 
+ODD: list[Any] = [0, -1, 1, 2, 3.5, 0.5, "x", "", None, True, [], [1, 2], {"a": 1}]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_value_anywhere_in_a_recipe_trains_or_is_one_clean_error(
+    kept: Path, data: st.DataObject
+) -> None:
+    from textnets.tasks import read_task
+
+    sections = read_task(kept / "recipe.yaml").recipe.as_sections()
+    keys = [f"{name}.{key}" for name, found in sections.items() if isinstance(found, dict)
+            for key in found]  # fmt: skip
+    key = data.draw(st.sampled_from(sorted(keys)))
+    change = f"{key}={json.dumps(data.draw(st.sampled_from(ODD)))}"
+    found = textnets("train", kept.parent / "tiny.yaml", "-o", "odd", *_words([*QUICK, change]),
+                     "--overwrite")  # fmt: skip
+    assert found.code in (0, 1, 2), (change, found)
+    assert "Traceback" not in found.err
+    if found.code == 0:
+        assert "run: odd" in found.out
+    else:
+        assert found.err.count("error: ") == 1, (change, found)
+        assert not Path("odd.partial").exists()
+    shutil.rmtree("odd", ignore_errors=True)
+
+
 # --- Data ---
 
 CHECK_IN_LITTLE_MEMORY = """

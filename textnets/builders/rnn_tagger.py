@@ -116,12 +116,17 @@ def build_rnn_tagger(
         embedding_vectors=embedding_vectors,
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
+        initial_range=_range(embedding_width),
     )
     if characters != "none":
         character_ids = keras.Input((None, None), dtype="int32", name="character_ids")
         inputs["character_ids"] = character_ids
+        reach = _range(character_width)
         vectors = keras.layers.Embedding(
-            num_characters, character_width, name="character_embedding"
+            num_characters,
+            character_width,
+            embeddings_initializer=keras.initializers.RandomUniform(-reach, reach),
+            name="character_embedding",
         )(character_ids)
         if characters == "cnn":
             spelling = layers.CharacterConvolution(
@@ -169,6 +174,11 @@ def build_rnn_tagger(
     if is_crf:
         scores = layers.LinearChainCRF(num_tags, name="probabilities")([scores, mask])
     return keras.Model(inputs if len(inputs) > 1 else token_ids, scores, name="rnn_tagger")
+
+
+def _range(width: int) -> float:
+    """How far from zero vectors start (Ma and Hovy 2016): their squares add up to about 1."""
+    return float((3.0 / width) ** 0.5)
 
 
 def _spell(vectors: Any, character_ids: Any, recurrent: Callable[..., Any]) -> Any:

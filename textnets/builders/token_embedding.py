@@ -27,6 +27,7 @@ def embed_tokens(
     embedding_vectors: Any,
     train_embeddings: bool,
     embedding_dropout: float,
+    initial_range: float = 0.05,
 ) -> Any:
     """Look up each token's vector: ``<int32>[batch, length]`` to ``[batch, length, width]``.
 
@@ -40,6 +41,7 @@ def embed_tokens(
         embedding_dropout: share of the components to drop. A component is dropped from all
             tokens of a text at once (Gal and Ghahramani 2016), since neighbors would
             otherwise give away what is missing.
+        initial_range: vectors start uniformly within this of zero; the default is Keras's.
 
     Raises:
         InputError: if ``embedding_vectors`` is not the table's shape.
@@ -55,7 +57,11 @@ def embed_tokens(
                 f"{list(expected)}, was: {list(found)}"
             )
     embedding = keras.layers.Embedding(
-        vocabulary_size, embedding_width, trainable=train_embeddings, name="embedding"
+        vocabulary_size,
+        embedding_width,
+        embeddings_initializer=keras.initializers.RandomUniform(-initial_range, initial_range),
+        trainable=train_embeddings,
+        name="embedding",
     )
     sequence = embedding(token_ids)
     if embedding_vectors is not None:

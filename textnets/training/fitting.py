@@ -23,7 +23,7 @@ from textnets.recipe.sections import TrainingSection
 from textnets.text.batches import Rows, TrainingBatches
 from textnets.text.corpus import Batch
 from textnets.training import checkpoints
-from textnets.training.accumulation import is_out_of_memory, parted_step
+from textnets.training.accumulation import PartedStep, is_out_of_memory, parted_step
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
 from textnets.training.steps import train_step
@@ -149,9 +149,18 @@ def fit(
         InterruptedTrainingError: Ctrl-C or SIGTERM; the checkpoint was written first.
         RunError: the checkpoint to continue from is damaged or of another model.
     """
-    fitting = _Fitting(model, train, plan, folder, measure, progress or Progress())
-    fitting.begin_epoch, fitting.at_row, fitting.rehearse = begin_epoch, at_row, rehearse
+    hooks = _Hooks(begin_epoch, at_row, rehearse)
+    fitting = _Fitting(model, train, plan, folder, measure, hooks, progress or Progress())
     return fitting.run(resume)
+
+
+@dataclass(frozen=True)
+class _Hooks:
+    """What :func:`fit` calls on the way."""
+
+    begin_epoch: Callable[[], None] | None
+    at_row: Callable[[int], None] | None
+    rehearse: Callable[[], None] | None
 
 
 class _Fitting:
@@ -162,13 +171,11 @@ class _Fitting:
         plan: FitPlan,
         folder: Path,
         measure: Measure | None,
+        hooks: _Hooks,
         progress: Progress,
     ) -> None:
         self.model, self.train, self.plan = model, train, plan
-        self.folder, self.measure, self.progress = folder, measure, progress
-        self.begin_epoch: Callable[[], None] | None = None
-        self.at_row: Callable[[int], None] | None = None
-        self.rehearse: Callable[[], None] | None = None
+        self.folder, self.measure, self.hooks, self.progress = folder, measure, hooks, progress
         self.checkpoint = folder / "checkpoint"
         self.section = plan.section
         self.state = TrainingState()
@@ -178,7 +185,7 @@ class _Fitting:
         self.steps_since_checkpoint, self.is_saved = 0, True
         model.optimizer.build(model.trainable_variables)
         self.step = train_step(model, *train.load(train.of_epoch(0)[0]))
-        self.parted_step: Callable[[Any, Any, Any, int], dict[str, float]] | None = None
+        self.parted_step: PartedStep | None = None
 
     # --- The story ---
 
@@ -204,15 +211,15 @@ class _Fitting:
     def _begin(self) -> None:
         self.checkpoint.mkdir(parents=True, exist_ok=True)
         self._save()
-        if self.rehearse is not None:
-            self.rehearse()
+        if self.hooks.rehearse is not None:
+            self.hooks.rehearse()
         self.interrupts.raise_if_pending()
 
     def _train_epoch(self) -> None:
         state = self.state
         batches = self.train.of_epoch(state.epoch)
-        if state.batch == 0 and self.begin_epoch is not None:
-            self.begin_epoch()
+        if state.batch == 0 and self.hooks.begin_epoch is not None:
+            self.hooks.begin_epoch()
         label = f"epoch {state.epoch + 1}/{self.section.epochs}"
         with self.progress.steps(label, len(self.train), self.train.unit) as shown:
             shown.advance(state.seen)
@@ -256,7 +263,8 @@ class _Fitting:
         self.is_saved = False
         state.batch, state.seen, state.seconds, state.sums = 0, 0, 0.0, {}
         self._write_history()
-        if self._checkpoint_is_due() or self._checkpoint_is_cheap():
+        due = self._checkpoint_is_due() or self._checkpoint_is_cheap()
+        if due or self.interrupts.pending:
             self._save()
         self.progress.say(
             _epoch_line(record, self.section.epochs, state.best_epoch, self.train.unit)
@@ -326,7 +334,7 @@ class _Fitting:
                 if self.state.parts == 1:
                     return self.step(*data)
                 if self.parted_step is None:
-                    self.parted_step = parted_step(self.model, self.at_row)
+                    self.parted_step = parted_step(self.model, self.hooks.at_row)
                 return self.parted_step(*data, self.state.parts)
             except Exception as error:
                 if not is_out_of_memory(error):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Trained, listing, refuse, succeed
 from tests.conftest import RNN_MODEL
+from textnets.run import write_environment
 
 Project = Callable[..., Path]
 
@@ -52,8 +53,9 @@ def test_evaluate_notices_that_the_data_has_changed(trained: Trained, tmp_path: 
         file.write("one more,change_pin\n")
     # The run looks where it was trained first; there nothing has changed.
     succeed("evaluate", moved / "runs" / "tiny")
-    environment = moved / "runs" / "tiny" / "environment.json"
-    environment.write_text(environment.read_text().replace(str(trained.folder), str(moved)))
+    run = moved / "runs" / "tiny"
+    content = (run / "environment.json").read_text().replace(str(trained.folder), str(moved))
+    write_environment(run, json.loads(content))
     err = refuse("evaluate", moved / "runs" / "tiny")
     assert "test.csv: the test data has changed since the run was trained" in err
     assert "--data FILE" in err

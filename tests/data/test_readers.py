@@ -142,12 +142,18 @@ def test_a_cell_may_be_larger_than_the_csv_module_allows(tmp_path: Path) -> None
 
 
 def test_a_cell_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv.gz"
-    with gzip.open(path, "wb", compresslevel=1) as stream:
-        stream.write(b"text,label\none,a\n" + b"x" * (CELL_LIMIT + 1) + b",b\n")
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\none,a\n" + b"x" * (CELL_LIMIT + 1) + b",b\n")
     message = refusal(path)
     assert message.startswith(f"{path}:3: ")
     assert f"longer than {CELL_LIMIT:,} characters" in message
+
+
+def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    with gzip.open(path, "wb", compresslevel=9) as stream:
+        stream.write(b"text,label\none,a\n" + b"x" * 2**25 + b",b\n")
+    assert "unpacks to more than 200 times its size" in refusal(path)
 
 
 def test_an_unclosed_quote_is_named_where_it_began(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ NumPy archives without pickled objects, written beside, synced, and renamed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -25,6 +26,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _STATE_FILE = "state.npz"
 _SCALARS = "training_state"
+_DIGEST = "sha256"  # of everything else in the file
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+")
 
 
@@ -175,7 +177,7 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
     temporary = path.with_name(path.name + ".new")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest_of(arrays)})
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -196,13 +198,26 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _read_arrays(path: Path) -> Arrays:
-    import zipfile
-
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+            arrays = {name: archive[name] for name in archive.files}
+        digest = arrays.pop(_DIGEST)
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damaged bytes
         raise _unreadable(path, error) from None
+    # An archive checks a member that is read to its end; a shorter shape is not.
+    if not np.array_equal(digest, _digest_of(arrays)):
+        raise _unreadable(path, ValueError("its sha256 differs"))
+    return arrays
+
+
+def _digest_of(arrays: Arrays) -> npt.NDArray[np.uint8]:
+    """``<uint8>[32]``, of names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.data if array.size else b"")
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:

@@ -357,6 +357,16 @@ def test_any_byte_of_a_checkpoint_changed(unfinished: Path) -> None:
     check()
 
 
+def test_another_value_in_a_sound_archive_is_noticed(unfinished: Path) -> None:
+    path = Path("run.partial/checkpoint/state.npz")
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    name = next(name for name in content if name.startswith("model/"))
+    np.savez(path, allow_pickle=False, **{**content, name: content[name] + 1})
+    with pytest.raises(RunError, match=r"state\.npz.*its sha256 differs"):
+        train(unfinished, QUICK, output="run", resume=True)
+
+
 # --- Losses that are no number ---
 
 

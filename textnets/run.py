@@ -459,7 +459,9 @@ def _is_run(folder: Path) -> bool:
     folder with a recipe.yaml in it is not ours to remove."""
     if not _looks_like_a_run(folder) or not (folder / ENVIRONMENT_FILE).is_file():
         return False
-    written = {path.split("/")[0] for path in _read_object(folder / ENVIRONMENT_FILE)["files"]}
+    written = {
+        path.split("/")[0] for path in _read_object(folder / ENVIRONMENT_FILE).get("files", ())
+    }
     return {path.name for path in folder.iterdir()} <= written | set(_NOT_HASHED)
 
 

@@ -74,6 +74,12 @@ def test_an_environment_without_its_keys(run_copy: Path, content: str) -> None:
     refuse("predict", "run", "--text", "card")
 
 
+def test_what_may_be_no_run_is_not_replaced(project: Project, run_copy: Path) -> None:
+    (run_copy / "environment.json").write_text("{}")
+    for flag in ("--overwrite", "--resume"):
+        assert "left alone" in refuse("train", project(), "-o", "run", flag)
+
+
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
 def test_not_a_run(verb: str) -> None:
     Path("empty").mkdir()

@@ -391,9 +391,9 @@ class _Fitting:
         saved = checkpoints.load_checkpoint(self.checkpoint, self.model)
         self.state = TrainingState(**saved)
         self.state.parts = max(parts, self.state.parts)
-        if self.state.best_epoch:
-            self.best = checkpoints.load_best(self.checkpoint, self.state.best_epoch)
-            self.saved_best = self.state.best_epoch
+        best = self.state.best_epoch
+        self.best = checkpoints.load_best(self.checkpoint, best) if best else None
+        self.saved_best = best
         stopping = self.plan.stopping
         if stopping is None or self.state.stopping_waited < self.plan.patience:
             self.state.stopped = ""  # continued with more patience than it was stopped with

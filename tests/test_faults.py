@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
@@ -49,24 +50,30 @@ class PulledPlugError(BaseException):
     """As abrupt as kill -9 as far as the loop can tell."""
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let the next training end abruptly in one of its steps."""
+Seen = Callable[[int, dict[str, float]], dict[str, float]]
+
+
+def watch_steps(monkeypatch: pytest.MonkeyPatch, seen: Seen) -> None:
+    """Let ``seen`` have each step's number, from 1, and what it logged, and answer in its place."""
     real = fitting.train_step
-    steps = 0
+    numbers = itertools.count(1)
 
     def train_step(*arguments: Any) -> Any:
         compiled = real(*arguments)
-
-        def counted(*data: Any) -> dict[str, float]:
-            nonlocal steps
-            steps += 1
-            if steps == step:
-                raise PulledPlugError
-            return compiled(*data)
-
-        return counted
+        return lambda *data: seen(next(numbers), compiled(*data))
 
     monkeypatch.setattr(fitting, "train_step", train_step)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let the next training end abruptly in one of its steps."""
+
+    def seen(number: int, logs: dict[str, float]) -> dict[str, float]:
+        if number == step:
+            raise PulledPlugError
+        return logs
+
+    watch_steps(monkeypatch, seen)
 
 
 @pytest.fixture
@@ -374,22 +381,12 @@ def test_after_a_loss_that_is_no_number_it_goes_on_with_another_rate(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe()
-    real = fitting.train_step
-    steps = 0
 
-    def train_step(*arguments: Any) -> Any:
-        compiled = real(*arguments)
-
-        def diverges(*data: Any) -> dict[str, float]:
-            nonlocal steps
-            steps += 1
-            logs = compiled(*data)
-            return {**logs, "loss": float("inf")} if steps == 14 else logs
-
-        return diverges
+    def diverges(number: int, logs: dict[str, float]) -> dict[str, float]:
+        return {**logs, "loss": float("inf")} if number == 14 else logs
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "train_step", train_step)
+        watch_steps(patch, diverges)
         with pytest.raises(TrainingError, match=r"became inf in epoch 2, batch 2") as caught:
             train(recipe, QUICK, output="run")
     assert "--resume --allow-changes --set training.learning_rate=0.0005" in str(caught.value)
@@ -478,22 +475,15 @@ def test_what_fails_behind_training_fails_before_it(
     def broken(*arguments: Any) -> Any:
         raise TextnetsError("the scores are broken")
 
-    steps = 0
-    real = fitting.train_step
+    steps: list[int] = []
 
-    def train_step(*arguments: Any) -> Any:
-        compiled = real(*arguments)
+    def seen(number: int, logs: dict[str, float]) -> dict[str, float]:
+        steps.append(number)
+        return logs
 
-        def counted(*data: Any) -> dict[str, float]:
-            nonlocal steps
-            steps += 1
-            return compiled(*data)
-
-        return counted
-
-    monkeypatch.setattr(fitting, "train_step", train_step)
+    watch_steps(monkeypatch, seen)
     monkeypatch.setattr(ClassificationTask, "score", broken)
     with pytest.raises(TextnetsError, match="the scores are broken"):
         train(make_recipe(), QUICK, output="run")
-    assert steps == 0
+    assert steps == []
     assert not Path("run.partial").exists()

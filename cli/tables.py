@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from textnets.evaluation.confidence import Estimate
-from textnets.pipeline import TrainResult
+from textnets.pipeline import TrainedRun
 from textnets.results import SplitEvaluation
 
 
@@ -32,7 +32,7 @@ def show_facts(facts: Sequence[tuple[str, str]]) -> None:
         click.echo(f"{name.ljust(width)}  " + ("\n" + " " * (width + 2)).join(folded))
 
 
-def show_training(result: TrainResult) -> None:
+def show_training(result: TrainedRun) -> None:
     """The scores beside the baselines', and where the run lies."""
     if result.evaluation is not None:
         _show_scores(result.evaluation)

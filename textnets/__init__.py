@@ -10,17 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textnets.errors import InputError, TextnetsError
-    from textnets.pipeline import check, evaluate, train
+    from textnets.estimators import (
+        TextClassifier,
+        TextLanguageModel,
+        TextTagger,
+        TextTranslator,
+        load,
+    )
+    from textnets.pipeline import TrainedRun, check, evaluate, train
     from textnets.predictor import Predictor
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "Predictor", "TextnetsError", "check", "evaluate", "train"]
+__all__ = [
+    "InputError",
+    "Predictor",
+    "TextClassifier",
+    "TextLanguageModel",
+    "TextTagger",
+    "TextTranslator",
+    "TextnetsError",
+    "TrainedRun",
+    "check",
+    "evaluate",
+    "load",
+    "train",
+]
 
 _HOMES = {
     "InputError": "textnets.errors",
     "TextnetsError": "textnets.errors",
     "Predictor": "textnets.predictor",
+    "TextClassifier": "textnets.estimators",
+    "TextLanguageModel": "textnets.estimators",
+    "TextTagger": "textnets.estimators",
+    "TextTranslator": "textnets.estimators",
+    "load": "textnets.estimators",
+    "TrainedRun": "textnets.pipeline",
     "check": "textnets.pipeline",
     "evaluate": "textnets.pipeline",
     "train": "textnets.pipeline",

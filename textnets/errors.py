@@ -18,8 +18,11 @@ class TextnetsError(Exception):
     exit_code = 1
 
 
-class InputError(TextnetsError):
-    """The recipe, the data, a path or a flag is at fault (exit code 2)."""
+class InputError(TextnetsError, ValueError):
+    """The recipe, the data, a path, a flag or an argument is at fault (exit code 2).
+
+    A ``ValueError`` too, which is what scikit-learn and Python callers expect of bad values.
+    """
 
     exit_code = 2
 

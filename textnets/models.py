@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textnets.builders import BUILDERS
-from textnets.errors import RunError
+import numpy as np
+
+from textnets.builders.own import is_own
+from textnets.errors import InputError, RunError
 from textnets.progress import Progress
+from textnets.recipe.model_section import builder_schema
+from textnets.recipe.reading import find_builder
 from textnets.tasks import Task
 from textnets.tasks.task import Trainer
 from textnets.training.devices import Device, precision
+from textnets.training.inference import input_names
 from textnets.training.optimizers import build_optimizer
 
 if TYPE_CHECKING:
@@ -78,9 +83,35 @@ def describe_kernel(path: KernelPath, device: Device) -> str:
 
 def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
     """The builder's model for the sizes found in the data, uncompiled."""
-    builder = BUILDERS[task.recipe.builder]
+    name = task.recipe.builder
+    builder = find_builder(name)
+    takes = builder_schema(name, builder).from_data
+    for size, value in sizes.items():
+        if size not in takes and (value is True or isinstance(value, np.ndarray)):
+            raise InputError(f"model.builder: {name} takes no {size}, which the recipe asks for")
     with precision(task.recipe.training.precision):
-        return builder(**task.recipe.builder_parameters, **sizes)
+        model = builder(
+            **task.recipe.builder_parameters,
+            **{size: value for size, value in sizes.items() if size in takes},
+        )
+    if is_own(name):
+        _check_model(name, model, task)
+    return model
+
+
+def _check_model(name: str, model: Any, task: Task[Any]) -> None:
+    """Refuse what the builder of a user's own gave back, where no training could use it."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"model.builder: {name} must return a keras.Model, was: {type(model).__name__}"
+        )
+    if strangers := sorted(set(input_names(model)) - set(task.input_names)):
+        raise InputError(
+            f"model.builder: {name} returned a model with an input {strangers[0]!r}; this task "
+            f"gives {' and '.join(task.input_names)} (keras.Input(..., name=...))"
+        )
 
 
 def save_model(model: Any, path: Path) -> None:
@@ -90,10 +121,14 @@ def save_model(model: Any, path: Path) -> None:
     keras.Model(model.input, model.output, name=model.name).save(path)
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, allow_modules: Sequence[str] = ()) -> Any:
     """Load a ``.keras`` file that textnets wrote; no code in it is run.
 
     Keras's safe mode is on, and what could run code, or read another file, is refused before.
+
+    Args:
+        path: the file.
+        allow_modules: whose layers it may hold, besides those of Keras and textnets.
 
     Raises:
         RunError: the file is no such model.
@@ -103,7 +138,7 @@ def load_model(path: Path) -> Any:
     import textnets.layers  # noqa: F401  (registers our layers)
 
     try:
-        _refuse_strangers(path)
+        _refuse_strangers(path, (*_MODULES, *(name.split(".")[0] for name in allow_modules)))
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file that is not its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -118,8 +153,8 @@ _MODULES = ("keras", "textnets")
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
-def _refuse_strangers(path: Path) -> None:
-    """Raise ValueError for what no model of ours holds."""
+def _refuse_strangers(path: Path, modules: Sequence[str]) -> None:
+    """Raise ValueError for what no model of these modules holds."""
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member.file_size for member in archive.infolist()}
         if strangers := sorted(members.keys() - _MEMBERS):
@@ -131,7 +166,7 @@ def _refuse_strangers(path: Path) -> None:
         found = waiting.pop()
         if isinstance(found, dict):
             module, name = found.get("module"), found.get("class_name")
-            if module is not None and str(module).split(".")[0] not in _MODULES:
+            if module is not None and str(module).split(".")[0] not in modules:
                 raise ValueError(f"{module}.{name} is not of Keras or textnets")
             if name in _CODE:
                 raise ValueError(f"the layer {name} may run code of its own")

@@ -6,19 +6,20 @@ them knows a kind of task.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from textnets.builders.own import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
-from textnets.evaluation.report import Table
-from textnets.models import assemble_model, compile_model, save_model
+from textnets.execution import coverage_line, execute
+from textnets.models import assemble_model
 from textnets.plans import fit_plan
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -29,47 +30,18 @@ from textnets.provenance import (
     fingerprints_of,
 )
 from textnets.recipe.shipped import recipe_path
-from textnets.results import (
-    SplitEvaluation,
-    stored_baselines,
-    stored_evaluation,
-    write_evaluation,
-    write_predictions,
-    write_report,
-)
-from textnets.run import (
-    MODEL_FILE,
-    RECIPE_FILE,
-    Run,
-    RunTarget,
-    check_prepared,
-    open_run,
-    prepared_files,
-    write_environment,
-    write_recipe,
-)
+from textnets.results import SplitEvaluation, stored_baselines, stored_evaluation
+from textnets.run import Run, RunTarget, check_prepared, open_run
 from textnets.stores import Store, check_store_place, open_store, write_store
-from textnets.tasks import Task, read_task
-from textnets.tasks.task import SPLITS, Fact, Inference
-from textnets.text.corpus import EncodedSplit
+from textnets.tasks import Task, read_run, read_task
+from textnets.tasks.task import Fact, Prediction
 from textnets.text.encoder import Coverage
+from textnets.text.vocabulary import Vocabulary
 from textnets.text.word_space import WordSpace
-from textnets.training.devices import Device, prepare_device, require_tensorflow
-from textnets.training.fitting import Measure, TrainingState, fit
+from textnets.training.devices import prepare_device, require_tensorflow
+from textnets.training.fitting import TrainingState
 
 Overrides = Sequence[str] | Mapping[str, Any]
-
-_REHEARSED, _REHEARSED_TOKENS = 8, 64  # examples, and tokens of each
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What :func:`train` gives back."""
-
-    run: Run
-    evaluation: SplitEvaluation | None
-    headline: str
-    state: TrainingState
 
 
 def as_overrides(overrides: Overrides) -> list[str]:
@@ -80,6 +52,74 @@ def as_overrides(overrides: Overrides) -> list[str]:
 
 
 # --- Train ---
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained model, measured: what :func:`train` gives back.
+
+    Attributes:
+        run: its directory.
+        evaluation: of the test split, or of validation where that was not scored; ``None`` where
+            there is neither.
+        headline: the metric that the model is first judged by.
+        state: of training, at its end.
+        device: where it answers: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        allow_builders: the module of its builder, where that is none of textnets' own.
+    """
+
+    run: Run
+    evaluation: SplitEvaluation | None
+    headline: str
+    state: TrainingState
+    device: str = "auto"
+    allow_builders: Sequence[str] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.run.folder
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model as it was saved, with its vocabularies; loaded when it is first used."""
+        return Predictor.load(self.folder, device=self.device, allow_builders=self.allow_builders)
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Predictions for some texts, in their order; see :meth:`Predictor.predict`."""
+        return self.predictor.predict(texts)
+
+    def evaluate(
+        self, data: str | Path | None = None, *, progress: Progress | None = None
+    ) -> SplitEvaluation:
+        """Score on the run's test split, or on another file; see :func:`evaluate`."""
+        return _evaluate(self.predictor, data, progress or Progress())
+
+    @property
+    def history(self) -> Any:
+        """One record an epoch: a ``pandas.DataFrame`` where pandas is installed, else a list of
+        dicts."""
+        records = self.run.history()
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            return records
+        return DataFrame.from_records(records)
+
+    @property
+    def model(self) -> Any:
+        """The ``keras.Model``, with its best weights, not compiled."""
+        return self.predictor.model
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The model's tokens; of a translator those it reads."""
+        return next(iter(self.vocabularies.values()))
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """All of the model's vocabularies: ``tokens``, ``characters``, ``source``, ``target``."""
+        return {name: found for name, (_, found) in self.predictor.task.vector_tables.items()}
 
 
 def train(
@@ -94,7 +134,7 @@ def train(
     store: str | Path | None = None,
     command: str = "",
     progress: Progress | None = None,
-) -> TrainResult:
+) -> TrainedRun:
     """Train a recipe into a run directory.
 
     Args:
@@ -122,8 +162,10 @@ def train(
     place = Path(output) if output else Path("runs") / task.recipe.name
     target = RunTarget(place, overwrite=overwrite)
     target.check(resume=resume)
-    if resume and target.is_finished and (done := _finished(task, place, progress)) is not None:
-        return done
+    if resume and target.is_finished:
+        finished = _finished(task, place, device, progress)
+        if finished is not None:
+            return finished
     stored = open_store(Path(store), task) if store else None
     files, splits = _read_data(task, progress, stored)
     found = prepare_device(device)
@@ -144,22 +186,17 @@ def train(
         )
         for change in environment["continued"][-1].get("changes", []):
             progress.warn(f"going on all the same: {change}")
-    with target.writing(resume=resume) as folder:
-        write_recipe(folder / RECIPE_FILE, task.recipe)
-        write_environment(folder, environment)
-        if stored is None:
-            encoded = _encode_splits(task, folder, splits, progress, resume)
-        else:
-            encoded = stored.load(task, folder)
-        environment["prepared"] = prepared_files(folder)
-        write_environment(folder, environment)
-        return _train_into(folder, target, task, splits, encoded, environment, resume, progress)
+    done = execute(
+        task, target, splits, environment, stored=stored, resume=resume, progress=progress
+    )
+    own = [module_of(task.recipe.builder)]
+    return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, own)
 
 
-def _finished(task: Task[Any], place: Path, progress: Progress) -> TrainResult | None:
+def _finished(task: Task[Any], place: Path, device: str, progress: Progress) -> TrainedRun | None:
     """A finished run as training it would give it back; ``None`` where more was asked for."""
     run = open_run(place)
-    before = read_task(run.recipe_path).recipe
+    before = read_run(place, allow_builders=[module_of(task.recipe.builder)]).recipe
     epochs = task.recipe.training.epochs
     if differing_keys(before, task.recipe) or epochs > before.training.epochs:
         return None
@@ -169,48 +206,8 @@ def _finished(task: Task[Any], place: Path, progress: Progress) -> TrainResult |
     )
     history = run.history()
     state = TrainingState(epoch=len(history), history=history)
-    return TrainResult(run, stored_evaluation(run), task.headline, state)
-
-
-def _train_into(
-    folder: Path,
-    target: RunTarget,
-    task: Task[Any],
-    splits: Mapping[str, Any],
-    encoded: Mapping[str, EncodedSplit],
-    environment: dict[str, Any],
-    resume: bool,
-    progress: Progress,
-) -> TrainResult:
-    plan = fit_plan(task)
-    compiled = compile_model(task, Device(**environment["device"]), progress)
-    trained = compiled.trainer.model
-    infer = task.inference(compiled.model)
-    state = fit(
-        trained,
-        task.training_batches(trained, encoded["train"]),
-        plan,
-        folder=folder,
-        measure=_validation_measure(task, infer, encoded),
-        begin_epoch=compiled.trainer.begin_epoch,
-        at_row=compiled.trainer.at_row,
-        rehearse=_rehearsal(task, compiled.model, infer, folder, encoded),
-        resume=resume,
-        progress=progress,
-    )
-    save_model(compiled.model, folder / MODEL_FILE)
-    evaluation, tables = _score_splits(task, infer, folder, splits, encoded, progress)
-    environment |= {
-        **compiled.facts,
-        "best_epoch": state.best_epoch,
-        "monitor": plan.monitor.metric if plan.monitor else "",
-        "stopped": state.stopped,
-        "batch_parts": state.parts,
-        "training_seconds": round(sum(row["seconds"] for row in state.history), 1),
-    }
-    if evaluation is not None:
-        write_report(task, folder, evaluation, tables, state, environment)
-    return TrainResult(target.finish(environment), evaluation, task.headline, state)
+    own = [module_of(task.recipe.builder)]
+    return TrainedRun(run, stored_evaluation(run), task.headline, state, device, own)
 
 
 def _read_data(
@@ -229,55 +226,7 @@ def _read_data(
         return {}, {}
     if stored is not None:
         stored.check_files(files)
-    return files, _read_splits(task, files, progress)
-
-
-def _encode_splits(
-    task: Task[Any], folder: Path, splits: Mapping[str, Any], progress: Progress, resume: bool
-) -> dict[str, EncodedSplit]:
-    if resume:
-        task.load(folder)
-    else:
-        progress.say("learning the vocabulary ...")
-        task.learn(splits["train"])
-        task.save(folder)
-    encoded = {}
-    for name, examples in splits.items():
-        encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
-        progress.say(f"{name}: {_coverage_line(coverage)}")
-    return encoded
-
-
-def _validation_measure(
-    task: Task[Any], infer: Inference, encoded: Mapping[str, EncodedSplit]
-) -> Measure | None:
-    if "validation" not in encoded:
-        return None
-    split = encoded["validation"]
-
-    def measure() -> dict[str, float]:
-        return task.measure(infer(split, Progress(), quick=True), split)
-
-    return measure
-
-
-def _rehearsal(
-    task: Task[Any],
-    model: Any,
-    infer: Inference,
-    folder: Path,
-    encoded: Mapping[str, EncodedSplit],
-) -> Callable[[], None]:
-    """Save, measure and score with a few examples: what fails there fails before training."""
-    few = encoded.get("validation", encoded["train"]).beginning(_REHEARSED, _REHEARSED_TOKENS)
-
-    def rehearse() -> None:
-        save_model(model, folder / MODEL_FILE)
-        if "validation" in encoded:
-            task.measure(infer(few, Progress(), quick=True), few)
-        task.score(infer(few, Progress()), few)
-
-    return rehearse
+    return files, task.read_splits(files, progress)
 
 
 # --- Evaluate ---
@@ -288,6 +237,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     device: str = "auto",
+    allow_builders: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> SplitEvaluation:
     """Score a run on its own test split, or on another file.
@@ -296,14 +246,18 @@ def evaluate(
         run: a run directory.
         data: a file written like the recipe's own; the run's test split by default.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        allow_builders: modules that may be imported, for a run whose builder is of one.
         progress: where to show what happens.
 
     Raises:
         RunError: the run is incomplete, damaged or from a newer version.
         DataError: the data is missing or not what it should be.
     """
-    progress = progress or Progress()
-    predictor = Predictor.load(run, device=device)
+    predictor = Predictor.load(run, device=device, allow_builders=allow_builders)
+    return _evaluate(predictor, data, progress or Progress())
+
+
+def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress) -> SplitEvaluation:
     task = predictor.task
     if data is None:
         name, examples = _own_split(predictor, progress)
@@ -326,38 +280,11 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
                 f"{path}: the {name} data has changed since the run was trained; put it back, or "
                 "score on it with --data FILE"
             )
-    splits = _read_splits(predictor.task, files, progress)
+    splits = predictor.task.read_splits(files, progress)
     for name in ("test", "validation"):
         if name in splits:
             return name, splits[name]
     raise DataError(f"{predictor.run.folder}: the recipe has no test split; give --data FILE")
-
-
-def _score_splits(
-    task: Task[Any],
-    infer: Inference,
-    folder: Path,
-    splits: Mapping[str, Any],
-    encoded: Mapping[str, EncodedSplit],
-    progress: Progress,
-) -> tuple[SplitEvaluation | None, list[Table]]:
-    """Score the best weights; the test split is touched here, once, or not at all."""
-    evaluated, tables = {}, list[Table]()
-    names = ("validation", "test") if task.recipe.evaluation.test else ("validation",)
-    for name in names:
-        if name in encoded:
-            found = infer(encoded[name], progress)
-            scores = task.score(found, encoded[name])
-            evaluated[name] = SplitEvaluation(name, len(encoded[name]), scores)
-            texts = list(splits[name].texts) if name in splits else []
-            tables = task.tables(texts, found, encoded[name])
-            write_predictions(task, folder, name, splits.get(name), found)
-    last = "test" if "test" in evaluated else "validation"
-    if last in evaluated and task.recipe.evaluation.baselines and last in splits:
-        rivals = task.baselines(splits["train"], splits[last], progress)
-        evaluated[last] = dataclasses.replace(evaluated[last], baselines=rivals)
-    write_evaluation(task, folder, evaluated)
-    return evaluated.get(last), tables
 
 
 # --- Check ---
@@ -378,7 +305,7 @@ def check(
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
     files = task.find_files(progress)
-    splits = _read_splits(task, files, progress)
+    splits = task.read_splits(files, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
     facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in splits.items()]
     facts += task.check_splits(splits)
@@ -389,7 +316,7 @@ def check(
     encoded = {}
     for name, examples in splits.items():
         encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
-        facts.append(Fact(f"{name} tokens", _coverage_line(coverage)))
+        facts.append(Fact(f"{name} tokens", coverage_line(coverage)))
     sizes = task.sizes(progress)
     model = assemble_model(task, sizes)
     facts += [Fact(name, f"{n:,}") for name, n in sizes.items() if type(n) is int]
@@ -413,19 +340,22 @@ def check(
 # --- Word vectors ---
 
 
-def word_space(run: str | Path, table: str | None = None) -> WordSpace:
+def word_space(
+    run: str | Path, table: str | None = None, *, allow_builders: Sequence[str] = ()
+) -> WordSpace:
     """The token vectors of a trained model.
 
     Args:
         run: a run directory.
         table: which, where a model has several: ``tokens``, ``characters``, ``source`` or
             ``target``.
+        allow_builders: modules that may be imported, for a run whose builder is of one.
 
     Raises:
         RunError: the run is incomplete, damaged or from a newer version.
         InputError: the model has no such vectors.
     """
-    predictor = Predictor.load(run, device="cpu")
+    predictor = Predictor.load(run, device="cpu", allow_builders=allow_builders)
     layers = {layer.name: layer for layer in predictor.model.layers}
     tables = {
         name: WordSpace(vocabulary, np.asarray(layers[layer].embeddings))
@@ -449,16 +379,16 @@ def learn_task(
     """The task of a recipe with its vocabularies learned, to see what becomes of a text."""
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    splits = _read_splits(task, task.find_files(progress), progress)
+    splits = task.read_splits(task.find_files(progress), progress)
     prepare_device("cpu")
     task.learn(splits["train"])
     return task
 
 
-def load_task(run: str | Path) -> Task[Any]:
+def load_task(run: str | Path, *, allow_builders: Sequence[str] = ()) -> Task[Any]:
     """The task of a run with its vocabularies."""
     found = open_run(Path(run))
-    task = read_task(found.recipe_path)
+    task = read_run(found.folder, allow_builders=allow_builders)
     task.load(found.folder)
     prepare_device("cpu")
     return task
@@ -481,7 +411,7 @@ def store_ids(
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     check_store_place(Path(folder), overwrite=overwrite)
     files = task.find_files(progress)
-    splits = _read_splits(task, files, progress)
+    splits = task.read_splits(files, progress)
     prepare_device("cpu")
     task.learn(splits["train"])
     encoded, coverage = {}, {}
@@ -489,22 +419,3 @@ def store_ids(
         encoded[name], coverage[name] = task.encode(examples, progress, f"encoding {name}")
     write_store(Path(folder), task, encoded, fingerprints_of(files), overwrite=overwrite)
     return coverage
-
-
-# --- Shared ---
-
-
-def _read_splits(task: Task[Any], files: Mapping[str, Path], progress: Progress) -> dict[str, Any]:
-    """The splits in the order in which people think of them, shares too."""
-    splits = task.read_splits(files, progress)
-    return {name: splits[name] for name in SPLITS if name in splits}
-
-
-def _coverage_line(coverage: Coverage) -> str:
-    mean = coverage.tokens / max(coverage.texts, 1)
-    return (
-        f"{coverage.texts:,} texts, {coverage.tokens:,} tokens ({mean:.1f} a text, longest "
-        f"{coverage.longest:,}), {coverage.unknown_share:.2%} unknown, "
-        f"{coverage.truncated_share:.1%} of the texts truncated"
-        + (f", {coverage.empty} empty" if coverage.empty else "")
-    )

@@ -13,7 +13,7 @@ from textnets.errors import InputError
 from textnets.models import load_model
 from textnets.progress import Progress
 from textnets.run import Run, open_run
-from textnets.tasks import Task, read_task
+from textnets.tasks import Task, read_run
 from textnets.tasks.task import Outputs, Prediction, Scorer, Writer
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
@@ -36,7 +36,12 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, overrides: Sequence[str] = (), device: str = "auto"
+        cls,
+        folder: str | Path,
+        *,
+        overrides: Sequence[str] = (),
+        device: str = "auto",
+        allow_builders: Sequence[str] = (),
     ) -> Predictor:
         """Open a run directory.
 
@@ -45,9 +50,11 @@ class Predictor:
             overrides: ``["evaluation.beam_size=1"]``: how this predictor answers, where its
                 task knows such keys. Nothing else of a trained run can be changed.
             device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+            allow_builders: modules that may be imported, for a run whose builder is of one.
 
         Raises:
-            RunError: the run is incomplete, damaged or from a newer version.
+            RunError: the run is incomplete, damaged or from a newer version, or its builder's
+                module is not allowed.
             InputError: an override is none of the evaluation's keys, or not in its range.
         """
         run = open_run(Path(folder))
@@ -57,10 +64,10 @@ class Predictor:
                     f"{override!r}: the run is trained; only keys that start with "
                     f"{_CHANGEABLE!r} can be set now"
                 )
-        task = read_task(run.recipe_path, overrides)
+        task = read_run(run.folder, overrides, allow_builders=allow_builders)
         task.load(run.folder)
         prepare_device(device)
-        return cls(run, task, load_model(run.model_path))
+        return cls(run, task, load_model(run.model_path, allow_builders))
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predictions for some texts, in their order.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,11 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from textnets.data.sources import sha256_of
+from textnets.builders.own import module_of
+from textnets.data.sources import IN_MEMORY, sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
-from textnets.run import RECIPE_FILE, read_started
-from textnets.tasks import read_task
+from textnets.run import read_started
+from textnets.tasks import Task, read_run
+from textnets.tasks.task import Examples
 from textnets.training.devices import Device
 
 Fingerprints = dict[str, dict[str, str]]
@@ -36,7 +40,7 @@ def describe_environment(
         "textnets": _package_version("textnets"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "recipe": str(recipe.path),
+        "recipe": str(recipe.path or ""),
         "seed": recipe.seed,
         "device": dataclasses.asdict(device),
         "python": platform.python_version(),
@@ -84,7 +88,9 @@ def _changes(
     started: Mapping[str, Any], recipe: Recipe, environment: Mapping[str, Any], folder: Path
 ) -> list[str]:
     """What is not as it was when a run began, in words."""
-    differing = differing_keys(read_task(folder / RECIPE_FILE).recipe, recipe)
+    differing = differing_keys(
+        read_run(folder, allow_builders=[module_of(recipe.builder)]).recipe, recipe
+    )
     data, versions = started.get("data", {}), started.get("versions", {})
     for name, entry in environment["data"].items():
         if data.get(name, {}).get("sha256") != entry["sha256"]:
@@ -133,6 +139,14 @@ def fingerprints_of(files: Mapping[str, Path]) -> Fingerprints:
         name: {"path": str(path.resolve()), "sha256": sha256_of(path)}
         for name, path in files.items()
     }
+
+
+def fingerprint_of_examples(examples: Examples, task: Task[Any]) -> dict[str, str]:
+    """Of examples that are in no file: the sha256 of their texts and what is known of them."""
+    digest = hashlib.sha256()
+    for text, truth in zip(examples.texts, task.truths(examples), strict=True):
+        digest.update(json.dumps([text, truth], sort_keys=True).encode())
+    return {"path": IN_MEMORY, "sha256": digest.hexdigest()}
 
 
 def _package_versions() -> dict[str, str]:

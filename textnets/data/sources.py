@@ -31,6 +31,7 @@ from textnets.recipe.shipped import shipped_folder
 if TYPE_CHECKING:
     from requests import RequestException
 
+IN_MEMORY = "(in memory)"  # stands for a file where examples are in none
 _ATTEMPTS = 2
 _TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two arrivals of data
 _CHUNK = 2**16
@@ -55,6 +56,11 @@ def find_file(name: str, *, beside: Path) -> Path:
     Raises:
         DataError: there is no such file; the message lists where it was looked for.
     """
+    if name == IN_MEMORY:
+        raise DataError(
+            "the run was fitted in Python, on examples that were in memory; give a file with "
+            "--data FILE"
+        )
     given = Path(name).expanduser()
     places = [given] if given.is_absolute() else [root / name for root in _roots(beside)]
     for place in places:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
 from textnets.builders.parameters import FromData
 
@@ -51,9 +51,12 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
 
     Raises:
         TypeError: the function is no builder: a parameter is positional, a ``**kwargs``, or
-            has no annotation.
+            has no annotation, or one that no recipe can be checked by.
     """
-    hints = get_type_hints(builder, include_extras=True)
+    try:
+        hints = get_type_hints(builder, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"builder '{name}': an annotation cannot be read: {error}") from error
     descriptions = _parameter_descriptions(builder)
     fields: dict[str, Any] = {"builder": (Literal[name], Field(description="Which architecture."))}
     from_data, required = set(), set()
@@ -70,7 +73,11 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         default = parameter.default if has_default else ...
         about = descriptions.get(parameter.name)
         fields[parameter.name] = (hints[parameter.name], Field(default, description=about))
-    section = create_model(f"{name}_model", __base__=ModelSection, **fields)
+    try:
+        section = create_model(f"{name}_model", __base__=ModelSection, **fields)
+    except PydanticUserError as error:
+        reason = str(error).splitlines()[0]
+        raise TypeError(f"builder '{name}': an annotation fits no recipe: {reason}") from error
     section.found_in_data = frozenset(from_data)
     return BuilderSchema(section, frozenset(from_data), frozenset(required))
 

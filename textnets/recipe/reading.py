@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from textnets.builders import BUILDERS
-from textnets.errors import Problem, RecipeError, did_you_mean
+from textnets.builders.own import import_builder, is_own
+from textnets.errors import InputError, Problem, RecipeError, did_you_mean
 from textnets.recipe.document import Document, apply_overrides, read_document, shown
 from textnets.recipe.messages import readable_problems
 from textnets.recipe.model_section import builder_schema
@@ -104,8 +105,12 @@ def check_document(
 
 
 def find_builder(name: str) -> Any:
-    """The builder function of that name; ``None`` if there is none."""
-    return BUILDERS.get(name)
+    """The builder function of that name; ``None`` if there is none.
+
+    Raises:
+        InputError: a builder of the user's own cannot be imported.
+    """
+    return import_builder(name) if is_own(name) else BUILDERS.get(name)
 
 
 def fitting_builders(schema: TaskSchema) -> list[str]:
@@ -220,10 +225,16 @@ def _report_no_builder(
 
 
 def _misfit(name: Any, schema: TaskSchema) -> str | None:
-    builder = find_builder(name) if isinstance(name, str) else None
+    try:
+        builder = find_builder(name) if isinstance(name, str) else None
+    except InputError as error:
+        return str(error)
     if builder is None:
         return f"unknown builder, was: {shown(name)}; {did_you_mean(str(name), BUILDERS)}"
-    takes = builder_schema(name, builder)
+    try:
+        takes = builder_schema(name, builder)
+    except TypeError as error:  # of ours, a test would have found it
+        return str(error)
     lacking = schema.required_sizes - takes.from_data
     beyond = takes.required_from_data - schema.sizes
     if lacking or beyond:

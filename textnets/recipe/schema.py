@@ -12,6 +12,19 @@ from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import MAX_SEED, TaskSchema, fitting_builders
 from textnets.recipe.sections import Claim
 
+# A builder of the user's own: only its signature, which is not at hand, knows its keys.
+_OWN_MODEL = {
+    "type": "object",
+    "required": ["builder"],
+    "properties": {
+        "builder": {
+            "type": "string",
+            "pattern": "^[^:]+:[^:]+$",
+            "description": "Your own function, as MODULE:FUNCTION.",
+        }
+    },
+}
+
 
 def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
     """A JSON Schema (2020-12) that editors complete recipes from."""
@@ -55,7 +68,7 @@ def _task_rule(name: str, schema: TaskSchema, definitions: dict[str, Any]) -> di
                 "data": _section(schema.data, definitions),
                 "text": _section(schema.text, definitions),
                 "training": _section(schema.training, definitions),
-                "model": {"oneOf": models},
+                "model": {"oneOf": [*models, _OWN_MODEL]},
                 "evaluation": _section(schema.evaluation, definitions),
             }
         },

@@ -46,7 +46,7 @@ from textnets.training.devices import require_tensorflow
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
-_MULTI_LABEL_THRESHOLD = 0.5
+MULTI_LABEL_THRESHOLD = 0.5
 
 Outputs = npt.NDArray[np.float32]  # <float32>[examples, classes]
 LabelSet = tuple[str, ...]  # one label, or any number of them in multi-label
@@ -88,10 +88,15 @@ class ClassificationTraining(TrainingSection):
 
 @dataclass(frozen=True)
 class LabelledTexts(Examples):
-    """Texts with their labels; ``labels`` is empty where they are not known."""
+    """Texts with their labels; ``labels`` is empty where they are not known.
+
+    ``weights``, ``<float32>[examples]``, is how much each counts in the training loss: once each
+    where there are none.
+    """
 
     _texts: list[str] = field(default_factory=list)
     labels: list[LabelSet] = field(default_factory=list)
+    weights: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -102,7 +107,11 @@ class LabelledTexts(Examples):
 
     def select(self, rows: npt.NDArray[np.int64]) -> LabelledTexts:
         chosen = rows.tolist()
-        return LabelledTexts([self._texts[i] for i in chosen], [self.labels[i] for i in chosen])
+        return LabelledTexts(
+            [self._texts[i] for i in chosen],
+            [self.labels[i] for i in chosen],
+            None if self.weights is None else self.weights[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -191,13 +200,14 @@ class ClassificationTask(Task[LabelledTexts]):
 
     # --- Text to examples ---
 
-    def read_splits(
-        self, files: Mapping[str, Path], progress: Progress
-    ) -> dict[str, LabelledTexts]:
-        splits = {split: self._read(path, progress) for split, path in files.items()}
+    def read_files(self, files: Mapping[str, Path], progress: Progress) -> dict[str, LabelledTexts]:
+        return {split: self._read(path, progress) for split, path in files.items()}
+
+    def divide(
+        self, splits: dict[str, LabelledTexts], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
         self.hold_out(splits, self._draw)
-        self._check_labels(splits, files)
-        return splits
+        self._check_labels(splits, sources)
 
     def read_file(self, path: Path) -> LabelledTexts:
         examples = self._read(path, Progress())
@@ -269,18 +279,20 @@ class ClassificationTask(Task[LabelledTexts]):
             )
         return (value.strip(),)
 
-    def _check_labels(self, splits: Mapping[str, LabelledTexts], files: Mapping[str, Path]) -> None:
+    def _check_labels(
+        self, splits: Mapping[str, LabelledTexts], sources: Mapping[str, Any]
+    ) -> None:
         known = {label for labels in splits["train"].labels for label in labels}
         if len(known) < 2:
             what = f"only the label {next(iter(known))!r}" if known else "no label"
             raise DataError(
-                f"{files['train']}: holds {what} in column '{self.data.label}'; "
+                f"{sources['train']}: holds {what} in column '{self.data.label}'; "
                 "a classifier needs two or more"
             )
         for split in ("validation", "test"):
             if split in splits:
-                path = files.get(split, files["train"])
-                self._check_known(splits[split], known, f"{path}: the {split} split")
+                source = sources.get(split, sources["train"])
+                self._check_known(splits[split], known, f"{source}: the {split} split")
         self._check_class_weights(known)
 
     def _check_known(self, examples: LabelledTexts, known: set[str], where: str) -> None:
@@ -336,7 +348,8 @@ class ClassificationTask(Task[LabelledTexts]):
         token_ids, coverage = self.encoder.encode_measured(
             examples.texts, progress=progress, label=label, total=len(examples)
         )
-        return EncodedSplit({"token_ids": token_ids}, self._targets(examples.labels)), coverage
+        targets = self._targets(examples.labels)
+        return EncodedSplit({"token_ids": token_ids}, targets, examples.weights), coverage
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
         return EncodedSplit({"token_ids": self.encoder.encode(texts)}, np.zeros(0, np.int32))
@@ -394,7 +407,7 @@ class ClassificationTask(Task[LabelledTexts]):
     def train_weights(self, train: EncodedSplit) -> npt.NDArray[np.float32] | None:
         weights = self.recipe.training.class_weights
         if weights is None:
-            return None
+            return train.weights
         targets = np.asarray(train.targets)
         counts = np.bincount(targets, minlength=len(self.labels))
         if weights == "balanced":
@@ -402,7 +415,7 @@ class ClassificationTask(Task[LabelledTexts]):
         else:
             of_class = np.array([weights.get(label, 1.0) for label in self.labels])
         chosen: npt.NDArray[np.float32] = of_class[targets].astype(np.float32)
-        return chosen
+        return chosen if train.weights is None else chosen * train.weights
 
     # --- Predictions and scores ---
 
@@ -416,7 +429,7 @@ class ClassificationTask(Task[LabelledTexts]):
         return self._score(outputs, split, resamples=self.recipe.evaluation.resamples)
 
     def decode(self, texts: Sequence[str], outputs: Outputs) -> list[ClassPrediction]:
-        probabilities = self._probabilities(outputs)
+        probabilities = self.probabilities(outputs)
         predictions = []
         for text, row in zip(texts, probabilities.tolist(), strict=True):
             chosen = self._choose(row)
@@ -460,9 +473,9 @@ class ClassificationTask(Task[LabelledTexts]):
     def tables(self, texts: Sequence[str], outputs: Outputs, split: EncodedSplit) -> list[Table]:
         targets = np.asarray(split.targets)
         if self.data.multi_label:
-            scores = label_set_table(targets > 0.5, outputs > _MULTI_LABEL_THRESHOLD, self.labels)
+            scores = label_set_table(targets > 0.5, outputs > MULTI_LABEL_THRESHOLD, self.labels)
             return [_label_scores_table(scores)]
-        probabilities = self._probabilities(outputs)
+        probabilities = self.probabilities(outputs)
         predicted = probabilities.argmax(axis=1).astype(np.int32)
         confused = confusions(targets, predicted, self.labels)
         mistakes = confident_mistakes(targets, predicted, probabilities)
@@ -490,7 +503,7 @@ class ClassificationTask(Task[LabelledTexts]):
             ),
         ]
 
-    def _probabilities(self, outputs: Outputs) -> Outputs:
+    def probabilities(self, outputs: Outputs) -> Outputs:
         """``<float32>[examples, classes]``; a binary head gives only that of class 1."""
         if outputs.shape[1] == 1 and len(self.labels) == 2:
             return np.concatenate([1.0 - outputs, outputs], axis=1)
@@ -498,13 +511,13 @@ class ClassificationTask(Task[LabelledTexts]):
 
     def _choose(self, row: list[float]) -> list[int]:
         if self.data.multi_label:
-            return [index for index, value in enumerate(row) if value > _MULTI_LABEL_THRESHOLD]
+            return [index for index, value in enumerate(row) if value > MULTI_LABEL_THRESHOLD]
         return [max(range(len(row)), key=row.__getitem__)]
 
     def _score(self, outputs: Outputs, split: EncodedSplit, *, resamples: int) -> Scores:
-        probabilities = self._probabilities(outputs)
+        probabilities = self.probabilities(outputs)
         predicted = (
-            (outputs > _MULTI_LABEL_THRESHOLD).astype(np.float32)
+            (outputs > MULTI_LABEL_THRESHOLD).astype(np.float32)
             if self.data.multi_label
             else probabilities.argmax(axis=1).astype(np.int32)
         )

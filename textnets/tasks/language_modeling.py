@@ -244,12 +244,16 @@ class LanguageModelingTask(Task[TextLines]):
 
     # --- Text to examples ---
 
-    def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, TextLines]:
-        splits = {split: self._read(path, progress) for split, path in files.items()}
+    def read_files(self, files: Mapping[str, Path], progress: Progress) -> dict[str, TextLines]:
+        return {split: self._read(path, progress) for split, path in files.items()}
+
+    def divide(
+        self, splits: dict[str, TextLines], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
         if self.data.stream:
-            return self._cut_tails(splits)
-        self.hold_out(splits, self._draw)
-        return splits
+            self._cut_tails(splits)
+        else:
+            self.hold_out(splits, self._draw)
 
     def read_file(self, path: Path) -> TextLines:
         return self._read(path, Progress())
@@ -265,13 +269,21 @@ class LanguageModelingTask(Task[TextLines]):
                 "into a .txt file, one a line"
             )
         progress.say(f"reading {path.name} ...")
-        keep_ends = self.data.stream and not self.text.add_eos
-        lines = read_lines(path, keep_ends=keep_ends, limit=self.data.limit)
+        lines = read_lines(path, keep_ends=self.keeps_ends, limit=self.data.limit)
+        return self.examples(lines)
+
+    @property
+    def keeps_ends(self) -> bool:
+        """Whether a line's break is a token of the text."""
+        return self.data.stream and not self.text.add_eos
+
+    def examples(self, lines: list[str]) -> TextLines:
+        """What is read of some lines, with their breaks where those are tokens."""
         if not self.data.stream:
             return TextLines([line for line in lines if line.strip()])
-        return TextLines(cut_long_lines(lines) if keep_ends else lines)
+        return TextLines(cut_long_lines(lines) if self.keeps_ends else lines)
 
-    def _cut_tails(self, splits: dict[str, TextLines]) -> dict[str, TextLines]:
+    def _cut_tails(self, splits: dict[str, TextLines]) -> None:
         """Shares of a running text are tails of it: the test split last, then validation."""
         lines, held_out = splits["train"].lines, 0.0
         end = len(lines)
@@ -287,7 +299,6 @@ class LanguageModelingTask(Task[TextLines]):
                     raise DataError(f"{split}: a tail of {share} holds no line; enlarge it")
                 end = start
         splits["train"] = TextLines(lines[:end])
-        return splits
 
     def _draw(self, examples: TextLines, share: float, purpose: str) -> Drawn:
         keys = [""] * len(examples)

@@ -154,6 +154,16 @@ class TaggedSentences(Examples):
 
     sentences: list[Sentence] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, sentences: Iterable[tuple[Sequence[str], Sequence[str]]]) -> TaggedSentences:
+        """Of words and tags that are one piece each, as they are written: cut at blanks, a joined
+        sentence gives the same words again."""
+        pieces = (
+            Sentence(tuple(map(_in_one_piece, words)), tuple(map(_in_one_piece, tags)))
+            for words, tags in sentences
+        )
+        return cls(list(pieces))
+
     def __len__(self) -> int:
         return len(self.sentences)
 
@@ -272,13 +282,16 @@ class TaggingTask(Task[TaggedSentences]):
 
     # --- Text to examples ---
 
-    def read_splits(
+    def read_files(
         self, files: Mapping[str, Path], progress: Progress
     ) -> dict[str, TaggedSentences]:
-        splits = {split: self._read(path, progress) for split, path in files.items()}
+        return {split: self._read(path, progress) for split, path in files.items()}
+
+    def divide(
+        self, splits: dict[str, TaggedSentences], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
         self.hold_out(splits, self._draw)
-        self._check_tags(splits["train"], files["train"])
-        return splits
+        self._check_tags(splits["train"], sources["train"])
 
     def _draw(self, examples: TaggedSentences, share: float, purpose: str) -> Drawn:
         keys = [""] * len(examples)
@@ -317,26 +330,25 @@ class TaggingTask(Task[TaggedSentences]):
         found = []
         with progress.steps(f"reading {path.name}", None, "sentences") as step:
             for sentence in islice(read_sentences(path, self._layout), self.data.limit):
-                # So that a joined sentence is cut at the same places again.
-                words = tuple(map(_in_one_piece, sentence.words))
-                found.append(Sentence(words, tuple(map(_in_one_piece, sentence.tags))))
+                found.append((sentence.words, sentence.tags))
                 step.advance()
-        return TaggedSentences(found)
+        return TaggedSentences.of(found)
 
-    def _check_tags(self, train: TaggedSentences, path: Path) -> None:
+    def _check_tags(self, train: TaggedSentences, source: Any) -> None:
         tags = sorted(set(_all_tags(train)))
         if len(tags) < 2:
-            raise DataError(f"{path}: holds only the tag {tags[0]!r}; a tagger needs two or more")
+            raise DataError(f"{source}: holds only the tag {tags[0]!r}; a tagger needs two or more")
         if self.data.spans and not are_span_tags(tags):
             other = next(tag for tag in tags if not are_span_tags([tag]))
             raise DataError(
-                f"{path}: data.spans: true needs tags such as B-NP, I-NP and O, was: {other!r}"
+                f"{source}: data.spans: true needs tags such as B-NP, I-NP and O, was: {other!r}"
             )
         if self.recipe.evaluation.constrained:
             breach = first_breach((sentence.tags for sentence in train.sentences), tags)
             if breach is not None:
                 raise DataError(
-                    f"{path}: {breach}, which evaluation.constrained: true forbids; set it to false"
+                    f"{source}: {breach}, which evaluation.constrained: true forbids; set it "
+                    "to false"
                 )
 
     # --- Vocabularies and ids ---

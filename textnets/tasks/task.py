@@ -238,12 +238,42 @@ class Task(ABC, Generic[ExamplesT]):
                 files[split] = inside if in_set else find_file(name, beside=beside)
         return files
 
-    @abstractmethod
     def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, ExamplesT]:
         """The examples of each split that the recipe has.
 
         Raises:
             DataError: naming file and line, or what the splits lack.
+        """
+        return self.divided(self.read_files(files, progress), files, progress)
+
+    def divided(
+        self, splits: dict[str, ExamplesT], sources: Mapping[str, Any], progress: Progress
+    ) -> dict[str, ExamplesT]:
+        """:meth:`divide`, and the splits in the order in which people think of them."""
+        self.divide(splits, sources, progress)
+        return {name: splits[name] for name in SPLITS if name in splits}
+
+    @abstractmethod
+    def read_files(self, files: Mapping[str, Path], progress: Progress) -> dict[str, ExamplesT]:
+        """The examples of each split that has a file of its own.
+
+        Raises:
+            DataError: naming file and line.
+        """
+
+    @abstractmethod
+    def divide(
+        self, splits: dict[str, ExamplesT], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
+        """Make the splits that are shares of another, and check what training rests on.
+
+        Args:
+            splits: those that were read; changed in place.
+            sources: what to call each of them in a message, such as its file.
+            progress: where to warn.
+
+        Raises:
+            DataError: what the splits lack.
         """
 
     def hold_out(

@@ -298,14 +298,17 @@ class TranslationTask(Task[SentencePairs]):
                 files[key] = inside if in_set else find_file(name, beside=beside)
         return files
 
-    def read_splits(
-        self, files: Mapping[str, Path], progress: Progress
-    ) -> dict[str, SentencePairs]:
+    def read_files(self, files: Mapping[str, Path], progress: Progress) -> dict[str, SentencePairs]:
         splits = {}
         for split in SPLITS:
             paths = [files[key] for key in (split, f"{split}.source") if key in files]
             if paths:
                 splits[split] = self._read(paths[0], files.get(f"{split}.target"), progress)
+        return splits
+
+    def divide(
+        self, splits: dict[str, SentencePairs], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
         self.hold_out(splits, self._draw)
         for name, examples in splits.items():
             if not examples.pairs:
@@ -315,7 +318,6 @@ class TranslationTask(Task[SentencePairs]):
                     f"{name}: {examples.half_empty:,} pairs have a blank text on one side; they "
                     "stay where they are"
                 )
-        return splits
 
     def _draw(self, examples: SentencePairs, share: float, purpose: str) -> Drawn:
         keys = [fingerprint(text) for text in examples.texts]  # with all of its translations

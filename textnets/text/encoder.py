@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -102,8 +103,10 @@ class TextEncoder:
             tf.lookup.KeyValueTensorInitializer(keys, values), default_value=UNKNOWN_ID
         )
         signature = [tf.TensorSpec([None], tf.string)]
-        self._encode_batch = tf.function(self._measured_ids, input_signature=signature)
-        self._tokens_batch = tf.function(self._kept_tokens, input_signature=signature)
+        # Partials: TensorFlow warns where one method is traced again and again, which it is, once
+        # for each encoder of a process.
+        self._encode_batch = tf.function(partial(self._measured_ids), input_signature=signature)
+        self._tokens_batch = tf.function(partial(self._kept_tokens), input_signature=signature)
 
     @classmethod
     def learn(cls, section: TextSection, read_texts: Callable[[], Iterable[str]]) -> Self:

@@ -1,0 +1,58 @@
+"""Builders of a user's own, named ``my_package.my_models:build_mine``."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textnets.errors import InputError, did_you_mean
+
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_own(name: str) -> bool:
+    """Whether a builder's name is that of a function in some module."""
+    return ":" in name
+
+
+def module_of(name: str) -> str:
+    """The module that holds a builder of a user's own; empty for one of textnets."""
+    return name.partition(":")[0] if is_own(name) else ""
+
+
+def import_builder(name: str) -> Callable[..., Any]:
+    """Import the function that a name stands for.
+
+    The current folder is looked in after all others, as ``python -m`` would.
+
+    Raises:
+        InputError: the name is none, or there is no such module or function, or importing the
+            module fails.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"expected MODULE:FUNCTION, such as my_models:build_mine, was: {name!r}")
+    module_name, _, function = name.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise InputError(f"importing {module_name} fails: {error}") from error
+        raise InputError(
+            f"there is no module {error.name!r} among those installed, nor in {folder}"
+        ) from None
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"importing {module_name} fails: {reason}") from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        functions = [key for key, value in vars(module).items() if callable(value)]
+        hint = did_you_mean(function, functions) if functions else "it holds none"
+        raise InputError(f"the module {module_name!r} has no function {function!r}; {hint}")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,55 @@
+"""scikit-learn estimators on raw text, over the same pipeline as the recipes.
+
+The only room, besides the baselines of evaluation, that imports scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textnets.estimators.base import TextEstimator
+from textnets.estimators.classifier import TextClassifier
+from textnets.estimators.language_model import TextLanguageModel
+from textnets.estimators.tagger import TextTagger
+from textnets.estimators.translator import TextTranslator
+
+ESTIMATORS: dict[str, type[TextEstimator]] = {
+    estimator.task_name: estimator
+    for estimator in (TextClassifier, TextTagger, TextTranslator, TextLanguageModel)
+}
+
+
+def load(
+    run: str | Path, *, device: str = "auto", allow_builders: Sequence[str] = ()
+) -> TextEstimator:
+    """A trained run as a fitted estimator, wherever it was trained.
+
+    Args:
+        run: a run directory, of the command line, of :func:`textnets.train` or of
+            :meth:`TextEstimator.save`.
+        device: where it answers: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        allow_builders: modules that may be imported, for a run whose builder is not one of
+            textnets' own.
+
+    Raises:
+        RunError: the run is incomplete, damaged or from a newer version, or its builder's module
+            is not allowed.
+    """
+    from textnets.run import open_run
+    from textnets.tasks import read_run
+
+    opened = open_run(Path(run))
+    task = read_run(opened.folder, allow_builders=allow_builders)
+    return ESTIMATORS[task.name].of_run(opened, task, device, allow_builders)
+
+
+__all__ = [
+    "ESTIMATORS",
+    "TextClassifier",
+    "TextEstimator",
+    "TextLanguageModel",
+    "TextTagger",
+    "TextTranslator",
+    "load",
+]

@@ -1,0 +1,339 @@
+"""What the estimators share: parameters, fitting, saving, and what they refuse."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from textnets.data.sources import IN_MEMORY
+from textnets.errors import InputError, did_you_mean
+from textnets.estimators.packed_run import PackedRun
+from textnets.estimators.parameters import (
+    Parameter,
+    builder_parameters,
+    changed_values,
+    is_same,
+    recipe_document,
+    section_parameters,
+    show_parameters,
+)
+from textnets.execution import execute
+from textnets.predictor import Predictor
+from textnets.progress import terminal_progress
+from textnets.provenance import describe_environment, fingerprint_of_examples
+from textnets.recipe.reading import MAX_SEED
+from textnets.run import Run, RunTarget
+from textnets.tasks import TASKS, Task, task_from
+from textnets.tasks.task import Examples
+from textnets.training.devices import prepare_device
+from textnets.training.interrupts import InterruptedTrainingError
+
+RandomState = int | np.random.RandomState | None
+
+_FIXED = ("builder", "random_state", "device", "verbose")
+
+
+class TextEstimator(BaseEstimator):  # type: ignore[misc]
+    """A text model with the manners of scikit-learn.
+
+    Parameters of the text, of training and of the builder are all flat: ``units``,
+    ``learning_rate``, ``max_tokens``. They have the names, meanings and defaults of a recipe's
+    keys, and are checked by the same rules when the model is fitted.
+    """
+
+    task_name: ClassVar[str]
+    default_builder: ClassVar[str]
+    #: Keys of the recipe's ``data`` section that are parameters.
+    _data_keys: ClassVar[tuple[str, ...]] = ("validation",)
+    #: Defaults that are not the recipe's.
+    _defaults: ClassVar[Mapping[str, Any]] = {}
+
+    # --- Parameters ---
+
+    @classmethod
+    def _section_parameters(cls) -> dict[str, Parameter]:
+        return section_parameters(TASKS[cls.task_name].schema, cls._data_keys, cls._defaults)
+
+    @classmethod
+    def _parameters_with(cls, builder: Any) -> dict[str, Parameter] | None:
+        """All that depend on the recipe; ``None`` where there is no such builder."""
+        of_builder = builder_parameters(builder)
+        return None if of_builder is None else {**cls._section_parameters(), **of_builder}
+
+    def _store(
+        self,
+        builder: str,
+        random_state: RandomState,
+        device: str,
+        verbose: int,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        """Only store: values are checked when the model is fitted, names at once."""
+        self.builder, self.random_state = builder, random_state
+        self.device, self.verbose = device, verbose
+        known = self._parameters_with(builder)
+        if known is None:  # which parameters there are is not known; fitting says why
+            known = {**self._section_parameters(), **dict.fromkeys(parameters)}  # type: ignore[dict-item]
+        self._check_names(parameters, known)
+        for name in known:
+            setattr(self, name, parameters[name] if name in parameters else known[name].default)
+        self._names = (*_FIXED, *known)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Every parameter and its value: the estimator's, the text's, of training, the builder's.
+
+        Args:
+            deep: without effect, no parameter is an estimator.
+        """
+        return {name: getattr(self, name) for name in self._names}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by their flat names; with another ``builder``, that one's too.
+
+        Raises:
+            ValueError: a name is not known (the nearest is named), or a parameter was set that
+                the new builder has not. Nothing is changed then.
+        """
+        values = {**self.get_params(), **params}
+        known = self._parameters_with(values["builder"])
+        if known is None:
+            self._check_names(params, self._names)
+        else:
+            before = self._parameters_with(self.builder) or {}
+            unchanged = {
+                name
+                for name in self._names
+                if name not in params
+                and name in before
+                and is_same(values[name], before[name].default)
+            }
+            given = {name: value for name, value in values.items() if name not in unchanged}
+            self._check_names([name for name in given if name not in _FIXED], known)
+            defaults = {name: known[name].default for name in known}
+            kept = {name: value for name, value in values.items() if name in (*_FIXED, *known)}
+            replaced = {name: defaults[name] for name in unchanged if name in defaults
+                        and not is_same(values[name], defaults[name])}  # fmt: skip
+            values = {**defaults, **kept, **replaced}
+        for name in set(self._names) - set(values):
+            delattr(self, name)
+        for name, value in values.items():
+            setattr(self, name, value)
+        self._names = (*_FIXED, *(name for name in (known or values) if name not in _FIXED))
+        return self
+
+    def _check_names(self, names: Any, known: Any) -> None:
+        for name in names:
+            if name not in known and name not in _FIXED:
+                of = f" with builder={self.builder!r}" if hasattr(self, "builder") else ""
+                raise InputError(
+                    f"{type(self).__name__}{of} has no parameter {name!r}; "
+                    f"{did_you_mean(name, [*_FIXED, *known])}"
+                )
+
+    # --- Fitting ---
+
+    def _make_task(self, **changed: Any) -> Task[Any]:
+        """The task of a recipe made of the parameters.
+
+        Args:
+            changed: parameters that the recipe writes in another way.
+
+        Raises:
+            RecipeError: with every mistake of the parameters.
+        """
+        name = type(self).__name__
+        known = self._parameters_with(self.builder) or self._section_parameters()
+        sections = {
+            "task": self.task_name,
+            "data": {"train": IN_MEMORY},
+            "model": {"builder": self.builder},
+            "evaluation": {"baselines": False, "resamples": 0},
+            "seed": self._seed(),
+        }
+        document = recipe_document(name, sections, known, {**self.get_params(), **changed})
+        return task_from(document, None)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(MAX_SEED))
+
+    def _fit(self, task: Task[Any], examples: Examples, facts: Mapping[str, Any]) -> None:
+        """Train, and keep the run.
+
+        Args:
+            task: of the parameters.
+            examples: to fit; the task holds a share of them out for validation.
+            facts: what the run's record says besides.
+        """
+        progress = terminal_progress(quiet=not self.verbose)
+        splits = task.divided({"train": examples}, {"train": "the examples"}, progress)
+        device = prepare_device(self.device)
+        fingerprint = {"train": fingerprint_of_examples(examples, task)}
+        environment = describe_environment(task.recipe, fingerprint, splits, device, "")
+        environment |= facts
+        with _generators_kept(), tempfile.TemporaryDirectory(prefix="textnets-") as folder:
+            target = RunTarget(Path(folder) / "run")
+            try:
+                done = execute(task, target, splits, environment, progress=progress)
+            except InterruptedTrainingError:
+                raise KeyboardInterrupt from None  # there is no run to go on with
+            self._keep(done.run, PackedRun.of(done.run, self.device))
+
+    def _keep(self, run: Run, packed: PackedRun) -> None:
+        self._run = packed
+        self.history_ = run.history()
+        self.n_iter_ = len(self.history_)
+
+    @property
+    def _predictor(self) -> Predictor:
+        check_is_fitted(self)
+        predictor: Predictor = self._run.predictor
+        return predictor
+
+    # --- What was fitted ---
+
+    @property
+    def model_(self) -> Any:
+        """The fitted ``keras.Model``, not compiled."""
+        return self._predictor.model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_run")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+    # --- Runs ---
+
+    def save(self, run: str | Path, *, overwrite: bool = False) -> None:
+        """Write the run directory that the command line would have written.
+
+        Args:
+            run: where.
+            overwrite: replace a run that is there.
+
+        Raises:
+            NotFittedError: nothing was fitted.
+            RunError: something is there, or it cannot be written.
+        """
+        check_is_fitted(self)
+        self._run.write(Path(run), overwrite=overwrite)
+
+    @classmethod
+    def of_run(cls, run: Run, task: Task[Any], device: str, allow_builders: Sequence[str]) -> Self:
+        """A fitted estimator of a run that was opened; see :func:`textnets.load`."""
+        recipe = task.recipe
+        known = cls._parameters_with(recipe.builder) or {}
+        found = cls(
+            builder=recipe.builder,
+            random_state=recipe.seed,
+            device=device,
+            **changed_values(recipe.as_sections(), known),
+        )
+        packed = PackedRun.of(run, device, allow_builders)
+        found._keep(run, packed)
+        found._restore(packed.predictor.task, run)
+        return found
+
+    def _restore(self, task: Any, run: Run) -> None:
+        """Set what fitting would have set, of a run's task with its vocabularies."""
+
+
+_Estimator = TypeVar("_Estimator", bound=type[TextEstimator])
+
+
+def with_full_signature(estimator: _Estimator) -> _Estimator:
+    """A class decorator: the constructor shows the parameters of the default builder."""
+    known = estimator._parameters_with(estimator.default_builder) or {}
+    show_parameters(vars(estimator)["__init__"], known)
+    return estimator
+
+
+@contextmanager
+def _generators_kept() -> Iterator[None]:
+    """Training seeds Python's and NumPy's own generators; a caller's stay as they were."""
+    ours, numpys = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(ours)
+        np.random.set_state(numpys)
+
+
+# --- Input ---
+
+
+def checked_texts(texts: Any, name: str = "X") -> list[str]:
+    """Texts as a list of strings.
+
+    Args:
+        texts: a list, tuple, NumPy array or pandas Series of strings.
+        name: of the argument, for messages.
+
+    Raises:
+        InputError: it is something else; where, what, and what to do.
+    """
+    rows = checked_rows(texts, name, "texts")
+    for index, text in enumerate(rows):
+        if not isinstance(text, str):
+            raise InputError(
+                f"{name}[{index}]: expected a string, was: {_what(text)}; "
+                + ("drop or fill it" if _is_missing(text) else "give raw texts, no features")
+            )
+    return [str(text) for text in rows]  # NumPy's strings too
+
+
+def checked_rows(rows: Any, name: str, what: str) -> list[Any]:
+    """A one-dimensional collection as a list.
+
+    Raises:
+        InputError: it is one string, a table, or no collection.
+    """
+    if isinstance(rows, str | bytes):
+        raise InputError(f"{name}: expected a list of {what}, was: one string; put it in a list")
+    if getattr(rows, "ndim", 1) != 1:
+        raise InputError(
+            f"{name}: expected a list of {what}, was: an array of shape {rows.shape}; "
+            "Reshape your data to one dimension, or select one column"
+        )
+    if isinstance(rows, Mapping | set) or not hasattr(rows, "__len__"):
+        raise InputError(f"{name}: expected a list of {what}, was: {_what(rows)}")
+    return list(rows)
+
+
+def check_lengths(rows: Sequence[Any], others: Sequence[Any], name: str) -> None:
+    """Refuse columns that are not equally long, or empty.
+
+    Raises:
+        InputError: naming both lengths.
+    """
+    if len(rows) != len(others):
+        raise InputError(
+            f"X and {name} are not equally long: Found input variables with inconsistent numbers "
+            f"of samples: [{len(rows)}, {len(others)}]"
+        )
+    if not rows:
+        raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _what(value: Any) -> str:
+    shown = repr(value)
+    return f"{type(value).__name__} {shown if len(shown) <= 40 else shown[:39] + '…'}"

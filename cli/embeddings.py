@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Which vectors, where a model has several: tokens, characters, source or target.",
 )
+@options.allow_builders
 @options.quiet
 def embeddings(
     run: str,
@@ -48,6 +49,7 @@ def embeddings(
     save: str | None,
     count: int,
     table: str | None,
+    allow_builders: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Look into the token vectors that the trained RUN has learned.
@@ -60,7 +62,7 @@ def embeddings(
 
     from .texts import read_lines
 
-    space = word_space(run, table)
+    space = word_space(run, table, allow_builders=allow_builders)
     if neighbors:
         _show(space.neighbors(neighbors, count))
     if analogy:

@@ -22,14 +22,28 @@ from . import options
     show_default=True,
     help="How to write the scores.",
 )
+@options.allow_builders
 @options.device
 @options.quiet
-def evaluate(run: str, data: str | None, output_format: str, device: str, quiet: bool) -> None:
+def evaluate(
+    run: str,
+    data: str | None,
+    output_format: str,
+    allow_builders: tuple[str, ...],
+    device: str,
+    quiet: bool,
+) -> None:
     """Score the trained RUN, with confidence intervals. Nothing in RUN is changed."""
     from textnets.pipeline import evaluate as score
     from textnets.progress import terminal_progress
 
     from .tables import show_evaluation
 
-    found = score(run, data, device=device, progress=terminal_progress(quiet=quiet))
+    found = score(
+        run,
+        data,
+        device=device,
+        allow_builders=allow_builders,
+        progress=terminal_progress(quiet=quiet),
+    )
     show_evaluation(found, output_format)

@@ -31,6 +31,7 @@ from . import options
     show_default=True,
     help="jsonl: one text a line, with its tokens.",
 )
+@options.allow_builders
 @options.device
 def generate(
     run: str,
@@ -43,6 +44,7 @@ def generate(
     seed: int,
     alternatives: int | None,
     output_format: str,
+    allow_builders: tuple[str, ...],
     device: str,
 ) -> None:
     """Write texts with the language model RUN."""
@@ -53,7 +55,7 @@ def generate(
 
     check_source(None, (prompt,))
     sampling = Sampling(temperature, top_k, top_p)
-    written = Predictor.load(run, device=device).write(
+    written = Predictor.load(run, device=device, allow_builders=allow_builders).write(
         prompt,
         length=length,
         sampling=sampling,

@@ -22,6 +22,7 @@ from . import options
 @click.option("--n-best", type=int, metavar="N", help="Give N translations of each text.")
 @click.option("--beam-size", type=int, metavar="N", help="Keep N hypotheses; 1 is greedy search.")
 @options.overrides
+@options.allow_builders
 @options.device
 @options.quiet
 def predict(
@@ -32,6 +33,7 @@ def predict(
     n_best: int | None,
     beam_size: int | None,
     overrides: tuple[str, ...],
+    allow_builders: tuple[str, ...],
     device: str,
     quiet: bool,
 ) -> None:
@@ -48,6 +50,8 @@ def predict(
     check_source(file, texts)
     flags = {"n_best": n_best, "beam_size": beam_size}
     given = [f"evaluation.{key}={value}" for key, value in flags.items() if value is not None]
-    predictor = Predictor.load(run, overrides=[*overrides, *given], device=device)
+    predictor = Predictor.load(
+        run, overrides=[*overrides, *given], device=device, allow_builders=allow_builders
+    )
     stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.predict_stream, stream, output_format)

@@ -19,6 +19,7 @@ from . import options
     show_default=True,
     help="One text a line; jsonl has each token's surprisal.",
 )
+@options.allow_builders
 @options.device
 @options.quiet
 def score(
@@ -26,6 +27,7 @@ def score(
     file: str | None,
     texts: tuple[str, ...],
     output_format: str,
+    allow_builders: tuple[str, ...],
     device: str,
     quiet: bool,
 ) -> None:
@@ -39,7 +41,7 @@ def score(
     from .texts import check_source, read_texts, write_predictions
 
     check_source(file, texts)
-    predictor = Predictor.load(run, device=device)
+    predictor = Predictor.load(run, device=device, allow_builders=allow_builders)
     predictor.score(())  # refuses other runs before any text is asked for
     stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.score, stream, output_format)

@@ -26,6 +26,7 @@ from . import options
 )
 @click.option("--overwrite", is_flag=True, help="Replace a store that is there.")
 @options.overrides
+@options.allow_builders
 @options.quiet
 def tokenize(
     source: str,
@@ -35,6 +36,7 @@ def tokenize(
     store: str | None,
     overwrite: bool,
     overrides: tuple[str, ...],
+    allow_builders: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Show what becomes of texts: tokens, ids, where [UNK] fell.
@@ -62,6 +64,10 @@ def tokenize(
     if store is not None:
         write_coverage(store_ids(source, store, overrides, overwrite=overwrite, progress=progress))
         return
-    task = load_task(source) if is_run else learn_task(source, overrides, progress=progress)
+    task = (
+        load_task(source, allow_builders=allow_builders)
+        if is_run
+        else learn_task(source, overrides, progress=progress)
+    )
     chosen = read_texts(file, texts, task, quiet=quiet)
     write_tokens(task.tokens, chosen, output_format, quiet=quiet)

@@ -112,6 +112,12 @@ def _check_model(name: str, model: Any, task: Task[Any]) -> None:
             f"model.builder: {name} returned a model with an input {strangers[0]!r}; this task "
             f"gives {' and '.join(task.input_names)} (keras.Input(..., name=...))"
         )
+    width = task.output_width
+    if width is not None and model.output_shape[-1] != width:
+        raise InputError(
+            f"model.builder: {name} returned a model whose output ends in {model.output_shape[-1]} "
+            f"values, expected {width}: {task.output_rule}"
+        )
 
 
 def save_model(model: Any, path: Path) -> None:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from textnets.builders.own import module_of
 from textnets.data.sources import IN_MEMORY
 from textnets.errors import InputError, did_you_mean
 from textnets.estimators.packed_run import PackedRun
@@ -187,7 +188,8 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
                 done = execute(task, target, splits, environment, progress=progress)
             except InterruptedTrainingError:
                 raise KeyboardInterrupt from None  # there is no run to go on with
-            self._keep(done.run, PackedRun.of(done.run, self.device))
+            own = [module_of(task.recipe.builder)]  # imported already: its model was built
+            self._keep(done.run, PackedRun.of(done.run, self.device, own))
 
     def _keep(self, run: Run, packed: PackedRun) -> None:
         self._run = packed
@@ -303,6 +305,8 @@ def checked_rows(rows: Any, name: str, what: str) -> list[Any]:
     Raises:
         InputError: it is one string, a table, or no collection.
     """
+    if not hasattr(rows, "__len__") and hasattr(rows, "__array__"):
+        rows = np.asarray(rows)
     if isinstance(rows, str | bytes):
         raise InputError(f"{name}: expected a list of {what}, was: one string; put it in a list")
     if getattr(rows, "ndim", 1) != 1:

@@ -100,6 +100,8 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         check_lengths(texts, rows, "y")
         weights = _checked_weights(sample_weight, len(texts))
         self.classes_ = _sorted_labels(rows)
+        if len(self.classes_) < 2:
+            raise InputError(f"y: expected two or more classes, was: {len(self.classes_)} class")
         names = _names_of(self.classes_.tolist())
         if weights is not None:
             _check_weighted_classes(rows, weights)
@@ -109,8 +111,9 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         kinds = {type(label).__name__ for label in self.classes_.tolist()}
         kind = kinds.pop() if len(kinds) == 1 else ""
         facts = {_FACT: kind} if kind in _KINDS else {}
-        self._fit(self._with_named_weights(names), examples, facts)
-        self._order_classes(names)
+        task: Any = self._with_named_weights(names)
+        self._fit(task, examples, facts)
+        self._order_classes(names, task.labels)
         return self
 
     def predict(self, X: Sequence[str]) -> Any:
@@ -187,9 +190,9 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         named = {names[label]: weight for label, weight in given.items()}
         return self._make_task(class_weights=named)
 
-    def _order_classes(self, names: Mapping[Hashable, str]) -> None:
-        """Which column of the model's answer belongs to each class."""
-        columns = {name: index for index, name in enumerate(self._predictor.task.labels)}  # type: ignore[attr-defined]
+    def _order_classes(self, names: Mapping[Hashable, str], labels: Sequence[str]) -> None:
+        """Which column of the model's answer, in the order of the run's labels, is each class."""
+        columns = {name: index for index, name in enumerate(labels)}
         self._order = np.array([columns[names[label]] for label in self.classes_.tolist()])
 
     def _restore(self, task: Any, run: Run) -> None:
@@ -198,7 +201,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         names = dict(zip(labels, task.labels, strict=True))
         self.classes_ = _sorted_labels([(label,) for label in labels])
         self._is_matrix = False
-        self._order_classes(names)
+        self._order_classes(names, task.labels)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

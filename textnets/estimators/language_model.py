@@ -34,7 +34,7 @@ class TextLanguageModel(TextEstimator):
     Attributes:
         history_, n_iter_, model_: as of ``TextClassifier``.
 
-    >>> model = TextLanguageModel(units=32, epochs=30, learning_rate=0.02, random_state=1)
+    >>> model = TextLanguageModel(units=[32], epochs=30, learning_rate=0.02, random_state=1)
     >>> likely, odd = model.fit(["a b c d e"] * 40).score_samples(["a b c d e", "e d c b a"])
     >>> bool(likely > odd)
     True

@@ -47,7 +47,7 @@ class PackedRun:
         """Loaded when it is first used; the same as of the run directory, since it is one."""
         with self._unpacked() as folder:
             found = Predictor.load(folder, device=self._device, allow_builders=self._allow_builders)
-            found.tokens([""])  # a tokenizer is read when it is first used, and the folder goes
+            found.task.encode_inputs([""])  # reads the tokenizer while the folder is there
         return found
 
     def write(self, folder: Path, *, overwrite: bool) -> None:

@@ -151,8 +151,10 @@ def changed_values(
     """The values that a resolved recipe gives to parameters, where they are no defaults."""
     return {
         key: value
-        for section in sections.values()
+        for name, section in sections.items()
         if isinstance(section, Mapping)
         for key, value in section.items()
-        if key in parameters and not is_same(value, parameters[key].default)
+        if key in parameters
+        and parameters[key].section == name
+        and not is_same(value, parameters[key].default)
     }

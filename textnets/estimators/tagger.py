@@ -37,7 +37,7 @@ class TextTagger(TextEstimator):
 
     >>> sentences = [["the", "dog", "barks"], ["a", "cat", "sleeps"]] * 10
     >>> tags = [["DET", "NOUN", "VERB"]] * 20
-    >>> tagger = TextTagger(units=16, characters="none", epochs=8, learning_rate=0.05)
+    >>> tagger = TextTagger(units=[16], characters="none", epochs=8, learning_rate=0.05)
     >>> tagger.fit(sentences, tags).predict([["a", "dog", "sleeps"]])
     [['DET', 'NOUN', 'VERB']]
     """
@@ -67,8 +67,9 @@ class TextTagger(TextEstimator):
         Raises:
             ValueError: a sentence is a string, a tag is missing, or a parameter is wrong.
         """
-        self._fit(self._make_task(), _examples(X, y), {})
-        self.tags_ = list(self._predictor.task.labels)  # type: ignore[attr-defined]
+        task: Any = self._make_task()
+        self._fit(task, _examples(X, y), {})
+        self.tags_ = list(task.labels)
         return self
 
     def predict(self, X: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -393,6 +393,12 @@ class ClassificationTask(Task[LabelledTexts]):
             **pretrained_vectors(self.recipe, self.vocabulary, self.facts, progress),
         }
 
+    output_rule = "the probability of each class; of two classes only that of the second"
+
+    @property
+    def output_width(self) -> int:
+        return 1 if len(self.labels) == 2 and not self.data.multi_label else len(self.labels)
+
     def losses(self) -> tuple[Any, list[Any]]:
         import keras
 

@@ -479,6 +479,12 @@ class TaggingTask(Task[TaggedSentences]):
             **pretrained_vectors(self.recipe, words, self.facts, progress),
         }
 
+    output_rule = "the probability of each tag"
+
+    @property
+    def output_width(self) -> int:
+        return len(self.labels)
+
     @property
     def _has_crf(self) -> bool:
         return self.recipe.builder_parameters.get("head") == "crf"

@@ -345,6 +345,14 @@ class Task(ABC, Generic[ExamplesT]):
     def sizes(self, progress: Progress) -> dict[str, Any]:
         """The builder parameters that are found in the data."""
 
+    #: What the last axis of a model's output is, for the message where it is not.
+    output_rule: ClassVar[str] = ""
+
+    @property
+    def output_width(self) -> int | None:
+        """The size of the last axis of a model's output; ``None`` where the task has no rule."""
+        return None
+
     def trainer(self, model: Any) -> Trainer:
         """What to train in order to train a builder's model."""
         return Trainer(model)

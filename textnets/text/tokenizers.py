@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -294,14 +295,15 @@ def count_tokens(section: TextSection, tokenizer: Tokenizer, texts: Iterable[str
 
     normalize = normalizer(section)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def count(batch: Any) -> Any:
         tokens, _, counts = tf.unique_with_counts(tokenizer.split(normalize(batch)).flat_values)
         return tokens, counts
 
+    # A partial: TensorFlow warns where one function is traced again and again, as this is.
+    count_batch = tf.function(partial(count), input_signature=[tf.TensorSpec([None], tf.string)])
     totals: Counter[bytes] = Counter()
     for chunk in chunks(texts):
-        tokens, counts = count(encode_strings(chunk))
+        tokens, counts = count_batch(encode_strings(chunk))
         for token, times in zip(tokens.numpy(), counts.numpy().tolist(), strict=True):
             totals[token] += times
     return Counter({token.decode(errors="replace"): times for token, times in totals.items()})

@@ -8,6 +8,7 @@ a time whoever asks, so there Keras's own calls are used.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -50,7 +51,7 @@ def forward(model: Any) -> Forward:
     import tensorflow as tf
 
     compiled = tf.function(
-        lambda inputs: model(inputs, training=False), input_signature=[_input_spec(model)]
+        _own(lambda inputs: model(inputs, training=False)), input_signature=[_input_spec(model)]
     )
     return lambda inputs: np.asarray(compiled(inputs))
 
@@ -68,7 +69,7 @@ def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return cast("Callable[..., Any]", tf.function(function, reduce_retracing=True))
+        return cast("Callable[..., Any]", tf.function(_own(function), reduce_retracing=True))
     if backend != "jax":
         return function
     import jax
@@ -82,6 +83,12 @@ def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments: jitted([weight.value for weight in model.variables], *arguments)
 
 
+def _own(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function as an object of its own: TensorFlow warns where the same lines are traced
+    again and again, which they are, once for each model of a process."""
+    return functools.partial(function)
+
+
 def _tensorflow_step(model: Any, inputs: Any, targets: Any, weights: Any) -> TrainStep:
     import tensorflow as tf
 
@@ -91,13 +98,15 @@ def _tensorflow_step(model: Any, inputs: Any, targets: Any, weights: Any) -> Tra
     # Metrics and loss make their variables on first sight of data, which a graph forbids.
     model._symbolic_build(data_batch=(inputs, targets, None))
 
-    @tf.function(input_signature=[tuple(batch)], jit_compile=model.jit_compile)  # type: ignore[untyped-decorator]
     def step(data: Any) -> Any:
         model.reset_metrics()
         return model.train_step(data)
 
+    jit = model.jit_compile
+    step_batch = tf.function(_own(step), input_signature=[tuple(batch)], jit_compile=jit)
+
     def run(*data: Any) -> dict[str, float]:
-        logs = step(tuple(array for array in data if array is not None))
+        logs = step_batch(tuple(array for array in data if array is not None))
         return {name: float(value) for name, value in logs.items()}
 
     return run

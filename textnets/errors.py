@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 
 class TextnetsError(Exception):
-    """Something that textnets noticed and can explain. The work failed (exit code 1)."""
+    """Something that textnets noticed and can explain. The work failed (exit code 1).
+
+    >>> import textnets
+    >>> try:
+    ...     textnets.load("no/such/run")
+    ... except textnets.TextnetsError as error:
+    ...     print(error, error.exit_code)
+    no/such/run: no such run directory 2
+    """
 
     exit_code = 1
 
@@ -22,6 +30,13 @@ class InputError(TextnetsError, ValueError):
     """The recipe, the data, a path, a flag or an argument is at fault (exit code 2).
 
     A ``ValueError`` too, which is what scikit-learn and Python callers expect of bad values.
+
+    >>> import textnets
+    >>> try:
+    ...     textnets.check("banking77_cnn", {"training.epoch": 3})
+    ... except textnets.InputError as error:
+    ...     print(error)
+    --set training.epoch=3: training.epoch: unknown key; did you mean 'epochs'?
     """
 
     exit_code = 2

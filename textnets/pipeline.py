@@ -58,6 +58,17 @@ def as_overrides(overrides: Overrides) -> list[str]:
 class TrainedRun:
     """A trained model, measured: what :func:`train` gives back.
 
+    >>> import textnets
+    >>> tiny = {"data.limit": 400, "training.epochs": 2, "evaluation.baselines": False}
+    >>> run = textnets.train("banking77_cnn", tiny, output="runs/tiny")
+    >>> prediction = run.predict(["my card still has not arrived"])[0]
+    >>> len(prediction.probabilities), len(run.history), len(run.vocabulary) > 100
+    (77, 2, True)
+    >>> run.evaluate().examples
+    400
+    >>> run.model.name
+    'cnn_classifier'
+
     Attributes:
         run: its directory.
         evaluation: of the test split, or of validation where that was not scored; ``None`` where
@@ -156,6 +167,17 @@ def train(
             written.
         TrainingError: training cannot go on.
         StoppedError: Ctrl-C, SIGTERM or a full disk; what was trained can be continued.
+
+    The recipe and its data ship with textnets; 400 questions and one epoch only try it out:
+
+    >>> import textnets
+    >>> run = textnets.train(
+    ...     "banking77_cnn",
+    ...     {"data.limit": 400, "training.epochs": 1, "evaluation.baselines": False},
+    ...     output="runs/quick",
+    ... )
+    >>> run.folder.name, run.headline, run.evaluation.split, run.evaluation.examples
+    ('quick', 'accuracy', 'test', 400)
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
@@ -242,6 +264,15 @@ def evaluate(
 ) -> SplitEvaluation:
     """Score a run on its own test split, or on another file.
 
+    With the run that :func:`train`'s example wrote:
+
+    >>> import textnets
+    >>> scores = textnets.evaluate("runs/quick").scores
+    >>> sorted(scores)
+    ['accuracy', 'log_loss', 'macro_f1']
+    >>> scores["accuracy"].low <= scores["accuracy"].value <= scores["accuracy"].high
+    True
+
     Args:
         run: a run directory.
         data: a file written like the recipe's own; the run's test split by default.
@@ -297,6 +328,12 @@ def check(
     progress: Progress | None = None,
 ) -> list[Fact]:
     """What training a recipe would do, without training it.
+
+    >>> import textnets
+    >>> found = textnets.check("banking77_cnn", {"data.limit": 400})
+    >>> facts = {fact.name: fact.value for fact in found}
+    >>> facts["train examples"], facts["validation examples"], facts["num_classes"]
+    ('380', '20', '77')
 
     Raises:
         InputError: what :func:`train` would refuse.

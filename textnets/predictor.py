@@ -28,6 +28,14 @@ class Predictor:
 
     The same graph turns text into ids here and in training, so the same sentence gets the
     same ids and the same probabilities.
+
+    With the run that the example of :func:`textnets.train` wrote:
+
+    >>> import textnets
+    >>> predictor = textnets.Predictor.load("runs/quick")
+    >>> prediction = predictor.predict(["my card still has not arrived"])[0]
+    >>> prediction.labels[0] in prediction.probabilities
+    True
     """
 
     def __init__(self, run: Run, task: Task[Any], model: Any) -> None:

@@ -25,6 +25,13 @@ def load(
 ) -> TextEstimator:
     """A trained run as a fitted estimator, wherever it was trained.
 
+    With the run that the example of :func:`textnets.train` wrote:
+
+    >>> import textnets
+    >>> classifier = textnets.load("runs/quick")
+    >>> type(classifier).__name__, classifier.predict_proba(["my card is lost"]).shape
+    ('TextClassifier', (1, 77))
+
     Args:
         run: a run directory, of the command line, of :func:`textnets.train` or of
             :meth:`TextEstimator.save`.

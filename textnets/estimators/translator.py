@@ -39,8 +39,8 @@ class TextTranslator(TextEstimator):
     >>> texts = [f"{a} {b}" for a in words for b in words] * 4
     >>> translations = [" ".join(words[word] for word in text.split()) for text in texts]
     >>> translator = TextTranslator(
-    ...     units=[32], embedding_width=16, batch_size=6, epochs=25, learning_rate=0.02, beam_size=2,
-    ...     random_state=1,
+    ...     units=[32], embedding_width=16, batch_size=6, epochs=25, learning_rate=0.02,
+    ...     beam_size=2, random_state=1,
     ... )
     >>> translator.fit(texts, translations).predict(["two one"])
     ['deux un']

@@ -18,13 +18,6 @@ allow_builders = click.option(
     multiple=True,
     help="Import this module, for a run whose model a builder of yours made: runs its code.",
 )
-allow_builders = click.option(
-    "--allow-builder",
-    "allow_builders",
-    metavar="MODULE",
-    multiple=True,
-    help="Import this module, for a run whose model a builder of yours made: runs its code.",
-)
 quiet = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
 device = click.option(
     "--device",

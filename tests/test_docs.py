@@ -45,7 +45,6 @@ from textnets.tasks import TASKS, read_task, task_from
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MOST_NOT_RUN = 10
 SMALL = ["data.limit=300", "training.epochs=1", "evaluation.resamples=20"]
-INDENTED = {"README.md"}  # its commands, which are not run
 
 _NOTE = re.compile(r"<!-- (file|bad file|not run)(?:: (.*?))? -->")
 _COMMANDS = {"cat", "printf", "head", "ls", "mkdir", "cp", "gzip"}
@@ -80,7 +79,7 @@ def blocks_of(page: Path) -> list[Block]:
     note: re.Match[str] | None = None
     for token in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
         if token.type == "code_block":
-            assert named(page) in INDENTED, f"{page.name}: fence this block:\n{token.content}"
+            raise AssertionError(f"{page.name}: fence this block:\n{token.content}")
         if token.type == "html_block" and (note := _NOTE.search(token.content)):
             continue
         if token.type == "fence":

@@ -85,6 +85,22 @@ def test_bigrams_by_hand(text: np.ndarray) -> None:
         assert found == pytest.approx(bigram_by_hand(ids, before, token), rel=1e-9)
 
 
+def test_what_was_never_seen_is_never_impossible() -> None:
+    # More bigrams stand four times than three: the paper's discount of three would be negative.
+    digits = "946745445444465455574444444555444445674869445645"
+    ids = np.array([int(digit) for digit in digits], np.int32)
+    model = KneserNey(
+        ids,
+        np.arange(len(ids)),
+        vocabulary_size=10,
+        order=2,
+        is_scored=~np.isin(np.arange(10), [0, 2]),
+    )
+    for before, token in itertools.product(range(3, 10), range(3, 10)):
+        surprisals = model.surprisals(np.array([before, token], np.int32), np.arange(2))
+        assert np.isfinite(surprisals).all(), (before, token)
+
+
 def test_no_context_crosses_the_start_of_a_text() -> None:
     ids = np.array([2, 4, 5, 2, 6, 7] * 30, np.int32)
     places = np.tile([0, 1, 2], 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -82,12 +82,20 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         self.builder, self.random_state = builder, random_state
         self.device, self.verbose = device, verbose
         known = self._parameters_with(builder)
-        if known is None:  # which parameters there are is not known; fitting says why
-            known = {**self._section_parameters(), **dict.fromkeys(parameters)}  # type: ignore[dict-item]
-        self._check_names(parameters, known)
-        for name in known:
-            setattr(self, name, parameters[name] if name in parameters else known[name].default)
-        self._names = (*_FIXED, *known)
+        if known is None:  # there is no such builder, as fitting will say: take any names
+            defaults = {name: one.default for name, one in self._section_parameters().items()}
+            self._set({**defaults, **parameters})
+        else:
+            self._check_names(builder, parameters, known)
+            self._set({**{name: one.default for name, one in known.items()}, **parameters})
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        """Have these parameters, besides the fixed ones, and no others."""
+        for name in getattr(self, "_names", ()):
+            delattr(self, name)
+        for name, value in values.items():
+            setattr(self, name, value)
+        self._names = tuple(values)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Every parameter and its value: the estimator's, the text's, of training, the builder's.
@@ -95,7 +103,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         Args:
             deep: without effect, no parameter is an estimator.
         """
-        return {name: getattr(self, name) for name in self._names}
+        return {name: getattr(self, name) for name in (*_FIXED, *self._names)}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by their flat names; with another ``builder``, that one's too.
@@ -104,39 +112,32 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
             ValueError: a name is not known (the nearest is named), or a parameter was set that
                 the new builder has not. Nothing is changed then.
         """
-        values = {**self.get_params(), **params}
-        known = self._parameters_with(values["builder"])
-        if known is None:
-            self._check_names(params, self._names)
-        else:
-            before = self._parameters_with(self.builder) or {}
-            unchanged = {
-                name
-                for name in self._names
-                if name not in params
-                and name in before
-                and is_same(values[name], before[name].default)
+        builder = params.get("builder", self.builder)
+        known = self._parameters_with(builder)
+        before = self._parameters_with(self.builder)
+        values = {name: getattr(self, name) for name in self._names}
+        if builder is not self.builder and known is not None and before is not None:
+            # What was not set is the new builder's to default.
+            values = {
+                name: value
+                for name, value in values.items()
+                if not is_same(value, before[name].default)
             }
-            given = {name: value for name, value in values.items() if name not in unchanged}
-            self._check_names([name for name in given if name not in _FIXED], known)
-            defaults = {name: known[name].default for name in known}
-            kept = {name: value for name, value in values.items() if name in (*_FIXED, *known)}
-            replaced = {name: defaults[name] for name in unchanged if name in defaults
-                        and not is_same(values[name], defaults[name])}  # fmt: skip
-            values = {**defaults, **kept, **replaced}
-        for name in set(self._names) - set(values):
-            delattr(self, name)
-        for name, value in values.items():
-            setattr(self, name, value)
-        self._names = (*_FIXED, *(name for name in (known or values) if name not in _FIXED))
+        values |= {name: value for name, value in params.items() if name not in _FIXED}
+        names = known if known is not None else self._names
+        self._check_names(builder, values, names)
+        if known is not None:
+            values = {**{name: one.default for name, one in known.items()}, **values}
+        self._set(values)
+        for name in _FIXED:
+            setattr(self, name, params.get(name, getattr(self, name)))
         return self
 
-    def _check_names(self, names: Any, known: Any) -> None:
+    def _check_names(self, builder: Any, names: Iterable[str], known: Collection[str]) -> None:
         for name in names:
-            if name not in known and name not in _FIXED:
-                of = f" with builder={self.builder!r}" if hasattr(self, "builder") else ""
+            if name not in known:
                 raise InputError(
-                    f"{type(self).__name__}{of} has no parameter {name!r}; "
+                    f"{type(self).__name__} with builder={builder!r} has no parameter {name!r}; "
                     f"{did_you_mean(name, [*_FIXED, *known])}"
                 )
 

@@ -141,9 +141,11 @@ def _continuations(shorter: Integers, longer: Integers, longer_keys: Integers) -
 def _discounts(counts: Floats) -> Floats:
     """``<float64>[4]``: of n-grams counted 0, 1, 2 and more times (Chen and Goodman, eq. 26)."""
     times = np.bincount(np.minimum(counts, 5).astype(np.int64), minlength=6)[1:5].astype(float)
-    if not times.all():  # a tiny text: absolute discounting
-        return np.array([0.0, 0.5, 0.5, 0.5])
+    absolute = np.array([0.0, 0.5, 0.5, 0.5])
+    if not times.all():  # a tiny text
+        return absolute
     share = times[0] / (times[0] + 2 * times[1])
     found = [n - (n + 1) * share * times[n] / times[n - 1] for n in (1, 2, 3)]
-    clipped: Floats = np.clip(np.array([0.0, *found]), 0.0, [0.0, 1.0, 2.0, 3.0])
-    return clipped
+    if min(found) <= 0.0:  # counts without order: nothing would be left for what was never seen
+        return absolute
+    return np.minimum(np.array([0.0, *found]), [0.0, 1.0, 2.0, 3.0])

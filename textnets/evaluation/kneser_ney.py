@@ -148,4 +148,5 @@ def _discounts(counts: Floats) -> Floats:
     found = [n - (n + 1) * share * times[n] / times[n - 1] for n in (1, 2, 3)]
     if min(found) <= 0.0:  # counts without order: nothing would be left for what was never seen
         return absolute
-    return np.minimum(np.array([0.0, *found]), [0.0, 1.0, 2.0, 3.0])
+    limited: Floats = np.minimum(np.array([0.0, *found]), [0.0, 1.0, 2.0, 3.0])
+    return limited

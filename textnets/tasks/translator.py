@@ -13,7 +13,7 @@ from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows, padded_width
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
-from textnets.training.inference import even_batches
+from textnets.training.inference import answers_in_batches
 from textnets.training.steps import compiled
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.
@@ -99,14 +99,24 @@ class Translator:
         """Minus the log-probability of each target, nats: ``<float64>[examples]``."""
         found = np.zeros(len(split))
         with progress.steps("scoring", len(split), "examples") as step:
-            for rows in even_batches(split.lengths, self._bucket_width, tokens=_TOKENS_PER_BATCH):
-                inputs, targets, weights = split.batch(rows, self._bucket_width)
-                arguments = (inputs["source_ids"], inputs["target_ids"], targets, weights)
-                found[rows] = np.asarray(self._surprisals(*arguments))
+            for rows, answer in answers_in_batches(
+                split.lengths,
+                self._bucket_width,
+                lambda rows: self._surprisals_of(split, rows),
+                tokens=_TOKENS_PER_BATCH,
+            ):
+                found[rows] = answer
                 step.advance(len(rows))
         if not np.isfinite(found).all():
             raise _diverged()
         return found
+
+    def _surprisals_of(
+        self, split: EncodedSplit, rows: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        inputs, targets, weights = split.batch(rows, self._bucket_width)
+        arguments = (inputs["source_ids"], inputs["target_ids"], targets, weights)
+        return np.asarray(self._surprisals(*arguments), np.float64)
 
     def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
         import keras
@@ -123,8 +133,13 @@ class Translator:
         found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
         tokens = max(1, _TOKENS_PER_BATCH // how.beam_size) * 4
         with progress.steps("translating", len(sources), "examples") as step:
-            for rows in even_batches(sources.lengths, self._bucket_width, tokens=tokens):
-                for row, hypotheses in zip(rows, self._search(sources, rows, how), strict=True):
+            for rows, answer in answers_in_batches(
+                sources.lengths,
+                self._bucket_width,
+                lambda rows: self._search(sources, rows, how),
+                tokens=tokens,
+            ):
+                for row, hypotheses in zip(rows, answer, strict=True):
                     found[row] = hypotheses
                 step.advance(len(rows))
         return found

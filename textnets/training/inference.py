@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,11 @@ from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.batches import prediction_batches
 from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs, padded_width
+from textnets.training.accumulation import is_out_of_memory
 from textnets.training.steps import Forward
+
+Rows = npt.NDArray[np.int64]
+_Answer = TypeVar("_Answer")
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
 _TOKENS_PER_BATCH = 64 * 256
@@ -39,7 +43,7 @@ def predict_all(
         without their padding.
 
     Raises:
-        TrainingError: an output is not finite.
+        TrainingError: an output is not finite, or memory ends with a single example.
     """
     first = next(iter(inputs.values()))
     lengths = first.lengths
@@ -47,8 +51,10 @@ def predict_all(
     outputs: npt.NDArray[np.float32] | None = None
     is_ragged = False
     with (progress or Progress()).steps(label, len(first), "examples") as step:
-        for rows in even_batches(lengths, bucket_width):
-            found = forward(pad_inputs(inputs, rows, bucket_width)).astype(np.float32, copy=False)
+        for rows, answer in answers_in_batches(
+            lengths, bucket_width, lambda rows: forward(pad_inputs(inputs, rows, bucket_width))
+        ):
+            found = answer.astype(np.float32, copy=False)
             if not np.isfinite(found).all():
                 raise TrainingError(
                     "the model's outputs are no longer finite numbers: its weights have diverged. "
@@ -80,9 +86,47 @@ def input_names(model: Any) -> list[str]:
     return [tensor.name for tensor in model.inputs]
 
 
-def even_batches(
-    lengths: npt.NDArray[np.int64], bucket_width: int, *, tokens: int = _TOKENS_PER_BATCH
-) -> list[npt.NDArray[np.int64]]:
+def answers_in_batches(
+    lengths: npt.NDArray[np.int64],
+    bucket_width: int,
+    answer: Callable[[Rows], _Answer],
+    *,
+    tokens: int = _TOKENS_PER_BATCH,
+) -> Iterator[tuple[Rows, _Answer]]:
+    """What a model says of batches of similar length; where memory ends, of their halves.
+
+    Args:
+        lengths: of each example, ``<int64>[examples]``.
+        bucket_width: batches are padded to a multiple of this.
+        answer: from the rows of a batch to what the model says of them.
+        tokens: about how many a batch has.
+
+    Yields:
+        Rows, and the answer for them.
+
+    Raises:
+        TrainingError: memory ends with a single example.
+    """
+    waiting = _even_batches(lengths, bucket_width, tokens)[::-1]
+    while waiting:
+        rows = waiting.pop()
+        try:
+            found = answer(rows)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                raise TrainingError(
+                    f"out of memory, even with one example of {int(lengths[rows[0]]):,} tokens; "
+                    "shorten the texts (text.max_length)"
+                ) from error
+            half = len(rows) // 2
+            waiting += [rows[half:], rows[:half]]
+            continue
+        yield rows, found
+
+
+def _even_batches(lengths: npt.NDArray[np.int64], bucket_width: int, tokens: int) -> list[Rows]:
     """Batches of similar length and of about ``tokens`` tokens each."""
     batches = []
     for rows in prediction_batches(lengths, batch_size=1024):

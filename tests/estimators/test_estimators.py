@@ -140,7 +140,7 @@ def test_a_saved_classifier_is_a_run_for_the_command_line(
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(0, 1), (10, 9), (False, True), ("b", "a"), ((1, 2), (0,)), (1.0, 2.0), ("", " a\n")],
+    [(0, 1), (10, 9), (False, True), ("b", "a"), ((1, 2), (0, 3)), (1.0, 2.0), ("", " a\n")],
 )
 def test_labels_of_any_kind_come_back_as_they_were(
     first: Any, second: Any, texts: list[str], labels: list[str], tmp_path: Path
@@ -175,10 +175,25 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     assert model.predict(["red wine", "white", "white car"]) == [("red", "wine"), (), ("car",)]
     assert model.score(texts, labels) == 1.0
     assert model.predict_proba(texts).shape == (36, 3)
-    matrix = np.array([[name in row for name in model.classes_] for row in labels], dtype=int)
-    model.fit(pd.Series(texts), matrix)
-    assert model.predict(["red wine", "white"]).tolist() == [[0, 1, 1], [0, 0, 0]]
-    assert model.score(texts, matrix) == 1.0
+    # The last column is of a label that no text has.
+    names = [*model.classes_, "boat"]
+    matrix = np.array([[name in row for name in names] for row in labels], dtype=int)
+    model.fit(pd.Series(texts), matrix).save(tmp_path / "run")
+    for found in (model, textnets.load(tmp_path / "run")):
+        assert isinstance(found, TextClassifier)
+        assert found.predict(["red wine", "white"]).tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
+        assert found.predict_proba(texts)[:, 3].tolist() == [0.0] * 36
+        assert found.score(texts, matrix) == 1.0
+
+
+def test_a_fit_that_fails_leaves_the_fitted_model(
+    classifier: TextClassifier, texts: list[str], labels: list[str]
+) -> None:
+    expected = classifier.fit(texts, labels).predict_proba(texts)
+    with pytest.raises(ValueError, match=r"training\.epochs"):
+        classifier.set_params(epochs=0).fit(texts, [1 if x == "good" else 0 for x in labels])
+    assert classifier.classes_.tolist() == ["bad", "good"]
+    assert classifier.predict_proba(texts).tolist() == expected.tolist()
 
 
 def test_class_weights_are_of_the_labels_as_given() -> None:

@@ -331,7 +331,7 @@ def check_lengths(rows: Sequence[Any], others: Sequence[Any], name: str) -> None
             f"X and {name} are not equally long: Found input variables with inconsistent numbers "
             f"of samples: [{len(rows)}, {len(others)}]"
         )
-    if not rows:
+    if len(rows) == 0:
         raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -27,7 +26,7 @@ from textnets.tasks.classification import MULTI_LABEL_THRESHOLD, LabelledTexts
 
 # Kinds of label that come back from a run directory as what they were; others as text.
 _KINDS: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
-_FACT = "label_kind"  # in environment.json
+_KIND, _COLUMNS = "label_kind", "label_columns"  # in environment.json
 
 
 @with_full_signature
@@ -96,24 +95,24 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
             ValueError: the texts, the labels or a parameter are not what they should be.
         """
         texts = checked_texts(X)
-        rows, self._is_matrix = self._label_rows(y)
+        rows, columns = self._label_rows(y)
         check_lengths(texts, rows, "y")
         weights = _checked_weights(sample_weight, len(texts))
-        self.classes_ = _sorted_labels(rows)
-        if len(self.classes_) < 2:
-            raise InputError(f"y: expected two or more classes, was: {len(self.classes_)} class")
-        names = _names_of(self.classes_.tolist())
+        classes = _sorted_labels(rows) if columns is None else np.arange(columns)
+        if len(classes) < 2:
+            raise InputError(f"y: expected two or more classes, was: {len(classes)} class")
+        names = _names_of(classes.tolist())
         if weights is not None:
             _check_weighted_classes(rows, weights)
         examples = LabelledTexts(
             texts, [tuple(names[label] for label in row) for row in rows], weights
         )
-        kinds = {type(label).__name__ for label in self.classes_.tolist()}
+        kinds = {type(label).__name__ for label in classes.tolist()}
         kind = kinds.pop() if len(kinds) == 1 else ""
-        facts = {_FACT: kind} if kind in _KINDS else {}
+        facts = {_KIND: kind if kind in _KINDS else "str", _COLUMNS: columns}
         task: Any = self._with_named_weights(names)
         self._fit(task, examples, facts)
-        self._order_classes(names, task.labels)
+        self._set_classes(classes, names, task.labels, columns)
         return self
 
     def predict(self, X: Sequence[str]) -> Any:
@@ -145,32 +144,36 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         if not texts:
             raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
         outputs = self._predictor.outputs(task.encode_inputs(texts))
-        found: npt.NDArray[np.float32] = task.probabilities(outputs)[:, self._order]
+        probabilities = task.probabilities(outputs)
+        # A column of a matrix in which nothing was ever 1 is none that the model knows.
+        never = np.zeros((len(texts), 1), np.float32)
+        found: npt.NDArray[np.float32] = np.hstack([probabilities, never])[:, self._order]
         return found
 
     def score(self, X: Sequence[str], y: Any, sample_weight: Any = None) -> float:
         """Accuracy; with ``multi_label=True`` the share of texts whose labels are all right."""
+        rows, _ = self._label_rows(y)
         predicted = self.predict(X)
+        check_lengths(predicted, rows, "y")
+        found: Any = predicted
         if not self.multi_label:
-            right = [true == found for true, found in zip(_plain_labels(y), predicted, strict=True)]
-            return float(np.average(right, weights=sample_weight))
-        rows, is_matrix = self._label_rows(y)
-        if is_matrix:
-            return float(accuracy_score(np.asarray(y), predicted, sample_weight=sample_weight))
-        right = [set(row) == set(found) for row, found in zip(rows, predicted, strict=True)]
+            found = [(label,) for label in predicted]
+        elif self._is_matrix:
+            found = [np.flatnonzero(row).tolist() for row in predicted]
+        right = [set(true) == set(labels) for true, labels in zip(rows, found, strict=True)]
         return float(np.average(right, weights=sample_weight))
 
     # --- Labels ---
 
-    def _label_rows(self, y: Any) -> tuple[list[tuple[Hashable, ...]], bool]:
-        """The labels of each text, and whether they came as a matrix of 0 and 1."""
+    def _label_rows(self, y: Any) -> tuple[list[tuple[Hashable, ...]], int | None]:
+        """The labels of each text, and, of a matrix of 0 and 1, how many columns it has."""
         if not self.multi_label:
-            return [(label,) for label in _plain_labels(y)], False
+            return [(label,) for label in _plain_labels(y)], None
         if getattr(y, "ndim", 1) == 2:
             matrix = np.asarray(y)
             if not np.isin(matrix, (0, 1)).all():
                 raise InputError("y: expected a matrix of 0 and 1 with multi_label=True")
-            return [tuple(np.flatnonzero(row).tolist()) for row in matrix], True
+            return [tuple(np.flatnonzero(row).tolist()) for row in matrix], matrix.shape[1]
         rows = []
         for index, row in enumerate(checked_rows(y, "y", "labels")):
             if isinstance(row, str) or not isinstance(row, Iterable):
@@ -178,7 +181,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
                     f"y[{index}]: expected a list of labels with multi_label=True, was: {row!r}"
                 )
             rows.append(tuple(dict.fromkeys(_plain_label(label, index) for label in row)))
-        return rows, False
+        return rows, None
 
     def _with_named_weights(self, names: Mapping[Hashable, str]) -> Task[Any]:
         """The task, in whose ``class_weights`` labels have the names that the run gives them."""
@@ -190,18 +193,29 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         named = {names[label]: weight for label, weight in given.items()}
         return self._make_task(class_weights=named)
 
-    def _order_classes(self, names: Mapping[Hashable, str], labels: Sequence[str]) -> None:
-        """Which column of the model's answer, in the order of the run's labels, is each class."""
-        columns = {name: index for index, name in enumerate(labels)}
-        self._order = np.array([columns[names[label]] for label in self.classes_.tolist()])
+    def _set_classes(
+        self,
+        classes: npt.NDArray[Any],
+        names: Mapping[Hashable, str],
+        labels: Sequence[str],
+        columns: int | None,
+    ) -> None:
+        """Set the classes, and which column of the model's answer is each: its columns are the
+        run's labels, and behind them one for what it does not know."""
+        self.classes_, self._is_matrix = classes, columns is not None
+        places = {name: index for index, name in enumerate(labels)}
+        found = [places.get(names[label], len(labels)) for label in classes.tolist()]
+        self._order = np.array(found)
 
     def _restore(self, task: Any, run: Run) -> None:
-        kind = _KINDS.get(str(run.environment.get(_FACT)), str)
-        labels = [_of_kind(name, kind) for name in task.labels]
+        kind, columns = run.environment.get(_KIND), run.environment.get(_COLUMNS)
+        labels = [_of_kind(name, _KINDS.get(str(kind), str)) for name in task.labels]
         names = dict(zip(labels, task.labels, strict=True))
-        self.classes_ = _sorted_labels([(label,) for label in labels])
-        self._is_matrix = False
-        self._order_classes(names, task.labels)
+        classes = _sorted_labels([(label,) for label in labels])
+        if isinstance(columns, int):
+            classes = np.arange(columns)
+            names = {column: str(column) for column in range(columns)}
+        self._set_classes(classes, names, task.labels, columns)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -247,7 +261,8 @@ def _sorted_labels(rows: Sequence[Sequence[Hashable]]) -> npt.NDArray[Any]:
     if len({type(label) for label in ordered}) == 1 and type(ordered[0]) in _KINDS.values():
         return np.array(ordered)
     found = np.empty(len(ordered), dtype=object)
-    found[:] = ordered
+    for index, label in enumerate(ordered):  # at once, tuples would become a table
+        found[index] = label
     return found
 
 

@@ -58,8 +58,8 @@ def find_file(name: str, *, beside: Path) -> Path:
     """
     if name == IN_MEMORY:
         raise DataError(
-            "the run was fitted in Python, on examples that were in memory; give a file with "
-            "--data FILE"
+            "the run was fitted in Python, on examples that were in memory; evaluate it on a file "
+            "with --data FILE, or train on one with --set data.train=FILE"
         )
     given = Path(name).expanduser()
     places = [given] if given.is_absolute() else [root / name for root in _roots(beside)]

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test check format install clean
+.PHONY: demo test test-all check format install clean
 
 install: $(STAMP)
 
@@ -24,6 +24,9 @@ demo: $(STAMP)
 	@printf '%s\n' 'my card still has not arrived' 'How do I change my PIN?' 'why was I charged twice for one coffee' | $(BIN)/textnets predict $(RUN) -
 
 test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m 'not long'
+
+test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP)

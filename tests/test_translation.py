@@ -262,12 +262,13 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 @pytest.mark.parametrize(
     "decoder",
     [
-        {"model.attention": "none", "training.epochs": 35},
-        {"model.attention": "luong_dot"},
-        {"model.attention": "luong_general", "model.input_feeding": True},
-        {"model.attention": "bahdanau"},
+        pytest.param({"model.attention": "none", "training.epochs": 35}, id="none"),
+        pytest.param(
+            {"model.attention": "luong_general", "model.input_feeding": True}, id="input_feeding"
+        ),
+        pytest.param({"model.attention": "luong_dot"}, id="luong_dot", marks=pytest.mark.long),
+        pytest.param({"model.attention": "bahdanau"}, id="bahdanau", marks=pytest.mark.long),
     ],
-    ids=lambda decoder: "-".join(map(str, decoder.values())),
 )
 def test_digits_are_learned_to_be_reversed(tmp_path: Path, decoder: dict[str, Any]) -> None:
     """Every sequence of two or three digits; those of the test split were never seen."""

@@ -59,11 +59,11 @@ class TrainedRun:
     """A trained model, measured: what :func:`train` gives back.
 
     >>> import textnets
-    >>> tiny = {"data.limit": 400, "training.epochs": 2, "evaluation.baselines": False}
-    >>> run = textnets.train("banking77_cnn", tiny, output="runs/tiny")
+    >>> tiny = {"data.limit": 400, "training.epochs": 1, "evaluation.baselines": False}
+    >>> run = textnets.train("banking77_cnn", tiny, output="runs/quick", resume=True)
     >>> prediction = run.predict(["my card still has not arrived"])[0]
     >>> len(prediction.probabilities), len(run.history), len(run.vocabulary) > 100
-    (77, 2, True)
+    (77, 1, True)
     >>> run.evaluate().examples
     400
     >>> run.model.name

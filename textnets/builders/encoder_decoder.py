@@ -65,8 +65,7 @@ def build_encoder_decoder(
         units: Size of the encoder's states, one number for each layer, per direction.
         bidirectional: Whether a second net reads the source from its end.
         decoder_units: The same of the decoder; as the encoder's when empty.
-        attention: How the decoder looks at the source: not at all, or by the scores of Luong et
-            al. (their dot or general form) or of Bahdanau et al.
+        attention: How the decoder looks at the source: not, or by Luong's or Bahdanau's scores.
         attention_width: Size of the small net of attention bahdanau.
         input_feeding: Whether a step sees what attention made of the step before; luong only.
         embedding_dropout: Share of token vector components to drop, the same for a sentence.

@@ -385,10 +385,9 @@ def _no_mapping(value: Any) -> Problem:
 def _read_text(path: Path) -> str:
     source = str(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            size = f"{path.stat().st_size:,} bytes"
-            raise RecipeError(source, [Problem("", f"a recipe is a small YAML file, was: {size}")])
-        return path.read_bytes().decode("utf-8-sig")
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _MAX_BYTES else b""
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         hint = "no such recipe; 'textnets recipes' lists those that ship with textnets"
         raise RecipeError(source, [Problem("", hint)]) from None
@@ -399,6 +398,10 @@ def _read_text(path: Path) -> str:
         raise RecipeError(source, [Problem("", f"cannot be read: {error.strerror}")]) from None
     except ValueError as error:  # a path that no file can have
         raise RecipeError(_one_line(source), [Problem("", f"cannot be read: {error}")]) from None
+    if size > _MAX_BYTES:
+        problem = Problem("", f"a recipe is a small YAML file, was: {size:,} bytes")
+        raise RecipeError(source, [problem])
+    return text
 
 
 # --- Shown to people ---

@@ -128,6 +128,7 @@ def test_a_saved_classifier_is_a_run_for_the_command_line(
         csv.writer(file).writerows([("text", "label"), *zip(texts, labels, strict=True)])
     scored = textnets.evaluate(tmp_path / "run", tmp_path / "test.csv")
     assert scored.scores["accuracy"].value == classifier.score(texts, labels)
+    assert scored.scores["accuracy"].low is not None  # with its interval, as of any run
     with pytest.raises(textnets.InputError, match=r"fitted in Python.*--data FILE"):
         textnets.evaluate(tmp_path / "run")
     with pytest.raises(textnets.InputError, match="exists already; --overwrite"):

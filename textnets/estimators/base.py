@@ -158,7 +158,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
             "task": self.task_name,
             "data": {"train": IN_MEMORY},
             "model": {"builder": self.builder},
-            "evaluation": {"baselines": False, "resamples": 0},
+            "evaluation": {"baselines": False},
             "seed": self._seed(),
         }
         document = recipe_document(name, sections, known, {**self.get_params(), **changed})

@@ -340,6 +340,27 @@ class RunTarget:
         self._lock = lock
 
 
+@contextmanager
+def written_beside(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of ``folder`` when the block ends well: whole or absent.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    # Not NAME.partial: that may be an unfinished run.
+    beside = folder.with_name(f".{folder.name}.written-{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a resolved recipe whole: every key with its value; beside, then renamed."""
     temporary = path.with_name(path.name + ".new")

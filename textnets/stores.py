@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
-from textnets.run import RECIPE_FILE, write_json, write_recipe
+from textnets.run import RECIPE_FILE, write_json, write_recipe, written_beside
 from textnets.tasks.task import SPLITS, Task
 from textnets.text.corpus import EncodedSplit
 
@@ -93,32 +92,22 @@ def write_store(
         RunError: the folder is there already, or is no store.
     """
     check_store_place(folder, overwrite=overwrite)
-    # Not NAME.partial: that may be an unfinished run.
-    partial = folder.with_name(f".{folder.name}.store-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        _write_files(partial, task, encoded, fingerprints)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with written_beside(folder) as beside:
+        _write_files(beside, task, encoded, fingerprints)
 
 
 def _write_files(
-    partial: Path,
+    folder: Path,
     task: Task[Any],
     encoded: Mapping[str, EncodedSplit],
     fingerprints: Mapping[str, Mapping[str, str]],
 ) -> None:
-    write_recipe(partial / RECIPE_FILE, task.recipe)
-    task.save(partial)
+    write_recipe(folder / RECIPE_FILE, task.recipe)
+    task.save(folder)
     for name, split in encoded.items():
-        split.save(partial, name)
+        split.save(folder, name)
     write_json(
-        partial / _STORE_FILE,
+        folder / _STORE_FILE,
         {
             "format": _FORMAT,
             "recipe": _key(task),

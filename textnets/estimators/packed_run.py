@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from textnets.errors import RunError
 from textnets.predictor import Predictor
-from textnets.run import CHECKPOINT_FOLDER, Run
+from textnets.run import CHECKPOINT_FOLDER, Run, RunTarget, written_beside
 
 
 class PackedRun:
@@ -56,19 +53,9 @@ class PackedRun:
         Raises:
             RunError: something stands there that may not be replaced, or it cannot be written.
         """
-        from textnets.run import RunTarget
-
         RunTarget(folder, overwrite=overwrite).check(resume=False)
-        partial = folder.with_name(f".{folder.name}.saved-{os.getpid()}")
-        try:
-            self._write_files(partial)
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-        except OSError as error:
-            raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with written_beside(folder) as beside:
+            self._write_files(beside)
 
     @contextmanager
     def _unpacked(self) -> Iterator[Path]:

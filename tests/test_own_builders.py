@@ -139,6 +139,8 @@ def test_an_estimator_takes_it_with_its_parameters(recipe: Path) -> None:
     assert model.fit(texts, labels).predict(["fine", "dull"]).tolist() == ["good", "bad"]
     with pytest.raises(InputError, match="no parameter 'widht'; did you mean 'width'"):
         TextClassifier("my_models:build_mine", widht=6)
+    with pytest.raises(InputError, match="must be keyword-only and annotated"):
+        TextClassifier("my_models:build_by_place").fit(texts, labels)
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,11 @@ class Parameter:
     Attributes:
         section: of the recipe in which its key stands.
         default: its value unless given; ``None`` also where a builder asks for one.
-        description: what it means.
         is_written: whether the recipe has it in any case, since its own default is another.
     """
 
     section: str
     default: Any
-    description: str
     is_written: bool = False
 
 
@@ -65,7 +63,7 @@ def section_parameters(
             left_out = {"data": key not in data_keys, "evaluation": key in of_all}
             if key not in _NO_PARAMETERS and not left_out.get(name, False):
                 default = defaults.get(key, field.default)
-                found[key] = Parameter(name, default, field.description or "", key in defaults)
+                found[key] = Parameter(name, default, key in defaults)
     return found
 
 
@@ -73,17 +71,13 @@ def builder_parameters(builder: Any) -> dict[str, Parameter] | None:
     """The parameters of a builder; ``None`` where there is no such builder."""
     try:
         found = find_builder(builder) if isinstance(builder, str) else None
-    except InputError:  # it is named again, with its reason, when the recipe is checked
-        found = None
-    if found is None:
+        fields = builder_schema(builder, found).section.model_fields if found else None
+    except (InputError, TypeError):  # told, with its reason, when the recipe is checked
         return None
-    fields = builder_schema(builder, found).section.model_fields
+    if fields is None:
+        return None
     return {
-        key: Parameter(
-            "model",
-            None if field.default is PydanticUndefined else field.default,
-            field.description or "",
-        )
+        key: Parameter("model", None if field.default is PydanticUndefined else field.default)
         for key, field in fields.items()
         if key != "builder"
     }

@@ -23,11 +23,12 @@ demo: $(STAMP)
 	@echo 'Three sentences typed in:'
 	@printf '%s\n' 'my card still has not arrived' 'How do I change my PIN?' 'why was I charged twice for one coffee' | $(BIN)/textnets predict $(RUN) -
 
+# 'worksteal' leaves a file's tests together, so that what they share is made once.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m 'not long'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not long'
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

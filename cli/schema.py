@@ -27,6 +27,7 @@ def schema(output_format: str) -> None:
 
     tasks = {name: task.schema for name, task in TASKS.items()}
     if output_format == "markdown":
-        click.echo(recipe_reference(tasks), nl=False)
+        about = {name: task.__doc__ or "" for name, task in TASKS.items()}
+        click.echo(recipe_reference(tasks, about), nl=False)
         return
     click.echo(json.dumps(recipe_schema(tasks), indent=2))

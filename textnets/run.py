@@ -56,11 +56,6 @@ class Run:
     environment: Mapping[str, Any]
 
     @property
-    def recipe_path(self) -> Path:
-        """The resolved recipe."""
-        return self.folder / RECIPE_FILE
-
-    @property
     def model_path(self) -> Path:
         """The model with its best weights."""
         return self.folder / MODEL_FILE

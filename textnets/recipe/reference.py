@@ -25,12 +25,6 @@ A recipe has the sections `task`, `data` and `model`, and may have `text`, `trai
 `evaluation`, `seed` and `claim`. A key that is not listed here is an error. Any key can be set on
 the command line: `--set training.epochs=3`.
 """
-_TASKS = {
-    "classification": "a text to a label, or to several",
-    "tagging": "words to one tag each",
-    "translation": "a text to another text",
-    "language_modeling": "texts to their probabilities, and to what comes next",
-}
 _SECTIONS = ("data", "text", "training", "evaluation")
 _ABOUT = {
     "data": "Where the text comes from. Files are looked for beside the recipe, beside it under "
@@ -65,13 +59,14 @@ class _Key:
     description: str
 
 
-def recipe_reference(tasks: Mapping[str, TaskSchema]) -> str:
+def recipe_reference(tasks: Mapping[str, TaskSchema], about: Mapping[str, str]) -> str:
     """Every key of every section and of every builder, in Markdown.
 
     Args:
         tasks: the tasks that there are, by name.
+        about: what each of them does, in a sentence.
     """
-    parts = [_HEAD, _task_and_seed(tasks)]
+    parts = [_HEAD, _task_and_seed(about)]
     for section in _SECTIONS:
         kinds = {name: getattr(schema, section) for name, schema in tasks.items()}
         parts.append(f"## `{section}`\n\n{_ABOUT[section]}\n\n{_shared_table(kinds)}")
@@ -88,10 +83,10 @@ def recipe_reference(tasks: Mapping[str, TaskSchema]) -> str:
 _HEADINGS = ("key", "value", "default", "what it is")
 
 
-def _task_and_seed(tasks: Mapping[str, TaskSchema]) -> str:
-    about = "; ".join(f"{_code(name)}: {_TASKS.get(name, name)}" for name in tasks)
+def _task_and_seed(about: Mapping[str, str]) -> str:
+    told = " ".join(f"{_code(name)}: {sentence}" for name, sentence in about.items())
     rows = [
-        ("`task`", f"one of {_listed(tasks)}", "required", f"What kind of problem it is. {about}."),
+        ("`task`", f"one of {_listed(about)}", "required", f"What kind of problem it is. {told}"),
         (
             "`seed`",
             f"whole number, 0 to {MAX_SEED}",

@@ -337,6 +337,11 @@ def test_bad_words_are_refused(characters: Path, words: tuple[str, ...], message
         ({**SENTENCES, "tokenizer: characters": "add_eos: true"}, "have [EOS] in any case"),
         ({"rnn_language_model": "rnn_tagger"}, "builder"),
         ({"cell: gru": "softmax: full"}, "softmax"),
+        (
+            {"cell: gru": "adaptive_softmax: [9]", "epochs": "sampled_softmax: 9\n  epochs"},
+            "training.sampled_softmax: model.adaptive_softmax needs no sample",
+        ),
+        ({"cell: gru": "adaptive_softmax: [3]"}, "model.adaptive_softmax.0: expected more than 4"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -376,7 +381,8 @@ def test_check_counts_steps(project: Callable[..., Path]) -> None:
 
 def test_stored_ids_train_on_jax_and_score_alike(project: Callable[..., Path]) -> None:
     pytest.importorskip("jax")
-    recipe = project({"epochs: 3": "epochs: 1\n  sampled_softmax: 20"})
+    better = {"epochs: 3": "epochs: 1", "cell: gru": "adaptive_softmax: [15, 30]\n  cell: gru"}
+    recipe = project(better)
     store_ids(recipe, "ids")
     command = "from textnets_cli import main; main()"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from textnets.builders import build_rnn_language_model
+from textnets.errors import InputError
 from textnets.layers import recurrent_kernel
 from textnets.training.language_models import build_loss_model
 from textnets.training.losses import OutputAsLoss
@@ -22,6 +23,8 @@ CELLS = {"simple": 1, "lstm": 2, "gru": 1, "peephole_lstm": 2, "prototype_lstm":
 CASES = [
     *({"cell": cell, "tie_embeddings": number % 2 == 0} for number, cell in enumerate(CELLS)),
     {"cell": "gru", "tie_embeddings": True, "embedding_width": UNITS[-1]},
+    {"cell": "gru", "tie_embeddings": True, "adaptive_softmax": (6, 12)},
+    {"cell": "simple", "tie_embeddings": False, "adaptive_softmax": (20,)},
 ]
 
 
@@ -87,8 +90,12 @@ def test_a_text_read_in_pieces_is_the_text_read_at_once(
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("num_sampled", [None, 6])
-@pytest.mark.parametrize("case", CASES[1:3], ids=lambda case: case["cell"])
+@pytest.mark.parametrize(
+    ("case", "num_sampled"),
+    [(case, num_sampled) for case in CASES[1:3] for num_sampled in (None, 6)]
+    + [(case, None) for case in CASES if "adaptive_softmax" in case],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
+)
 def test_one_step_moves_every_weight(
     case: dict[str, Any], num_sampled: int | None, ids: np.ndarray
 ) -> None:
@@ -114,6 +121,12 @@ def test_one_step_moves_every_weight(
             assert moved.mean() > 0.9, weight.path
 
 
+@pytest.mark.parametrize("cutoffs", [(6, 6), (12, 6), (6, V)])
+def test_cutoffs_must_rise_and_lie_in_the_vocabulary(cutoffs: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=f"below the vocabulary's size, {V}, was: "):
+        build(adaptive_softmax=cutoffs)
+
+
 PROGRAM = """
 import sys, numpy as np, keras, textnets.layers
 folder = sys.argv[1]
@@ -132,6 +145,7 @@ def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     model = build(
         cell="peephole_lstm",
         tie_embeddings=True,
+        adaptive_softmax=(9, 12),
         dropout=0.2,
         embedding_dropout=0.1,
         variational_dropout=True,

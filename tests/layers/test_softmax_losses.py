@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from textnets.layers import SampledSoftmaxLoss, TokenTable, token_losses
+from textnets.layers import (
+    AdaptiveSoftmaxLoss,
+    AdaptiveTokenTable,
+    SampledSoftmaxLoss,
+    TokenTable,
+    token_losses,
+)
 
 V, WIDTH = 60, 4
 
@@ -101,3 +107,62 @@ def test_gradients_come_near_those_of_the_full_loss(
         found.append([tf.convert_to_tensor(gradient).numpy() for gradient in gradients])
     for full, sampled in zip(*found, strict=True):
         assert np.abs(full - sampled).max() < 0.15 * np.abs(full).max()
+
+
+# --- Adaptive ---
+
+
+@pytest.fixture(scope="module")
+def adaptive() -> AdaptiveTokenTable:
+    keras.utils.set_random_seed(4)
+    found = AdaptiveTokenTable(V, WIDTH, cutoffs=[8, 30], name="adaptive")
+    found(np.zeros((1, 1), np.int32))
+    random = np.random.default_rng(2)
+    found.set_weights([random.normal(size=weight.shape) for weight in found.weights])
+    return found
+
+
+def test_an_adaptive_softmax_by_hand(adaptive: AdaptiveTokenTable, features: np.ndarray) -> None:
+    weights = {weight.name: weight.numpy().astype(np.float64) for weight in adaptive.weights}
+    logits = features.astype(np.float64) @ weights["embeddings"].T + weights["bias"]
+    of_groups = features.astype(np.float64) @ weights["group_vectors"].T + weights["group_bias"]
+    logits[..., [0, 2]] = -np.inf
+    first = np.concatenate([logits[..., :8], of_groups], axis=-1)
+    first = np.exp(first) / np.exp(first).sum(-1, keepdims=True)
+    parts = [first[..., :8]]
+    for number, (start, end) in enumerate([(8, 30), (30, V)]):
+        within = np.exp(logits[..., start:end])
+        within /= within.sum(-1, keepdims=True)
+        parts.append(first[..., 8 + number, None] * within)
+    expected = np.concatenate(parts, axis=-1)
+    found = np.exp(np.asarray(adaptive(features, reverse=True)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "targets", [TARGETS, TARGETS % 7 + (TARGETS % 7 == 0), np.full_like(TARGETS, 59)]
+)
+def test_its_loss_is_the_whole_one(
+    adaptive: AdaptiveTokenTable, features: np.ndarray, targets: np.ndarray
+) -> None:
+    """Where targets are of all groups, none of a rare one, all of a rare one."""
+    logits = np.asarray(adaptive(features, reverse=True))
+    expected = -np.take_along_axis(logits, targets[..., None], -1)[..., 0]
+    found = np.asarray(AdaptiveSoftmaxLoss(adaptive)([features, targets]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_padding_costs_a_finite_loss_there_too(
+    adaptive: AdaptiveTokenTable, features: np.ndarray
+) -> None:
+    found = AdaptiveSoftmaxLoss(adaptive)([features, np.zeros_like(TARGETS)])
+    assert (np.asarray(found) < 100).all()
+
+
+def test_each_softmax_starts_at_zipfs_law() -> None:
+    shares = [
+        np.asarray(keras.ops.softmax(table(np.zeros((1, 1, WIDTH)), reverse=True)))[0, 0]
+        for table in (TokenTable(V, WIDTH), AdaptiveTokenTable(V, WIDTH, cutoffs=[8, 30]))
+    ]
+    np.testing.assert_allclose(*shares, rtol=1e-4, atol=1e-9)

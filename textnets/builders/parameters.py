@@ -39,6 +39,7 @@ EmbeddingVectors = Annotated[Any, FromData()]
 Width = Annotated[int, Gt(0)]
 Widths = Annotated[Sequence[Width], Len(1)]
 OptionalWidths = Annotated[Sequence[Width], Len(0)]
+Cutoffs = Annotated[Sequence[Annotated[int, Gt(4)]], Len(0)]  # token ids
 Rate = Annotated[float, Ge(0), Lt(1)]
 Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
 MaxNorm = Annotated[float, Gt(0)] | None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.parameters import (
     Cell,
+    Cutoffs,
     EmbeddingVectors,
     Initializer,
     Model,
@@ -30,6 +32,7 @@ def build_rnn_language_model(
     embedding_width: Width = 128,
     train_embeddings: bool = True,
     tie_embeddings: bool = False,
+    adaptive_softmax: Cutoffs = (),
     cell: Cell = "lstm",
     units: Widths = (256,),
     embedding_dropout: Rate = 0.0,
@@ -51,6 +54,9 @@ def build_rnn_language_model(
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
         tie_embeddings: Whether the softmax uses the vectors that the net reads.
+        adaptive_softmax: Where to divide the token ids, the most frequent first, for a softmax
+            in two steps (Grave et al. 2017), e.g. [1500, 9000]: a token among the first 1,500
+            at once, another by its group. For large vocabularies: exact, and far less work.
         cell: The recurrent layer, by name: simple, lstm, gru or one of the LSTM's variants.
         units: Size of the state, one number for each layer.
         embedding_dropout: Share of the components of the token vectors to drop.
@@ -89,20 +95,23 @@ def build_rnn_language_model(
         )
         for number, size in enumerate(units, start=1)
     ]
-    embedding = layers.TokenTable(
-        vocabulary_size,
-        embedding_width,
-        with_bias=tie_embeddings,
-        trainable=train_embeddings,
-        name="embedding",
-    )
-    output_table = (
-        embedding
-        if tie_embeddings
-        else layers.TokenTable(
-            vocabulary_size, units[-1], initializer="glorot_uniform", name="output_table"
+    of_embedding: dict[str, Any] = {"trainable": train_embeddings, "name": "embedding"}
+    if tie_embeddings:
+        embedding = _output_table(
+            vocabulary_size, embedding_width, adaptive_softmax, **of_embedding
         )
-    )
+        output_table = embedding
+    else:
+        embedding = layers.TokenTable(
+            vocabulary_size, embedding_width, with_bias=False, **of_embedding
+        )
+        output_table = _output_table(
+            vocabulary_size,
+            units[-1],
+            adaptive_softmax,
+            initializer="glorot_uniform",
+            name="output_table",
+        )
 
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
@@ -133,6 +142,25 @@ def build_rnn_language_model(
         {"logits": logits, "states": states},
         name="rnn_language_model",
     )
+
+
+def _output_table(vocabulary_size: int, width: int, cutoffs: Sequence[int], **settings: Any) -> Any:
+    """What makes the logits.
+
+    Raises:
+        InputError: if the cutoffs are no places of the vocabulary, one after the other.
+    """
+    from textnets import layers
+
+    if not cutoffs:
+        return layers.TokenTable(vocabulary_size, width, **settings)
+    borders = [*cutoffs, vocabulary_size]
+    if any(one >= other for one, other in itertools.pairwise(borders)):
+        raise InputError(
+            "adaptive_softmax: expected cutoffs that rise and are below the vocabulary's size, "
+            f"{vocabulary_size}, was: {list(cutoffs)}"
+        )
+    return layers.AdaptiveTokenTable(vocabulary_size, width, cutoffs=cutoffs, **settings)
 
 
 def _state_inputs(recurrent: Sequence[Any], units: Sequence[int]) -> list[Any]:

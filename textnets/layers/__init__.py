@@ -1,5 +1,6 @@
 """Layers that Keras lacks: explicit masks, pooling blind to padding, cells, characters."""
 
+from textnets.layers.adaptive_softmax import AdaptiveSoftmaxLoss, AdaptiveTokenTable
 from textnets.layers.attention import AdditiveAttention, AttentionRNN, DotAttention
 from textnets.layers.carried_states import CarriedStates, KeptStates, ZeroStates
 from textnets.layers.cells import (
@@ -25,6 +26,8 @@ from textnets.layers.token_table import TokenTable
 
 __all__ = [
     "CELLS",
+    "AdaptiveSoftmaxLoss",
+    "AdaptiveTokenTable",
     "AdditiveAttention",
     "AttentionPooling",
     "AttentionRNN",

@@ -240,6 +240,10 @@ class LanguageModelingTask(Task[TextLines]):
         if self.text.add_eos and not self.data.stream:
             message = "sentences have [EOS] in any case; it goes with data.stream: true"
             found.append((("text", "add_eos"), message))
+        is_adaptive = bool(self.recipe.builder_parameters.get("adaptive_softmax"))
+        if is_adaptive and self.recipe.training.sampled_softmax is not None:
+            message = "model.adaptive_softmax needs no sample; remove one of the two"
+            found.append((("training", "sampled_softmax"), message))
         return found
 
     # --- Text to examples ---

@@ -47,15 +47,9 @@ def build_loss_model(
     carried = layers.CarriedStates(streams, sizes, name="carried_states") if streams else None
     before = carried or layers.ZeroStates(sizes, name="zero_states")
     read = {"token_ids": token_ids, "states": before(token_ids)}
-    if num_sampled is None:
-        outputs = core(read)
-        losses = layers.FullSoftmaxLoss(name="loss")([outputs["logits"], target_ids])
-    else:
-        features = core.get_layer("features").output
-        inner = keras.Model(core.input, {"features": features, "states": core.output["states"]})
-        outputs = inner(read)
-        loss = layers.SampledSoftmaxLoss(_output_table(core), num_sampled, seed, name="loss")
-        losses = loss([outputs["features"], target_ids])
+    inner, output, loss = split_at_loss(core, num_sampled=num_sampled, seed=seed)
+    outputs = inner(read)
+    losses = loss([outputs[output], target_ids])
     if carried is not None:
         losses = layers.KeptStates(carried, name="kept_states")([losses, *outputs["states"]])
     model = keras.Model({"token_ids": token_ids, "target_ids": target_ids}, losses)
@@ -64,6 +58,37 @@ def build_loss_model(
     return LossModel(model, carried.reset, carried.begin_at)
 
 
+def split_at_loss(
+    core: Any, *, num_sampled: int | None = None, seed: int | None = None
+) -> tuple[Any, str, Any]:
+    """Where the loss of a language model begins: in front of logits that it can do without.
+
+    Args:
+        core, num_sampled, seed: as for :func:`build_loss_model`.
+
+    Returns:
+        A model with ``core``'s inputs and weights, which of its outputs the loss reads, and the
+        loss, a layer: ``[that output, target_ids]`` to ``<float32>[batch, length]``, in nats.
+        Its other output is ``states``.
+    """
+    import keras
+
+    from textnets import layers
+
+    table = _output_table(core)
+    loss: Any
+    if num_sampled is not None:
+        loss = layers.SampledSoftmaxLoss(table, num_sampled, seed, name="loss")
+    elif isinstance(table, layers.AdaptiveTokenTable):
+        loss = layers.AdaptiveSoftmaxLoss(table, name="loss")
+    else:
+        return core, "logits", layers.FullSoftmaxLoss(name="loss")
+    features = core.get_layer("features").output
+    inner = keras.Model(core.input, {"features": features, "states": core.output["states"]})
+    return inner, "features", loss
+
+
 def _output_table(core: Any) -> Any:
-    names = {layer.name for layer in core.layers}
-    return core.get_layer("output_table" if "output_table" in names else "embedding")
+    """The layer that makes the logits, where it is one of textnets' own builder."""
+    named = {layer.name: layer for layer in core.layers}
+    return named.get("output_table", named.get("embedding"))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.corpus import IntArray, padded_width
+from textnets.training.language_models import split_at_loss
 from textnets.training.steps import compiled
 
 _LOGITS = 2**25  # at a time: 128 MiB of float32
@@ -52,12 +53,12 @@ class SurprisalReader:
         """For a model as :func:`textnets.builders.build_rnn_language_model` builds it."""
         import keras
 
-        from textnets.layers import token_losses
+        inner, output, loss = split_at_loss(core)
 
         def score(token_ids: Any, target_ids: Any, states: Any) -> Any:
-            read = core({"token_ids": token_ids, "states": states}, training=False)
+            read = inner({"token_ids": token_ids, "states": states}, training=False)
             behind = [keras.ops.cast(state, "float32") for state in read["states"]]
-            return token_losses(read["logits"], target_ids), behind
+            return loss([read[output], target_ids]), behind
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
         return cls(compiled(core, score), sizes, core.output["logits"].shape[-1])

@@ -262,9 +262,14 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 @pytest.mark.parametrize(
     "decoder",
     [
-        pytest.param({"model.attention": "none", "training.epochs": 35}, id="none"),
+        pytest.param({"model.attention": "none", "training.epochs": 28}, id="none"),
         pytest.param(
-            {"model.attention": "luong_general", "model.input_feeding": True}, id="input_feeding"
+            {
+                "model.attention": "luong_general",
+                "model.input_feeding": True,
+                "training.epochs": 12,
+            },
+            id="input_feeding",
         ),
         pytest.param({"model.attention": "luong_dot"}, id="luong_dot", marks=pytest.mark.long),
         pytest.param({"model.attention": "bahdanau"}, id="bahdanau", marks=pytest.mark.long),

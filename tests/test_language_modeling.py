@@ -157,6 +157,18 @@ def test_evaluating_again_gives_the_same(characters: Path, sentences: Path) -> N
         assert {name: score.as_dict() for name, score in again.items()} == found
 
 
+def test_a_test_split_left_unseen_meets_the_same_rivals_later(
+    characters: Path, project: Callable[..., Path]
+) -> None:
+    textnets.train(project(), {"evaluation.test": False, "training.epochs": 1}, output="unseen")
+    assert "test" not in json.loads(Path("unseen/evaluation.json").read_text())["splits"]
+    found, expected = map(textnets.evaluate, ("unseen", characters))
+    assert len(found.baselines) == 2
+    assert [(rival.name, rival.scores) for rival in found.baselines] == [
+        (rival.name, rival.scores) for rival in expected.baselines
+    ]
+
+
 def test_sentences_begin_and_end(sentences: Path) -> None:
     task = read_task(sentences / "recipe.yaml")
     task.load(sentences)

@@ -18,6 +18,7 @@ from textnets.errors import DataError, RecipeError, RunError
 from textnets.models import load_model
 from textnets.pipeline import store_ids
 from textnets.predictor import Predictor
+from textnets.results import SplitEvaluation
 
 MakeRecipe = Callable[..., Path]
 
@@ -365,5 +366,14 @@ def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
     assert set(found["splits"]) == {"validation"}
     assert [path.name for path in Path("run/predictions").iterdir()] == ["validation.jsonl"]
     assert "no test split was scored" in Path("run/report.html").read_text()
-    # Once the recipe is chosen, the test split is a command away.
-    assert textnets.evaluate("run").split == "test"
+    # Once the recipe is chosen, the test split is a command away, and its rivals with it.
+    found = textnets.evaluate("run")
+    expected = textnets.train(make_recipe(), output="at_once").evaluation
+    assert found.split == "test"
+    assert expected is not None
+    assert rivals_of(found) == rivals_of(expected)
+    assert "majority" in rivals_of(found)
+
+
+def rivals_of(evaluation: SplitEvaluation) -> dict[str, Any]:
+    return {rival.name: rival.scores for rival in evaluation.baselines}

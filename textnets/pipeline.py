@@ -290,17 +290,23 @@ def evaluate(
 
 def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress) -> SplitEvaluation:
     task = predictor.task
+    splits: Mapping[str, Any] = {}
     if data is None:
-        name, examples = _own_split(predictor, progress)
-        baselines = stored_baselines(predictor.run, name)
+        name, splits = _own_split(predictor, progress)
+        examples = splits[name]
     else:
-        name, examples, baselines = str(data), task.read_file(Path(data)), []
+        name, examples = str(data), task.read_file(Path(data))
     split, _ = task.encode(examples, progress, "encoding")
     outputs = predictor.outputs(split, progress)
-    return SplitEvaluation(name, len(examples), task.score(outputs, split), baselines)
+    scores = task.score(outputs, split)
+    baselines = stored_baselines(predictor.run, name) if splits else []
+    if splits and not baselines and task.recipe.evaluation.baselines:
+        baselines = task.baselines(splits["train"], examples, progress)
+    return SplitEvaluation(name, len(examples), scores, baselines)
 
 
-def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
+def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Any]]:
+    """The name of the split that a run is scored on, and all its splits."""
     recorded = predictor.run.environment["data"]
     files = {name: Path(entry["path"]) for name, entry in recorded.items()}
     if not files or not all(path.exists() for path in files.values()):
@@ -314,7 +320,7 @@ def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Any]:
     splits = predictor.task.read_splits(files, progress)
     for name in ("test", "validation"):
         if name in splits:
-            return name, splits[name]
+            return name, splits
     raise DataError(f"{predictor.run.folder}: the recipe has no test split; give --data FILE")
 
 

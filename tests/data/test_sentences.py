@@ -111,6 +111,12 @@ WORD = "1\tI\tI\tPRON\tPRP\t_\t0\troot\t_\t_\n"
             {"file_format": "columns"},
             "a.txt:2: there is no column 1 (data.tag_column, counted from 0); this line has 1",
         ),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"tokens": ["a"], "tags": ["X"]}\n', mtime=0),
+            {"file_format": "columns"},
+            "a.jsonl.gz: a .jsonl file is not in columns; remove data.format: columns",
+        ),
         ("a.jsonl", '{"tokens": ["a"]}\n', {}, "a.jsonl:1: there is no column 'tags'"),
         (
             "a.jsonl",

@@ -22,12 +22,12 @@ from textnets.errors import TrainingError
 from textnets.pipeline import train
 from textnets.progress import Progress
 from textnets.recipe.sections import TrainingSection
+from textnets.tasks.loss_model import build_loss_model
 from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
 from textnets.text.corpus import EncodedSplit, join_rows
 from textnets.text.streams import StreamBatches
 from textnets.training import fitting
 from textnets.training.fitting import FitPlan, TrainingState, fit
-from textnets.training.language_models import build_loss_model
 from textnets.training.losses import OutputAsLoss
 from textnets.training.optimizers import build_optimizer
 

@@ -81,9 +81,12 @@ def _resolved_format(path: Path, file_format: str) -> str:
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
         raise DataError(f"{path}: this is a folder; sentences are read from a file")
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if file_format == "columns" and suffix in {".json", ".jsonl"}:
+        # Every blank would divide a line, and parts of JSON would be words and tags.
+        raise DataError(f"{path}: a {suffix} file is not in columns; remove data.format: columns")
     if file_format != "auto":
         return file_format
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in SENTENCE_SUFFIXES:
         raise DataError(
             f"{path}: the suffix does not tell the format; name it with data.format "

@@ -7,10 +7,7 @@ from typing import Any
 
 import keras
 
-from textnets.layers.token_table import log_share, ranks_of
-
-# As textnets.text.vocabulary has them.
-_UNKNOWN_ID, _EOS_ID, _FIRST_ID = 1, 3, 4
+from textnets.layers.token_table import EOS_ID, FIRST_ID, UNKNOWN_ID, log_share, ranks_of
 
 
 def token_losses(logits: Any, target_ids: Any) -> Any:
@@ -25,7 +22,7 @@ def token_losses(logits: Any, target_ids: Any) -> Any:
     """
     # Keras's own softmax loss has the backend's fused gradient. Padding can never follow and
     # would cost infinitely much; it stands for [UNK], and its weight is 0.
-    targets = keras.ops.where(target_ids == 0, _UNKNOWN_ID, target_ids)
+    targets = keras.ops.where(target_ids == 0, UNKNOWN_ID, target_ids)
     return keras.ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
@@ -117,8 +114,8 @@ class SampledSoftmaxLoss(keras.layers.Layer):  # type: ignore[misc]  # Keras shi
         numbers = keras.random.uniform((self.num_sampled,), seed=self.seed_generator)
         ranks = keras.ops.exp(numbers * math.log(self.num_ranks + 1.0)) - 1.0
         ranks = keras.ops.clip(keras.ops.cast(ranks, "int32"), 0, self.num_ranks - 1)
-        ids = keras.ops.where(ranks == 1, _UNKNOWN_ID, ranks + _FIRST_ID - 2)
-        return keras.ops.where(ranks == 0, _EOS_ID, ids)
+        ids = keras.ops.where(ranks == 1, UNKNOWN_ID, ranks + FIRST_ID - 2)
+        return keras.ops.where(ranks == 0, EOS_ID, ids)
 
     def _log_weights(self, token_ids: Any) -> Any:
         """``<float32>[tokens]``: log of S q(k), how often a token is expected in the sample."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-# Of padding and [BOS], as textnets.text.vocabulary has it: nothing is ever followed by them.
-_NEVER = (0, 2)
-_UNKNOWN_ID, _EOS_ID, _FIRST_ID = 1, 3, 4
+# As textnets.text.vocabulary has them; what loads a model needs no text pipeline.
+UNKNOWN_ID, EOS_ID, FIRST_ID = 1, 3, 4
+_NEVER = (0, 2)  # padding and [BOS]: nothing is ever followed by them
 _IMPOSSIBLE = -1e9
 
 
@@ -19,8 +19,8 @@ def ranks_of(token_ids: Any) -> Any:
     Ids follow the counts of the training split, but for ``[EOS]`` and ``[UNK]``, which are
     taken for the two most frequent tokens.
     """
-    ranks = keras.ops.where(token_ids == _UNKNOWN_ID, 1, token_ids - _FIRST_ID + 2)
-    return keras.ops.where(token_ids == _EOS_ID, 0, ranks)
+    ranks = keras.ops.where(token_ids == UNKNOWN_ID, 1, token_ids - FIRST_ID + 2)
+    return keras.ops.where(token_ids == EOS_ID, 0, ranks)
 
 
 def log_share(ranks: Any, num_ranks: int) -> Any:

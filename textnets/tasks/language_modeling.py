@@ -417,7 +417,7 @@ class LanguageModelingTask(Task[TextLines]):
         }
 
     def trainer(self, model: Any) -> Trainer:
-        from textnets.training.language_models import build_loss_model
+        from textnets.tasks.loss_model import build_loss_model
 
         section = self.recipe.training
         found = build_loss_model(
@@ -458,7 +458,7 @@ class LanguageModelingTask(Task[TextLines]):
     def inference(self, model: Any) -> Inference:
         """Of a split with targets the surprisal of each token, ``RaggedOutputs`` of
         ``<float32>[tokens]``; of prompts their most likely continuations, ``WrittenTexts``."""
-        from textnets.training.surprisals import SurprisalReader
+        from textnets.tasks.surprisals import SurprisalReader
 
         reader = SurprisalReader.of(model)
         writer = self._writer(model)
@@ -582,7 +582,7 @@ class LanguageModelingTask(Task[TextLines]):
     # --- Scoring and writing single texts ---
 
     def scorer(self, model: Any) -> Scorer:
-        from textnets.training.surprisals import SurprisalReader
+        from textnets.tasks.surprisals import SurprisalReader
 
         reader = SurprisalReader.of(model)
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from textnets.errors import TrainingError
 from textnets.progress import Progress
+from textnets.tasks.loss_model import split_at_loss
 from textnets.text.corpus import IntArray, padded_width
-from textnets.training.language_models import split_at_loss
 from textnets.training.steps import compiled
 
 _LOGITS = 2**25  # at a time: 128 MiB of float32

@@ -14,13 +14,13 @@ from textnets.builders import build_rnn_language_model
 from textnets.errors import InputError, TrainingError
 from textnets.progress import Progress
 from textnets.recipe.sections import TrainingSection
+from textnets.tasks.loss_model import LossModel, build_loss_model
+from textnets.tasks.surprisals import WARM_UP, SurprisalReader
 from textnets.text.batches import TargetsAsInput
 from textnets.text.streams import StreamBatches
 from textnets.training.fitting import FitPlan, TrainingState, fit
-from textnets.training.language_models import LossModel, build_loss_model
 from textnets.training.losses import OutputAsLoss
 from textnets.training.optimizers import build_optimizer
-from textnets.training.surprisals import WARM_UP, SurprisalReader
 
 V = 15
 TEXT = np.random.default_rng(0).integers(3, V, 121).astype(np.int32)

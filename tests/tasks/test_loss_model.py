@@ -162,6 +162,16 @@ def test_independent_rows_start_from_zero_states() -> None:
     np.testing.assert_allclose(np.asarray(losses).ravel(), expected, atol=1e-5)
 
 
+def test_only_a_plain_token_table_can_be_sampled() -> None:
+    core = core_of(adaptive_softmax=[6])
+    named = keras.layers.Identity(name="logits")(core.output["logits"])
+    bare = keras.Model(core.input, {"logits": named, "states": core.output["states"]})
+    other = keras.Model(core.input, keras.models.clone_model(bare)(core.input))
+    for model in (core, other):
+        with pytest.raises(InputError, match=r"training\.sampled_softmax: needs a model with"):
+            build_loss_model(model, streams=None, num_sampled=5, seed=1)
+
+
 def test_refusals_of_sampling() -> None:
     from textnets.decoding.sampling import Sampling
 

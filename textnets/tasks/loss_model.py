@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from textnets.errors import InputError
+
 
 @dataclass(frozen=True)
 class LossModel:
@@ -70,25 +72,29 @@ def split_at_loss(
         A model with ``core``'s inputs and weights, which of its outputs the loss reads, and the
         loss, a layer: ``[that output, target_ids]`` to ``<float32>[batch, length]``, in nats.
         Its other output is ``states``.
+
+    Raises:
+        InputError: a softmax is to be sampled, and the model has not the layers for it.
     """
     import keras
 
     from textnets import layers
 
-    table = _output_table(core)
+    named = {layer.name: layer for layer in core.layers}
+    table = named.get("output_table", named.get("embedding"))
+    has_features = "features" in named and isinstance(table, layers.TokenTable)
+    is_adaptive = has_features and isinstance(table, layers.AdaptiveTokenTable)
     loss: Any
     if num_sampled is not None:
+        if not has_features or is_adaptive:
+            raise InputError(
+                "training.sampled_softmax: needs a model with the layers 'features' and "
+                "'output_table' (or 'embedding'), a textnets.layers.TokenTable; remove the key"
+            )
         loss = layers.SampledSoftmaxLoss(table, num_sampled, seed, name="loss")
-    elif isinstance(table, layers.AdaptiveTokenTable):
+    elif is_adaptive:
         loss = layers.AdaptiveSoftmaxLoss(table, name="loss")
     else:
         return core, "logits", layers.FullSoftmaxLoss(name="loss")
-    features = core.get_layer("features").output
-    inner = keras.Model(core.input, {"features": features, "states": core.output["states"]})
-    return inner, "features", loss
-
-
-def _output_table(core: Any) -> Any:
-    """The layer that makes the logits, where it is one of textnets' own builder."""
-    named = {layer.name: layer for layer in core.layers}
-    return named.get("output_table", named.get("embedding"))
+    inner = {"features": named["features"].output, "states": core.output["states"]}
+    return keras.Model(core.input, inner), "features", loss

@@ -95,20 +95,19 @@ def build_rnn_language_model(
         )
         for number, size in enumerate(units, start=1)
     ]
-    of_embedding: dict[str, Any] = {"trainable": train_embeddings, "name": "embedding"}
+    table: dict[str, Any] = {
+        "vocabulary_size": vocabulary_size,
+        "trainable": train_embeddings,
+        "name": "embedding",
+    }
     if tie_embeddings:
-        embedding = _output_table(
-            vocabulary_size, embedding_width, adaptive_softmax, **of_embedding
-        )
-        output_table = embedding
+        embedding = output_table = _output_table(adaptive_softmax, width=embedding_width, **table)
     else:
-        embedding = layers.TokenTable(
-            vocabulary_size, embedding_width, with_bias=False, **of_embedding
-        )
+        embedding = layers.TokenTable(width=embedding_width, with_bias=False, **table)
         output_table = _output_table(
-            vocabulary_size,
-            units[-1],
             adaptive_softmax,
+            vocabulary_size=vocabulary_size,
+            width=units[-1],
             initializer="glorot_uniform",
             name="output_table",
         )
@@ -144,7 +143,7 @@ def build_rnn_language_model(
     )
 
 
-def _output_table(vocabulary_size: int, width: int, cutoffs: Sequence[int], **settings: Any) -> Any:
+def _output_table(cutoffs: Sequence[int], *, vocabulary_size: int, **settings: Any) -> Any:
     """What makes the logits.
 
     Raises:
@@ -153,14 +152,14 @@ def _output_table(vocabulary_size: int, width: int, cutoffs: Sequence[int], **se
     from textnets import layers
 
     if not cutoffs:
-        return layers.TokenTable(vocabulary_size, width, **settings)
+        return layers.TokenTable(vocabulary_size, **settings)
     borders = [*cutoffs, vocabulary_size]
     if any(one >= other for one, other in itertools.pairwise(borders)):
         raise InputError(
             "adaptive_softmax: expected cutoffs that rise and are below the vocabulary's size, "
             f"{vocabulary_size}, was: {list(cutoffs)}"
         )
-    return layers.AdaptiveTokenTable(vocabulary_size, width, cutoffs=cutoffs, **settings)
+    return layers.AdaptiveTokenTable(vocabulary_size, cutoffs=cutoffs, **settings)
 
 
 def _state_inputs(recurrent: Sequence[Any], units: Sequence[int]) -> list[Any]:

@@ -121,13 +121,7 @@ def build_rnn_tagger(
     if characters != "none":
         character_ids = keras.Input((None, None), dtype="int32", name="character_ids")
         inputs["character_ids"] = character_ids
-        reach = _range(character_width)
-        vectors = keras.layers.Embedding(
-            num_characters,
-            character_width,
-            embeddings_initializer=keras.initializers.RandomUniform(-reach, reach),
-            name="character_embedding",
-        )(character_ids)
+        vectors = _character_vectors(character_ids, num_characters, character_width)
         if characters == "cnn":
             spelling = layers.CharacterConvolution(
                 character_maps,
@@ -162,23 +156,46 @@ def build_rnn_tagger(
     )
     if dropout:
         states = keras.layers.Dropout(dropout, name="states_dropout")(states)
+    probabilities = _tag_head(head, states, mask, num_tags, kernel_initializer, l2)
+    return keras.Model(inputs if len(inputs) > 1 else token_ids, probabilities, name="rnn_tagger")
+
+
+def _range(width: int) -> float:
+    """How far from zero vectors start (Ma and Hovy 2016): their squares add up to about 1."""
+    return float((3.0 / width) ** 0.5)
+
+
+def _character_vectors(character_ids: Any, num_characters: int, width: int) -> Any:
+    """``<int32>[batch, length, characters]`` to ``<float>[batch, length, characters, width]``."""
+    import keras
+
+    reach = _range(width)
+    return keras.layers.Embedding(
+        num_characters,
+        width,
+        embeddings_initializer=keras.initializers.RandomUniform(-reach, reach),
+        name="character_embedding",
+    )(character_ids)
+
+
+def _tag_head(head: str, states: Any, mask: Any, num_tags: int, initializer: str, l2: float) -> Any:
+    """States, ``<float>[batch, length, width]``, to ``<float32>[batch, length, num_tags]``."""
+    import keras
+
+    from textnets import layers
+
     is_crf = head == "crf"
     scores = keras.layers.Dense(
         num_tags,
         activation=None if is_crf else "softmax",
-        kernel_initializer=kernel_initializer,
+        kernel_initializer=initializer,
         kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
         dtype="float32",  # a probability near 1 has no digits left in bfloat16
         name="emissions" if is_crf else "probabilities",
     )(states)
     if is_crf:
         scores = layers.LinearChainCRF(num_tags, name="probabilities")([scores, mask])
-    return keras.Model(inputs if len(inputs) > 1 else token_ids, scores, name="rnn_tagger")
-
-
-def _range(width: int) -> float:
-    """How far from zero vectors start (Ma and Hovy 2016): their squares add up to about 1."""
-    return float((3.0 / width) ** 0.5)
+    return scores
 
 
 def _spell(vectors: Any, character_ids: Any, recurrent: Callable[..., Any]) -> Any:

@@ -48,15 +48,18 @@ def build_rnn_language_model(
     Its states go in and come out, so that whoever calls it decides what is carried from where
     to where: a text can be read in pieces, and written token by token.
 
+    A large vocabulary takes most of the time. Token ids follow the tokens' counts, so with
+    ``adaptive_softmax: [1500, 9000]`` the 1,500 first are found at once, and any other token by
+    its group, from 1500 or from 9000 on, and then within it (Grave et al. 2017). That is exact,
+    and far less work, as most tokens of a text are frequent ones.
+
     Args:
         vocabulary_size: How many token ids there are, special ids included.
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
         tie_embeddings: Whether the softmax uses the vectors that the net reads.
-        adaptive_softmax: Where to divide the token ids, the most frequent first, for a softmax
-            in two steps (Grave et al. 2017), e.g. [1500, 9000]: a token among the first 1,500
-            at once, another by its group. For large vocabularies: exact, and far less work.
+        adaptive_softmax: First ids of groups of rare tokens, each with a softmax of its own.
         cell: The recurrent layer, by name: simple, lstm, gru or one of the LSTM's variants.
         units: Size of the state, one number for each layer.
         embedding_dropout: Share of the components of the token vectors to drop.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -151,6 +153,38 @@ def test_its_loss_is_the_whole_one(
     expected = -np.take_along_axis(logits, targets[..., None], -1)[..., 0]
     found = np.asarray(AdaptiveSoftmaxLoss(adaptive)([features, targets]))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_its_gradients_by_hand(adaptive: AdaptiveTokenTable, features: np.ndarray) -> None:
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("gradients are taken with TensorFlow here")
+    inputs, targets = tf.constant(features), tf.constant(TARGETS)
+    weights = {weight.name: weight.value for weight in adaptive.weights}
+    loss = AdaptiveSoftmaxLoss(adaptive)
+
+    def by_hand() -> Any:
+        logits = inputs @ tf.transpose(weights["embeddings"]) + weights["bias"]
+        logits -= 1e9 * tf.reduce_sum(tf.one_hot([0, 2], V), axis=0)
+        of_groups = inputs @ tf.transpose(weights["group_vectors"]) + weights["group_bias"]
+        first = tf.nn.log_softmax(tf.concat([logits[..., :8], of_groups], -1))
+        parts = [
+            first[..., :8],
+            first[..., 8:9] + tf.nn.log_softmax(logits[..., 8:30]),
+            first[..., 9:10] + tf.nn.log_softmax(logits[..., 30:]),
+        ]
+        return -tf.gather(tf.concat(parts, -1), targets, batch_dims=2)
+
+    found = []
+    for losses in (by_hand, tf.function(lambda: loss([inputs, targets]), autograph=False)):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total = tf.reduce_sum(losses())
+        gradients = tape.gradient(total, [inputs, *weights.values()])
+        found.append([tf.convert_to_tensor(gradient) for gradient in gradients])
+    for expected, gradient in zip(*found, strict=True):
+        assert np.abs(expected).max() > 0.1
+        np.testing.assert_allclose(gradient, expected, atol=1e-4)
 
 
 def test_padding_costs_a_finite_loss_there_too(

@@ -136,6 +136,8 @@ def _encode_splits(
     for name, examples in splits.items():
         encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
         progress.say(f"{name}: {coverage_line(coverage)}")
+        for fact in task.encoded_facts(name, encoded[name], progress):
+            progress.say(f"{fact.name}: {fact.value}")
     return encoded
 
 

@@ -297,6 +297,8 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
     else:
         name, examples = str(data), task.read_file(Path(data))
     split, _ = task.encode(examples, progress, "encoding")
+    for fact in task.encoded_facts(name, split, progress):
+        progress.say(f"{fact.name}: {fact.value}")
     outputs = predictor.outputs(split, progress)
     scores = task.score(outputs, split)
     baselines = stored_baselines(predictor.run, name) if splits else []
@@ -360,6 +362,7 @@ def check(
     for name, examples in splits.items():
         encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
         facts.append(Fact(f"{name} tokens", coverage_line(coverage)))
+        facts += task.encoded_facts(name, encoded[name], progress)
     sizes = task.sizes(progress)
     model = assemble_model(task, sizes)
     facts += [Fact(name, f"{n:,}") for name, n in sizes.items() if type(n) is int]

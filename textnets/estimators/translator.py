@@ -13,8 +13,7 @@ from textnets.estimators.base import (
     checked_texts,
     with_full_signature,
 )
-from textnets.evaluation.translation import score_translations
-from textnets.tasks.translation import SentencePairs
+from textnets.tasks.translation import SentencePairs, TranslationTask
 
 
 @with_full_signature
@@ -82,10 +81,10 @@ class TextTranslator(TextEstimator):
         return [found.translation for found in predictor.predict(checked_texts(X))]  # type: ignore[attr-defined]
 
     def score(self, X: Sequence[str], y: Sequence[str]) -> float:
-        """BLEU of the whole, from 0 to 100, as sacrebleu has it (its default signature)."""
+        """BLEU of the whole, from 0 to 100, read as a recipe's scores are: sacrebleu's tokenizer by
+        ``bleu_tokenize`` or the references' script, without case where the target has none."""
         references = checked_texts(y, "y")
         translations = self.predict(X)
         check_lengths(translations, references, "y")
-        return (
-            score_translations(translations, references, resamples=0, seed=0).scores["bleu"].value
-        )
+        task: TranslationTask = self._predictor.task  # type: ignore[assignment]
+        return task.score_texts(translations, references, resamples=0)["bleu"].value

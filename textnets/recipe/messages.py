@@ -77,7 +77,7 @@ def _key_path(given: Any, detail: Mapping[str, Any]) -> KeyPath:
     """The parts of a pydantic location that are keys or indices of the user's own data; the
     others name a branch of a union."""
     if detail["type"] == "mistake":
-        return (detail["ctx"]["key"],)
+        return tuple(detail["ctx"]["key"].split("."))
     path: list[str | int] = []
     for index, part in enumerate(detail["loc"]):
         last = index == len(detail["loc"]) - 1

@@ -160,7 +160,7 @@ def _parts(about: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _value(part: Mapping[str, Any]) -> str:
     if "$ref" in part:
-        return "the keys below"
+        return "the keys below" if part["$ref"].endswith("/EarlyStopping") else "keys and values"
     if "const" in part:
         return _code(part["const"])
     if "enum" in part:

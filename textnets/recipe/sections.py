@@ -20,7 +20,8 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 def mistake(key: str, message: str) -> PydanticCustomError:
-    """What a section's validator raises, so that the message stands at ``key``'s line."""
+    """What a section's validator raises, so that the message stands at ``key``'s line; a key of
+    a section inside it is ``inside.key``."""
     # In the context, not in the template, where braces of the message would be filled in.
     return PydanticCustomError("mistake", "{message}", {"key": key, "message": message})
 
@@ -85,8 +86,8 @@ class DataSection(Section):
         return self
 
 
-class TextSection(Section):
-    """From text to token ids."""
+class TextKeys(Section):
+    """The keys by which texts become token ids, each checked by itself."""
 
     tokenizer: Literal[
         "whitespace", "words", "characters", "regex", "wordpiece", "sentencepiece"
@@ -118,6 +119,10 @@ class TextSection(Section):
         description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
         "too). model.embedding_width must be their width.",
     )
+
+
+class TextSection(TextKeys):
+    """From text to token ids."""
 
     @model_validator(mode="after")
     def _pattern_goes_with_regex(self) -> TextSection:

@@ -325,6 +325,16 @@ class Task(ABC, Generic[ExamplesT]):
     ) -> tuple[EncodedSplit, Coverage]:
         """Ids and targets of a split, and what encoding did to it."""
 
+    def encoded_facts(self, name: str, split: EncodedSplit, progress: Progress) -> list[Fact]:
+        """What a person should know of an encoded split before training on it or scoring it.
+
+        Args:
+            name: of the split.
+            split: encoded by :meth:`encode`.
+            progress: where to warn.
+        """
+        return []
+
     @abstractmethod
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
         """Ids of texts to predict; the targets are empty."""

@@ -9,14 +9,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from textnets.data.pairs import Pair, PairLayout, read_pairs, read_parallel
 from textnets.data.sources import find_dataset, find_file
 from textnets.data.splits import count_repeated, count_shared, fingerprint, grouped_share
 from textnets.errors import DataError
-from textnets.evaluation.report import Table
+from textnets.evaluation.report import Cell, Table
 from textnets.evaluation.translation import (
+    BleuTokenizer,
+    Reading,
+    TranslationScores,
+    bleu_tokenizer_in,
     nearest_translations,
     score_translations,
     sentence_chrf,
@@ -28,6 +32,7 @@ from textnets.recipe.sections import (
     EvaluationSection,
     PositiveInt,
     Rate,
+    TextKeys,
     TextSection,
     TrainingSection,
     mistake,
@@ -44,14 +49,21 @@ from textnets.tasks.task import (
     Scores,
     Task,
 )
-from textnets.tasks.translator import Hypothesis, Search, Translator, TranslatorOutputs
+from textnets.tasks.translator import (
+    Hypothesis,
+    Search,
+    Translator,
+    TranslatorOutputs,
+    search_limits,
+)
 from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, RunningTextEncoder, TextEncoder, Token
-from textnets.text.tokenizers import join_tokens
-from textnets.text.vocabulary import BOS_ID, EOS_ID, Vocabulary
+from textnets.text.tokenizers import has_joins, join_tokens
+from textnets.text.vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, Vocabulary
 from textnets.training.devices import require_tensorflow
 
 _SHOWN_SENTENCES = 20  # in the report
+_LOW_CEILING = 95.0  # BLEU that should be in reach
 
 
 class TranslationData(DataSection):
@@ -76,19 +88,75 @@ class TranslationData(DataSection):
     )
 
 
-class TranslationText(TextSection):
-    """From texts to token ids, on both sides alike."""
+class SideText(TextKeys):
+    """What one side's texts have otherwise than the other's."""
 
+    def as_written(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class TranslationText(TextSection):
+    """From texts to token ids, on both sides alike but for what a side says itself."""
+
+    # Case is part of a translation: a model that writes lower case makes a mistake in every name.
+    lowercase: bool = Field(False, description="Lower-case every letter, Unicode-aware.")
     shared_vocabulary: bool = Field(
         False, description="One vocabulary for both sides, learned on both."
     )
+    source: SideText | None = Field(
+        None, description="Keys of this section that the source has otherwise."
+    )
+    target: SideText | None = Field(
+        None, description="Keys of this section that the target has otherwise."
+    )
+
+    def of_side(self, side: Literal["source", "target"]) -> TextSection:
+        """The whole section of one side: its own keys before those of both."""
+        own: SideText | None = getattr(self, side)
+        of_side = {} if own is None else own.model_dump(exclude_unset=True)
+        both = {key: getattr(self, key) for key in TextKeys.model_fields}
+        if "tokenizer" in of_side:
+            both["pattern"] = None  # it belongs to the other tokenizer
+        return TextSection.model_validate(both | of_side)
+
+    def as_written(self) -> dict[str, Any]:
+        sides = {side: getattr(self, side) for side in ("source", "target")}
+        written = {side: own.as_written() for side, own in sides.items() if own is not None}
+        return super().as_written() | written
 
     @model_validator(mode="after")
     def _no_frame_and_no_vectors(self) -> TranslationText:
-        for key in ("add_bos", "add_eos", "vectors"):
-            if getattr(self, key):
-                raise mistake(key, "has no effect in translation: remove it")
+        for part, where in ((self, ""), (self.source, "source."), (self.target, "target.")):
+            for key in ("add_bos", "add_eos", "vectors"):
+                if part is not None and getattr(part, key):
+                    raise mistake(f"{where}{key}", "has no effect in translation: remove it")
         return self
+
+    @model_validator(mode="after")
+    def _sides_are_whole(self) -> TranslationText:
+        for side in ("source", "target"):
+            try:
+                self.of_side(side)
+            except ValidationError as error:
+                (found,) = error.errors()
+                raise mistake(f"{side}.{found['ctx']['key']}", found["msg"]) from None
+        return self
+
+    @model_validator(mode="after")
+    def _shared_sides_are_alike(self) -> TranslationText:
+        source, target = (self.of_side("source"), self.of_side("target"))
+        for key in TextKeys.model_fields:
+            ours, theirs = getattr(source, key), getattr(target, key)
+            if self.shared_vocabulary and key not in _OF_A_ROW and ours != theirs:
+                raise mistake(
+                    "shared_vocabulary",
+                    f"one vocabulary needs the same {key} on both sides, was: {ours!r} of the "
+                    f"source, {theirs!r} of the target",
+                )
+        return self
+
+
+_OF_A_ROW = ("max_length", "truncate")  # what a vocabulary does not depend on
 
 
 class TranslationTraining(TrainingSection):
@@ -114,6 +182,12 @@ class TranslationEvaluation(EvaluationSection):
     )
     attention: bool = Field(
         False, description="Give the weights by which each token looks at the source, in jsonl."
+    )
+    bleu_tokenize: BleuTokenizer | None = Field(
+        None,
+        description="How sacrebleu cuts texts into the words that BLEU counts; by default by the "
+        "references' script: zh for Chinese, ja-mecab for Japanese where it is installed "
+        "(textnets[ja]), char for scripts without blanks, else 13a.",
     )
 
     @model_validator(mode="after")
@@ -218,6 +292,45 @@ class Translation(Prediction):
         return "\n".join(f"{one.score:.3f}\t{one.text}" for one in self.alternatives)
 
 
+@dataclass(frozen=True)
+class Ceiling:
+    """What a translator that makes no mistake would score.
+
+    Attributes:
+        bleu, chrf: of the references after their way through the target's vocabulary and back.
+        known: BLEU if the vocabulary had every token; ``None`` where the texts' tokens are not
+            at hand.
+        unknown_share: of the references' tokens, those that are ``[UNK]``.
+        cut_share: of the references, those that are longer than a translation may be.
+        signature: sacrebleu's, of BLEU.
+    """
+
+    bleu: float
+    chrf: float
+    known: float | None
+    unknown_share: float
+    cut_share: float
+    signature: str
+
+    @property
+    def reason(self) -> str:
+        """Why it is low, and what to do."""
+        if self.chrf > _LOW_CEILING and self.bleu < 1.0:
+            return "the references have too few words for BLEU's sequences of four; look at chrF"
+        if self.cut_share > 0.01:
+            return (
+                f"{self.cut_share:.0%} of the references are longer than a translation may be; "
+                "raise evaluation.length_ratio"
+            )
+        if self.known is not None and self.known - self.bleu > 1.0:
+            return (
+                f"{self.unknown_share:.1%} of the references' tokens are [UNK], which is never "
+                "written; lower text.min_count, raise text.max_tokens, or take the tokenizer "
+                "sentencepiece, which spells any word"
+            )
+        return "the tokenizer leaves out parts of the texts (text.pattern, text.max_length)"
+
+
 class TranslationTask(Task[SentencePairs]):
     """Texts to their translations."""
 
@@ -237,6 +350,7 @@ class TranslationTask(Task[SentencePairs]):
         super().__init__(recipe)
         self.data: TranslationData = recipe.data
         self.text: TranslationText = recipe.text
+        self._sections = (self.text.of_side("source"), self.text.of_side("target"))
         self.source_vocabulary: Vocabulary | None = None
         self.target_vocabulary: Vocabulary | None = None
         self._encoders: tuple[TextEncoder, TextEncoder] | None = None
@@ -309,6 +423,7 @@ class TranslationTask(Task[SentencePairs]):
     def divide(
         self, splits: dict[str, SentencePairs], sources: Mapping[str, Any], progress: Progress
     ) -> None:
+        self._reading.check()
         self.hold_out(splits, self._draw)
         for name, examples in splits.items():
             if not examples.pairs:
@@ -365,14 +480,14 @@ class TranslationTask(Task[SentencePairs]):
 
     def learn(self, train: SentencePairs) -> None:
         require_tensorflow("turning text into ids")
+        ours, theirs = self._sections
         if self.text.shared_vocabulary:
-            one = TextEncoder.learn(self.text, lambda: [*train.texts, *train.targets])
-            target = RunningTextEncoder(self.text, one.tokenizer, one.vocabulary)
-            self._encoders = (one, target)
+            one = TextEncoder.learn(ours, lambda: [*train.texts, *train.targets], with_joins=True)
+            self._encoders = (one, RunningTextEncoder(theirs, one.tokenizer, one.vocabulary))
         else:
             self._encoders = (
-                TextEncoder.learn(self.text, lambda: train.texts),
-                RunningTextEncoder.learn(self.text, lambda: train.targets),
+                TextEncoder.learn(ours, lambda: train.texts),
+                RunningTextEncoder.learn(theirs, lambda: train.targets, with_joins=True),
             )
         self.source_vocabulary, self.target_vocabulary = (
             encoder.vocabulary for encoder in self._encoders
@@ -402,8 +517,8 @@ class TranslationTask(Task[SentencePairs]):
             require_tensorflow("turning text into ids")
             source, target = self._prefixes
             self._encoders = (
-                TextEncoder.load(self.text, self._folder, source),
-                RunningTextEncoder.load(self.text, self._folder, target),
+                TextEncoder.load(self._sections[0], self._folder, source),
+                RunningTextEncoder.load(self._sections[1], self._folder, target),
             )
         return self._encoders
 
@@ -452,6 +567,60 @@ class TranslationTask(Task[SentencePairs]):
 
         return SmoothedCrossEntropy(self.recipe.training.label_smoothing), []
 
+    # --- The ceiling ---
+
+    def encoded_facts(self, name: str, split: EncodedSplit, progress: Progress) -> list[Fact]:
+        if name == "train":
+            return []
+        found = self._ceiling(split)
+        told = [
+            f"BLEU {found.bleu:.1f}, chrF {found.chrf:.1f} for a translator that makes no mistake "
+            f"({bleu_tokenizer_in(found.signature)})"
+        ]
+        if found.known is not None and found.unknown_share > 0.0:
+            told.append(
+                f"BLEU {found.known:.1f} if it knew every word: {found.unknown_share:.1%} of the "
+                "target's tokens are [UNK], which is never written"
+            )
+        if found.bleu < _LOW_CEILING:
+            progress.warn(f"{name}: BLEU can be {found.bleu:.1f} at most: {found.reason}")
+        return [Fact(f"{name} ceiling", "; ".join(told))]
+
+    def _ceiling(self, split: EncodedSplit) -> Ceiling:
+        """What the references score after their way through the target's vocabulary and back."""
+        references = references_of(split)
+        targets, sources = _targets_of(split), split.inputs["source_ids"].lengths
+        limits = search_limits(sources, self.recipe.evaluation.length_ratio) - 1  # [EOS] is one
+        rows = [targets.row(index)[:-1] for index in range(len(targets))]
+        written = [
+            self._joined(self._tokens_of(row[row != UNKNOWN_ID][:limit].tolist()))
+            for row, limit in zip(rows, limits.tolist(), strict=True)
+        ]
+        found = self._compared(written, references, resamples=0)
+        known = None
+        if self._encoders is not None:  # there are none where only ids are at hand
+            tokens = self._encoders[1].tokens(references)
+            texts = [self._joined([token.text for token in row]) for row in tokens]
+            known = self.score_texts(texts, references, resamples=0)["bleu"].value
+        unknown = sum(int((row == UNKNOWN_ID).sum()) for row in rows)
+        return Ceiling(
+            bleu=found.scores["bleu"].value,
+            chrf=found.scores["chrf"].value,
+            known=known,
+            unknown_share=unknown / max(sum(map(len, rows)), 1),
+            cut_share=float(
+                np.mean([len(row) > limit for row, limit in zip(rows, limits, strict=True)])
+            ),
+            signature=found.signatures["bleu"],
+        )
+
+    def _computed(
+        self, signatures: Mapping[str, str], split: EncodedSplit
+    ) -> list[tuple[Cell, ...]]:
+        ceiling = self._ceiling(split)
+        of_metric = {"bleu": ceiling.bleu, "chrf": ceiling.chrf}
+        return [(name, signature, of_metric[name]) for name, signature in signatures.items()]
+
     # --- Predictions and scores ---
 
     def inference(self, model: Any) -> Inference:
@@ -499,6 +668,7 @@ class TranslationTask(Task[SentencePairs]):
     def baselines(
         self, train: SentencePairs, test: SentencePairs, progress: Progress
     ) -> list[BaselineScore]:
+        resamples = self.recipe.evaluation.resamples
         progress.say("baseline translation_memory ...")
         nearest, seconds = nearest_translations(train.texts, train.targets, test.texts)
         rivals = {
@@ -511,25 +681,29 @@ class TranslationTask(Task[SentencePairs]):
             ),
         }
         return [
-            BaselineScore(name, description, self._score_texts(translations, test.targets), seconds)
+            BaselineScore(
+                name,
+                description,
+                self.score_texts(translations, test.targets, resamples=resamples),
+                seconds,
+            )
             for name, (description, translations, seconds) in rivals.items()
         ]
 
     def tables(
         self, texts: Sequence[str], outputs: TranslatorOutputs, split: EncodedSplit
     ) -> list[Table]:
-        translations, references = self._best(outputs), _references(split)
-        each = sentence_chrf(translations, references)
+        translations, references = self._best(outputs), references_of(split)
+        each = sentence_chrf(translations, references, self._reading)
         order = np.argsort(each, kind="stable")[:_SHOWN_SENTENCES]
-        signatures = score_translations(
-            translations, references, resamples=0, seed=self.recipe.seed
-        ).signatures
+        signatures = self._compared(translations, references, resamples=0).signatures
         return [
             Table(
                 title="What was computed",
-                note="sacrebleu's signatures.",
-                columns=("score", "signature"),
-                rows=list(signatures.items()),
+                note="sacrebleu's signatures, and what a translator that makes no mistake would "
+                "score: the references through the target's vocabulary and back.",
+                columns=("score", "signature", "ceiling"),
+                rows=self._computed(signatures, split),
             ),
             Table(
                 title="Farthest from their references",
@@ -548,42 +722,68 @@ class TranslationTask(Task[SentencePairs]):
         ]
 
     def _score(self, outputs: TranslatorOutputs, split: EncodedSplit, *, resamples: int) -> Scores:
-        return score_translations(
+        return self._compared(
             self._best(outputs),
-            _references(split),
+            references_of(split),
             surprisals=outputs.surprisals,
-            lengths=_target_lengths(split),
-            confidence=self.recipe.evaluation.confidence,
+            lengths=_targets_of(split).lengths,
             resamples=resamples,
-            seed=self.recipe.seed,
         ).scores
 
-    def _score_texts(self, translations: Sequence[str], references: Sequence[str]) -> Scores:
+    def score_texts(
+        self, translations: Sequence[str], references: Sequence[str], *, resamples: int
+    ) -> Scores:
+        """BLEU and chrF of translations, of this model or of others."""
+        return self._compared(translations, references, resamples=resamples).scores
+
+    def _compared(
+        self,
+        translations: Sequence[str],
+        references: Sequence[str],
+        *,
+        resamples: int,
+        surprisals: npt.NDArray[np.float64] | None = None,
+        lengths: npt.NDArray[np.int64] | None = None,
+    ) -> TranslationScores:
         return score_translations(
             translations,
             references,
+            self._reading,
+            surprisals=surprisals,
+            lengths=lengths,
             confidence=self.recipe.evaluation.confidence,
-            resamples=self.recipe.evaluation.resamples,
+            resamples=resamples,
             seed=self.recipe.seed,
-        ).scores
+        )
+
+    @property
+    def _reading(self) -> Reading:
+        """How texts are read where they are compared: as far as the model can tell them apart."""
+        target = self._sections[1]
+        return Reading(target.normalize, target.lowercase, self.recipe.evaluation.bleu_tokenize)
 
     def _best(self, outputs: TranslatorOutputs) -> list[str]:
         return [self._text_of(hypotheses[0]) for hypotheses in outputs.hypotheses]
 
     def _text_of(self, hypothesis: Hypothesis) -> str:
-        return join_tokens(self.text.tokenizer, self._tokens_of(hypothesis))
+        return self._joined(self._tokens_of(hypothesis.token_ids.tolist()))
 
-    def _tokens_of(self, hypothesis: Hypothesis) -> list[str]:
+    def _tokens_of(self, token_ids: Sequence[int]) -> list[str]:
         _, target = self._vocabularies
-        return [target.decode_id(token_id) for token_id in hypothesis.token_ids.tolist()]
+        return [target.decode_id(token_id) for token_id in token_ids]
+
+    def _joined(self, tokens: Sequence[str]) -> str:
+        """The target text of some tokens."""
+        _, target = self._vocabularies
+        return join_tokens(self._sections[1].tokenizer, tokens, with_joins=has_joins(target))
 
     def _alternative(self, hypothesis: Hypothesis) -> Alternative:
-        weights = hypothesis.attention
+        weights, ids = hypothesis.attention, hypothesis.token_ids.tolist()
         return Alternative(
             text=self._text_of(hypothesis),
             score=hypothesis.score,
             log_probability=hypothesis.log_probability,
-            tokens=[] if weights is None else [*self._tokens_of(hypothesis), "[EOS]"],
+            tokens=[] if weights is None else [*self._tokens_of(ids), "[EOS]"],
             attention=[] if weights is None else weights.tolist(),
         )
 
@@ -592,13 +792,13 @@ def _joined(examples: SentencePairs) -> list[str]:
     return [f"{pair.source}\t{pair.target}" for pair in examples.pairs]
 
 
-def _references(split: EncodedSplit) -> Sequence[str]:
+def references_of(split: EncodedSplit) -> Sequence[str]:
     if split.references is None:
         raise TypeError("a translator's split holds its references")
     return split.references
 
 
-def _target_lengths(split: EncodedSplit) -> npt.NDArray[np.int64]:
+def _targets_of(split: EncodedSplit) -> RaggedIds:
     if not isinstance(split.targets, RaggedIds):
         raise TypeError("a translator's targets are ragged")
-    return split.targets.lengths
+    return split.targets

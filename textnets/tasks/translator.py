@@ -18,6 +18,7 @@ from textnets.training.steps import compiled
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.
 _TOKENS_PER_BATCH = 64 * 32
+_LENGTH_EXTRA = 10  # tokens that the shortest source's translation may have
 _LENGTH_BUCKET = 32  # what a decoding's room is rounded up to: few compilations
 
 
@@ -64,7 +65,7 @@ class Search:
         beam_size: hypotheses a text; 1 is greedy search.
         length_penalty: see :func:`textnets.decoding.beam_search.beam_search`.
         num_best: how many hypotheses are given.
-        length_ratio, length_extra: a translation has at most ``ratio * source + extra`` tokens.
+        length_ratio: see :func:`search_limits`.
         attention: whether the weights are given too.
     """
 
@@ -72,8 +73,20 @@ class Search:
     length_penalty: float = 0.0
     num_best: int = 1
     length_ratio: float = 2.0
-    length_extra: int = 10
     attention: bool = False
+
+
+def search_limits(
+    source_lengths: npt.NDArray[np.int64], length_ratio: float
+) -> npt.NDArray[np.int32]:
+    """The most tokens that each translation may have, ``[EOS]`` included: ``<int32>[texts]``.
+
+    Args:
+        source_lengths: ``<int64>[texts]``, in tokens.
+        length_ratio: see ``evaluation.length_ratio``.
+    """
+    limits: npt.NDArray[np.float64] = np.ceil(source_lengths * length_ratio) + _LENGTH_EXTRA
+    return limits.astype(np.int32)
 
 
 class Translator:
@@ -151,8 +164,7 @@ class Translator:
 
         source_ids = sources.pad(rows, sources.width_of(rows, self._bucket_width))
         # A limit of each text's own, so that no prediction depends on its batch.
-        limits = np.ceil(sources.lengths[rows] * how.length_ratio).astype(np.int32)
-        limits = np.maximum(1, limits + how.length_extra).astype(np.int32)
+        limits = search_limits(sources.lengths[rows], how.length_ratio)
         # Its length says how far to go; as an array's shape it is static where XLA compiles.
         room = np.zeros(padded_width(int(limits.max()), _LENGTH_BUCKET), np.int32)
         answered = self._search_for(how)(source_ids, limits, room)

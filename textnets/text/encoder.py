@@ -109,9 +109,21 @@ class TextEncoder:
         self._tokens_batch = tf.function(partial(self._kept_tokens), input_signature=signature)
 
     @classmethod
-    def learn(cls, section: TextSection, read_texts: Callable[[], Iterable[str]]) -> Self:
-        """Learn the vocabulary from the training split, and only from it."""
-        return cls(section, *learn_tokenizer(section, read_texts))
+    def learn(
+        cls,
+        section: TextSection,
+        read_texts: Callable[[], Iterable[str]],
+        *,
+        with_joins: bool = False,
+    ) -> Self:
+        """Learn the vocabulary from the training split, and only from it.
+
+        Args:
+            section: the recipe's ``text:``.
+            read_texts: gives the training split's texts; called once.
+            with_joins: whether a text must be able to come back from its tokens.
+        """
+        return cls(section, *learn_tokenizer(section, read_texts, with_joins=with_joins))
 
     @classmethod
     def load(cls, section: TextSection, folder: Path, prefix: str = "") -> Self:

@@ -29,17 +29,30 @@ SENTENCEPIECE_FILE = "tokenizer.model"
 # U+FDD0 is a Unicode noncharacter, reserved for internal use: it marks places in a text, and
 # a text that holds one has a blank there.
 _MARK = "\ufdd0"
+# Likewise a typographic apostrophe inside a word, and the places before and after a character
+# that is a token of its own.
+_CURLY_MARK, _BEFORE_MARK, _AFTER_MARK = "\ufdd1", "\ufdd2", "\ufdd3"
 _NO_TOKEN = "the training split holds no token: every text is empty or blank"
 _WORD = r"\p{L}\p{M}\p{N}_"
 _WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
-_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}]+"
+_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}-\x{FDD3}]+"
 _BEFORE_CLOSING = re.compile(r" ([.,!?:;%)\]}…]+)(?=$| )")
 _BEHIND_OPENING = re.compile(r"(?:(?<= )|^)([(\[{¿¡]) ")
 _PIECE_BLANK = "▁"  # sentencepiece's mark of a blank
 
+#: Stands in a token on the side where it touched its neighbor in the text, so that the text can be
+#: put together again: ``(see Est-ce)`` is ``(￭ see Est ￭-￭ ce ￭)``. The joiner annotation of
+#: OpenNMT's tokenizer (Klein et al. 2017), with its character, U+FFED; a text that holds that
+#: character has U+25A0 there, of which it is the narrow form.
+JOINER = "￭"
+_JOINER_IN_TEXT = "■"
+
 
 class Tokenizer(ABC):
-    """Cuts normalized texts into tokens."""
+    """Cuts normalized texts into tokens.
+
+    Some can be made ``with_joins``: their tokens then say with :data:`JOINER` where they touched.
+    """
 
     @abstractmethod
     def split(self, texts: Any) -> Any:
@@ -47,8 +60,9 @@ class Tokenizer(ABC):
 
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
-        """Tokens back to a text. Exact for characters and sentencepiece; elsewhere blanks are
-        put where they mostly stand."""
+        """Tokens back to a text. Exact, but for the kind of blanks, for characters, sentencepiece
+        and white space; elsewhere blanks are put where they mostly stand, see
+        :func:`join_marked`."""
         return " ".join(tokens)
 
     def files(self) -> dict[str, bytes]:
@@ -76,16 +90,33 @@ class WordTokenizer(Tokenizer):
 
     Written as replacements before a split on blanks: 7 times faster here than one regular
     expression that finds tokens (``regex_split``), with the same tokens.
+
+    Args:
+        with_joins: mark where tokens touched, and keep a typographic apostrophe inside a word as
+            it is (else ``’`` becomes ``'``).
     """
+
+    def __init__(self, *, with_joins: bool = False) -> None:
+        self._with_joins = with_joins
 
     def split(self, texts: Any) -> Any:
         import tensorflow as tf
 
-        texts = tf.strings.regex_replace(texts, _BLANK, " ")
-        for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
-            texts = tf.strings.regex_replace(texts, f"([{_WORD}])['’]([{_WORD}])", rf"\1{_MARK}\2")
-        texts = tf.strings.regex_replace(texts, f"[^{_WORD} {_MARK}]", r" \0 ")
-        texts = tf.strings.regex_replace(texts, _MARK, "'")
+        replace = tf.strings.regex_replace
+        texts = replace(texts, _BLANK, " ")
+        apostrophes = {"['’]": _MARK}
+        if self._with_joins:
+            texts = replace(texts, JOINER, _JOINER_IN_TEXT)
+            apostrophes = {"'": _MARK, "’": _CURLY_MARK}
+        word = f"{_WORD}{_MARK}{_CURLY_MARK}"
+        for apostrophe, mark in apostrophes.items():
+            for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
+                texts = replace(texts, f"([{_WORD}]){apostrophe}([{_WORD}])", rf"\1{mark}\2")
+        if self._with_joins:
+            texts = _mark_joins(texts, word)
+        else:
+            texts = replace(texts, f"[^{word} ]", r" \0 ")
+        texts = replace(replace(texts, _MARK, "'"), _CURLY_MARK, "’")
         return tf.strings.split(texts)
 
     @staticmethod
@@ -93,6 +124,23 @@ class WordTokenizer(Tokenizer):
         """Blanks between tokens, but for those before closing and behind opening punctuation."""
         text = _BEFORE_CLOSING.sub(r"\1", " ".join(tokens))
         return _BEHIND_OPENING.sub(r"\1", text)
+
+
+def _mark_joins(texts: Any, word: str) -> Any:
+    """Put blanks around each character that is no word's, and a joiner where there was none.
+
+    The joiner is the character's, so that words stay the same tokens wherever they stand; between
+    two such characters it is the second's.
+    """
+    import tensorflow as tf
+
+    replace = tf.strings.regex_replace
+    texts = replace(texts, f"[^{word} ]", rf"{_BEFORE_MARK}\0{_AFTER_MARK}")
+    texts = replace(texts, f"{_AFTER_MARK}{_BEFORE_MARK}", _BEFORE_MARK)
+    texts = replace(texts, f"(^| ){_BEFORE_MARK}", r"\1")
+    texts = replace(texts, f"{_AFTER_MARK}( |$)", r"\1")
+    texts = replace(texts, _BEFORE_MARK, f" {JOINER}")
+    return replace(texts, _AFTER_MARK, f"{JOINER} ")
 
 
 class CharacterTokenizer(Tokenizer):
@@ -109,10 +157,15 @@ class CharacterTokenizer(Tokenizer):
 
 
 class RegexTokenizer(Tokenizer):
-    """Every match of a pattern is a token; what lies between is dropped."""
+    """Every match of a pattern is a token; what lies between is dropped.
 
-    def __init__(self, pattern: str) -> None:
-        self._pattern = pattern
+    Args:
+        pattern: RE2.
+        with_joins: mark where one match followed another at once.
+    """
+
+    def __init__(self, pattern: str, *, with_joins: bool = False) -> None:
+        self._pattern, self._with_joins = pattern, with_joins
         self._check()
 
     def split(self, texts: Any) -> Any:
@@ -120,12 +173,30 @@ class RegexTokenizer(Tokenizer):
 
         # Matches are set between marks, then cut out.
         texts = tf.strings.regex_replace(texts, _MARK, " ")
+        if self._with_joins:
+            texts = tf.strings.regex_replace(texts, JOINER, _JOINER_IN_TEXT)
         marked = tf.strings.regex_replace(texts, f"({self._pattern})", rf"{_MARK}+\1{_MARK}-")
+        if self._with_joins:
+            marked = self._joined(marked)
         pieces = tf.strings.split(tf.strings.join(["-", marked]), _MARK)
         # A match may be empty (of \b or ^), and an empty token is none.
         is_token = tf.strings.regex_full_match(pieces.flat_values, r"(?s)\+.+")
         kept = tf.ragged.boolean_mask(pieces, pieces.with_flat_values(is_token))
         return kept.with_flat_values(tf.strings.substr(kept.flat_values, 1, -1))
+
+    @staticmethod
+    def _joined(marked: Any) -> Any:
+        """Matches with nothing between them get a joiner: the one that is no word has it, the
+        second where they are alike."""
+        import tensorflow as tf
+
+        gap, closed = rf"{_MARK}-{_MARK}\+", f"{_MARK}={_MARK}+"
+        no_word = f"[^{_WORD}{_MARK}]"
+        replace = tf.strings.regex_replace
+        marked = replace(marked, f"{gap}({no_word})", rf"{closed}{JOINER}\1")
+        marked = replace(marked, f"({no_word}){gap}([{_WORD}])", rf"\1{JOINER}{closed}\2")
+        marked = replace(marked, f"{gap}([{_WORD}])", rf"{closed}{JOINER}\1")
+        return replace(marked, rf"{_MARK}\+{JOINER}{_MARK}", f"{_MARK}+{_MARK}")  # an empty match
 
     def _check(self) -> None:
         import tensorflow as tf
@@ -150,7 +221,7 @@ class WordpieceTokenizer(Tokenizer):
     def __init__(self, vocabulary: Vocabulary) -> None:
         import tensorflow_text
 
-        self._words = WordTokenizer()
+        self._words = WordTokenizer(with_joins=has_joins(vocabulary))
         self._pieces = tensorflow_text.FastWordpieceTokenizer(
             vocab=[*vocabulary.ordinary_tokens, "[UNK]"],
             token_out_type=_string_type(),
@@ -162,8 +233,13 @@ class WordpieceTokenizer(Tokenizer):
         return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
 
     @staticmethod
+    def words(tokens: Sequence[str]) -> list[str]:
+        """Pieces put together to words."""
+        return " ".join(tokens).replace(" ##", "").split()
+
+    @staticmethod
     def join(tokens: Sequence[str]) -> str:
-        return WordTokenizer.join(" ".join(tokens).replace(" ##", "").split())
+        return WordTokenizer.join(WordpieceTokenizer.words(tokens))
 
 
 class SentencepieceTokenizer(Tokenizer):
@@ -190,15 +266,40 @@ class SentencepieceTokenizer(Tokenizer):
         return [self._pieces]
 
 
-def join_tokens(tokenizer: str, tokens: Sequence[str]) -> str:
-    """Tokens back to a text: :meth:`Tokenizer.join` by the tokenizer's name, without its files."""
+def has_joins(vocabulary: Vocabulary) -> bool:
+    """Whether a vocabulary's tokens say where they touched."""
+    return JOINER in vocabulary
+
+
+def join_tokens(tokenizer: str, tokens: Sequence[str], *, with_joins: bool = False) -> str:
+    """Tokens back to a text: :meth:`Tokenizer.join` by the tokenizer's name, without its files.
+
+    Args:
+        tokenizer: its name.
+        tokens: of one text.
+        with_joins: whether they say where they touched, see :func:`has_joins`.
+    """
     kinds: dict[str, type[Tokenizer]] = {
         **_PLAIN,
         "regex": RegexTokenizer,
         "wordpiece": WordpieceTokenizer,
         "sentencepiece": SentencepieceTokenizer,
     }
-    return kinds[tokenizer].join(tokens)
+    if not with_joins:
+        return kinds[tokenizer].join(tokens)
+    if tokenizer == "wordpiece":
+        tokens = WordpieceTokenizer.words(tokens)
+    return join_marked(tokens)
+
+
+def join_marked(tokens: Sequence[str]) -> str:
+    """Tokens that say where they touched back to their text; every other two have a blank between.
+
+    >>> join_marked(["Est", "￭-￭", "ce", "(￭", "vrai", "￭)", "￭?"])
+    'Est-ce (vrai)?'
+    """
+    joined = "\0".join(tokens).replace(f"{JOINER}\0", "").replace(f"\0{JOINER}", "")
+    return joined.replace("\0", " ").replace(JOINER, "")
 
 
 def normalizer(section: TextSection) -> Callable[[Any], Any]:
@@ -221,35 +322,40 @@ def normalizer(section: TextSection) -> Callable[[Any], Any]:
 
 
 def learn_tokenizer(
-    section: TextSection, read_texts: Callable[[], Iterable[str]]
+    section: TextSection, read_texts: Callable[[], Iterable[str]], *, with_joins: bool = False
 ) -> tuple[Tokenizer, Vocabulary]:
     """Make the tokenizer that a recipe names and learn its vocabulary.
 
     Args:
         section: the recipe's ``text:``.
         read_texts: gives the training split's texts; called once.
+        with_joins: whether a text must be able to come back from its tokens. The vocabulary then
+            holds :data:`JOINER`, first, which tells a loaded one from others.
     """
+    with_joins = with_joins and section.tokenizer in _WITH_JOINS
     if section.tokenizer == "sentencepiece":
         return _learn_sentencepiece(section, read_texts())
-    plain = _PLAIN.get(section.tokenizer)
-    if plain is not None:
-        tokenizer: Tokenizer = plain()
-    elif section.tokenizer == "regex":
-        tokenizer = RegexTokenizer(str(section.pattern))
-    else:
-        counts = count_tokens(section, WordTokenizer(), read_texts())
-        vocabulary = _learn_wordpieces(counts, section)
+    if section.tokenizer == "wordpiece":
+        words = WordTokenizer(with_joins=with_joins)
+        counts = count_tokens(section, words, read_texts())
+        vocabulary = _learn_wordpieces(counts, section, with_joins)
         return WordpieceTokenizer(vocabulary), vocabulary
+    tokenizer = _unlearned(section, with_joins)
     counts = count_tokens(section, tokenizer, read_texts())
     if not counts:
         raise DataError(_NO_TOKEN)
     vocabulary = build_vocabulary(
-        counts, max_tokens=section.max_tokens, min_count=section.min_count
+        counts,
+        max_tokens=section.max_tokens,
+        min_count=section.min_count,
+        first=[JOINER] if with_joins else [],
     )
-    if not vocabulary.ordinary_tokens:
+    if set(vocabulary.ordinary_tokens) <= {JOINER}:
         raise DataError(
             f"no token of the training split is seen {section.min_count} times or more; "
             "lower text.min_count"
+            if max(counts.values()) < section.min_count
+            else f"text.max_tokens leaves no room for a token, was: {section.max_tokens}"
         )
     return tokenizer, vocabulary
 
@@ -266,8 +372,15 @@ def load_tokenizer(
         return _load_sentencepiece(folder / f"{prefix}{SENTENCEPIECE_FILE}")
     if section.tokenizer == "wordpiece":
         return WordpieceTokenizer(vocabulary)
+    return _unlearned(section, has_joins(vocabulary))
+
+
+def _unlearned(section: TextSection, with_joins: bool) -> Tokenizer:
+    """A tokenizer that takes nothing but the recipe."""
     if section.tokenizer == "regex":
-        return RegexTokenizer(str(section.pattern))
+        return RegexTokenizer(str(section.pattern), with_joins=with_joins)
+    if section.tokenizer == "words":
+        return WordTokenizer(with_joins=with_joins)
     return _PLAIN[section.tokenizer]()
 
 
@@ -287,6 +400,8 @@ _PLAIN: dict[str, type[Tokenizer]] = {
     "words": WordTokenizer,
     "characters": CharacterTokenizer,
 }
+# The others lose nothing but the kind of blanks, or not even that.
+_WITH_JOINS = frozenset({"words", "regex", "wordpiece"})
 
 
 def count_tokens(section: TextSection, tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[str]:
@@ -339,7 +454,7 @@ def _string_type() -> Any:
     return tf.string
 
 
-def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
+def _learn_wordpieces(counts: Counter[str], section: TextSection, with_joins: bool) -> Vocabulary:
     from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
     if not counts:
@@ -359,7 +474,8 @@ def _learn_wordpieces(counts: Counter[str], section: TextSection) -> Vocabulary:
         max_unique_chars=max(1, min(1_000, size // 2)),  # each stands twice: a and ##a
     )
     # Where the search ends above the size, the rarest pieces go: characters come first.
-    return Vocabulary(list(dict.fromkeys(filter(None, pieces)))[:size])
+    first = [JOINER] if with_joins else []
+    return Vocabulary(list(dict.fromkeys(filter(None, [*first, *pieces])))[:size])
 
 
 def _learn_sentencepiece(

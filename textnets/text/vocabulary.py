@@ -37,6 +37,10 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(SPECIAL_TOKENS) + len(self._ordinary)
 
+    def __contains__(self, token: str) -> bool:
+        """Whether it is one of the ordinary tokens."""
+        return token in self._ids
+
     @property
     def ordinary_tokens(self) -> tuple[str, ...]:
         """All tokens but the special ones; the first has id 4."""
@@ -73,7 +77,11 @@ class Vocabulary:
 
 
 def build_vocabulary(
-    counts: Mapping[str, int], *, max_tokens: int | None, min_count: int
+    counts: Mapping[str, int],
+    *,
+    max_tokens: int | None,
+    min_count: int,
+    first: Sequence[str] = (),
 ) -> Vocabulary:
     """The most frequent tokens, ties by token.
 
@@ -81,12 +89,15 @@ def build_vocabulary(
         counts: how often each token stands in the training split.
         max_tokens: size at most, the special tokens included; ``None`` for no limit.
         min_count: rarer tokens are left out.
+        first: ordinary tokens that come before the others, however often they stand there.
     """
-    frequent = [token for token, count in counts.items() if count >= min_count]
+    frequent = [
+        token for token, count in counts.items() if count >= min_count and token not in first
+    ]
     frequent.sort(key=lambda token: (-counts[token], token))
     if max_tokens is not None:
-        frequent = frequent[: max_tokens - len(SPECIAL_TOKENS)]
-    return Vocabulary(frequent)
+        frequent = frequent[: max_tokens - len(SPECIAL_TOKENS) - len(first)]
+    return Vocabulary([*first, *frequent])
 
 
 def save_lines(path: Path, names: Sequence[str]) -> None:

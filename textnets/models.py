@@ -20,7 +20,7 @@ from textnets.tasks import Task
 from textnets.tasks.task import Trainer
 from textnets.training.devices import Device, precision
 from textnets.training.inference import input_names
-from textnets.training.optimizers import build_optimizer
+from textnets.training.optimizers import build_optimizer, token_tables
 
 if TYPE_CHECKING:
     from textnets.layers.kernels import KernelPath
@@ -53,8 +53,14 @@ def compile_model(task: Task[Any], device: Device, progress: Progress) -> Compil
     loss, metrics = task.losses()
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
+    tables = token_tables(trainer.model)
+    if section.embedding_rate != 1.0 and not tables:
+        raise InputError(
+            "training.embedding_rate: the model looks no tokens up in a table of vectors that is "
+            f"trained, so the key has no effect, was: {section.embedding_rate:g}; remove it"
+        )
     trainer.model.compile(
-        build_optimizer(section),
+        build_optimizer(section, tables),
         loss,
         metrics=metrics,
         weighted_metrics=list(trainer.weighted_metrics),

@@ -20,6 +20,7 @@ from textnets.run import read_started
 from textnets.tasks import Task, read_run
 from textnets.tasks.task import Examples
 from textnets.training.devices import Device
+from textnets.training.optimizers import SUMMED_ROWS
 
 Fingerprints = dict[str, dict[str, str]]
 
@@ -43,6 +44,7 @@ def describe_environment(
         "recipe": str(recipe.path or ""),
         "seed": recipe.seed,
         "device": dataclasses.asdict(device),
+        "repeated_rows": SUMMED_ROWS,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": _package_versions(),
@@ -78,7 +80,9 @@ def continue_environment(
     step = {key: environment[key] for key in ("created", "command")}
     if changes:
         step |= {"changes": changes}
-        now = ("seed", "device", "python", "platform", "versions", "data", "examples")
+        now = (
+            "seed", "device", "repeated_rows", "python", "platform", "versions", "data", "examples",
+        )  # fmt: skip
         started |= {key: environment[key] for key in now}
     steps = [*started.get("continued", []), step]
     return {**_without(started, "format", "files"), "continued": steps}
@@ -98,6 +102,13 @@ def _changes(
     for name, number in environment["versions"].items():
         if versions.get(name) != number:
             differing.append(f"{name} was {versions.get(name)}, is {number}")
+    on_tensorflow = started.get("device", {}).get("backend") == "tensorflow"
+    if on_tensorflow and started.get("repeated_rows") != SUMMED_ROWS:
+        differing.append(
+            "it was begun by an optimizer that did not add up the gradients of repeated tokens (a "
+            "fault of Keras on TensorFlow, see docs/questions.md), and would go on with one that "
+            "does"
+        )
     for key in ("backend", "kind"):
         before, now = started.get("device", {}).get(key), environment["device"][key]
         if before != now:

@@ -1,18 +1,34 @@
-"""Optimizers by name, and learning rates as a pure function of the step."""
+"""Optimizers by name, and learning rates as a pure function of the step.
+
+Keras 3.15 on TensorFlow takes the gradient of a looked-up table as it comes: a row for each token
+of the batch, repeated tokens repeated. It squares these rows before it adds them up, so that
+adaptive optimizers see the sum of the squares where the square of the sum is meant, and it clips
+by a norm in which a repeated token counts as many. :class:`SummedRows` adds them up first.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from textnets.recipe.sections import TrainingSection
 
+#: What a run records of how its optimizer treats repeated tokens, see :class:`SummedRows`.
+SUMMED_ROWS = "summed"
 
-def build_optimizer(section: TrainingSection) -> Any:
+
+def build_optimizer(section: TrainingSection, tables: Sequence[Any] = ()) -> Any:
     """The ``keras.Optimizer`` that a recipe names, with its gradient clipping.
 
     ``clip_norm`` bounds the norm of the whole gradient, as in Pascanu et al. 2013, not of
-    each weight's.
+    each weight's. One step equals the same arithmetic with dense gradients, also where a token
+    stands in a batch many times.
+
+    Args:
+        section: the recipe's ``training:``.
+        tables: the variables that ``training.embedding_rate`` is about, see :func:`token_tables`.
     """
     import keras
 
@@ -23,22 +39,88 @@ def build_optimizer(section: TrainingSection) -> Any:
         "clipvalue": section.clip_value,
         "name": "optimizer",
     }
-    rate = section.learning_rate
+    rate, momentum = section.learning_rate, section.momentum
     match section.optimizer:
         case "sgd":
-            return keras.optimizers.SGD(rate, **shared)
+            made = _summing(keras.optimizers.SGD)(rate, **shared)
         case "momentum":
-            return keras.optimizers.SGD(rate, momentum=section.momentum, **shared)
+            made = _summing(keras.optimizers.SGD)(rate, momentum=momentum, **shared)
         case "nesterov":
-            return keras.optimizers.SGD(rate, momentum=section.momentum, nesterov=True, **shared)
+            made = _summing(keras.optimizers.SGD)(rate, momentum=momentum, nesterov=True, **shared)
         case "adagrad":
-            return keras.optimizers.Adagrad(rate, **shared)
+            made = _summing(keras.optimizers.Adagrad)(rate, **shared)
         case "rmsprop":
-            return keras.optimizers.RMSprop(rate, **shared)
+            made = _summing(keras.optimizers.RMSprop)(rate, **shared)
         case "adam":
-            return keras.optimizers.Adam(rate, **shared)
+            made = _summing(keras.optimizers.Adam)(rate, **shared)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=section.weight_decay, **shared)
+            decay = section.weight_decay
+            made = _summing(keras.optimizers.AdamW)(rate, weight_decay=decay, **shared)
+    made.keeps_sparse = not section.xla
+    made.scale_rate(tables, section.embedding_rate)
+    return made
+
+
+class SummedRows:
+    """Goes before one of Keras's optimizers and mends what it makes of repeated tokens.
+
+    Attributes:
+        keeps_sparse: whether a looked-up table's gradient stays one of distinct rows, of a number
+            that XLA cannot know; else it becomes as large as the table.
+    """
+
+    keeps_sparse = True
+    _scaled: frozenset[Any] = frozenset()
+    _factor = 1.0
+
+    def scale_rate(self, variables: Iterable[Any], factor: float) -> None:
+        """Let some variables learn at a rate of their own, ``factor`` times that of the others.
+        Decoupled weight decay is not scaled."""
+        self._scaled = frozenset(self._var_key(variable) for variable in variables)  # type: ignore[attr-defined]
+        self._factor = factor
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """As ``keras.Optimizer.apply``, the rows of each repeated token added up."""
+        summed = [_summed(gradient, self.keeps_sparse) for gradient in grads]
+        super().apply(summed, trainable_variables)  # type: ignore[misc]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """As of the optimizer, at the variable's own rate."""
+        if self._factor != 1.0 and self._var_key(variable) in self._scaled:  # type: ignore[attr-defined]
+            learning_rate = learning_rate * self._factor
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+
+@functools.cache
+def _summing(optimizer: type) -> Any:
+    """One of Keras's optimizers with :class:`SummedRows` before it."""
+    return type(optimizer.__name__, (SummedRows, optimizer), {})
+
+
+def _summed(gradient: Any, keeps_sparse: bool) -> Any:
+    """A gradient in which each row of a table stands once: only TensorFlow repeats them."""
+    if not hasattr(gradient, "dense_shape"):
+        return gradient
+    import tensorflow as tf
+
+    if not keeps_sparse:
+        return tf.convert_to_tensor(gradient)
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def token_tables(model: Any) -> list[Any]:
+    """The tables of vectors that a model looks tokens up in, of words, pieces or characters.
+
+    Those of ``keras.layers.Embedding``, of :class:`textnets.layers.TokenTable` and of every other
+    layer that keeps its table as ``embeddings``, wherever they stand in the model.
+    """
+    import keras
+
+    found = [getattr(layer, "embeddings", None) for layer in model._flatten_layers()]
+    tables = [table for table in found if isinstance(table, keras.Variable) and table.trainable]
+    return list({id(table): table for table in tables}.values())
 
 
 def learning_rate_at(

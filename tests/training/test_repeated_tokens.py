@@ -1,0 +1,152 @@
+"""A step on a batch of repeated tokens is dense arithmetic, whatever the optimizer and backend."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import ROOT
+from tests.training import dense_steps
+from tests.training.dense_steps import (
+    CLIPS,
+    IDS,
+    OPTIMIZERS,
+    RATE,
+    TARGETS,
+    TOKENS,
+    WAYS,
+    by_hand,
+    by_textnets,
+    distance,
+    model_of,
+    section_of,
+    start,
+)
+
+CLOSE = 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "clip"), list(itertools.product(OPTIMIZERS, WAYS, CLIPS)), ids=str
+)
+def test_a_step_is_dense_arithmetic(name, way, clip):
+    section = section_of(name, **clip)
+    expected = by_hand(section, IDS, TARGETS, 1)
+    assert distance(expected, start()) > 1e-3
+    assert distance(by_textnets(section, IDS, TARGETS, 1, way), expected) < CLOSE
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_after_steps_are_dense_arithmetic(name):
+    section = section_of(name, clip_norm=2.0)
+    ours, expected = (by(section, IDS, TARGETS, 4) for by in (by_textnets, by_hand))
+    assert distance(ours, expected) < 4 * CLOSE * (10 if name.startswith("adam") else 1)
+
+
+def test_a_step_is_dense_arithmetic_on_jax():
+    pytest.importorskip("jax")
+    ended = subprocess.run(
+        [sys.executable, "-m", dense_steps.__name__],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert len(found) == len(OPTIMIZERS) * len(WAYS) * len(CLIPS)
+    assert {case: far for case, far in found.items() if far >= CLOSE} == {}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "adam"])
+def test_steps_that_xla_compiles_are_the_same(name):
+    section = section_of(name, clip_norm=0.5, xla=True)
+    expected = by_hand(section, IDS, TARGETS, 2)
+    assert distance(by_textnets(section, IDS, TARGETS, 2), expected) < CLOSE
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_token_vectors_may_learn_at_a_rate_of_their_own(name, way):
+    section = section_of(name, embedding_rate=0.25)
+    expected = by_hand(section, IDS, TARGETS, 2)
+    assert distance(expected, by_hand(section_of(name), IDS, TARGETS, 2)) > 1e-3
+    assert distance(by_textnets(section, IDS, TARGETS, 2, way), expected) < CLOSE
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(st.integers(0, TOKENS - 1), min_size=4, max_size=4), min_size=1, max_size=6
+    ),
+    clip=st.sampled_from(CLIPS),
+)
+def test_any_batch_is_dense_arithmetic(rows, clip):
+    ids = np.array(rows, np.int32)
+    targets = np.linspace(-1.0, 2.0, len(rows), dtype=np.float32)[:, None]
+    section = section_of("adagrad", **clip)
+    expected = by_hand(section, ids, targets, 1)
+    assert distance(by_textnets(section, ids, targets, 1), expected) < CLOSE
+
+
+def test_a_first_step_of_adam_is_one_rate_at_most():
+    moved = np.abs(by_textnets(section_of("adam"), IDS, TARGETS, 1)[0] - start()[0])
+    assert moved.max() == pytest.approx(RATE, rel=1e-4)
+
+
+def test_keras_still_has_the_fault():
+    """When this fails, Keras adds repeated rows up itself: ``SummedRows`` can then lose its
+    ``apply``, and docs/questions.md the section about it."""
+    import keras
+
+    model = model_of(keras.optimizers.Adam(RATE))
+    model.train_on_batch(IDS, TARGETS)
+    moved = np.abs(model.get_weights()[0] - start()[0])
+    assert moved.max() > 1.5 * RATE, "Keras has mended its optimizers; see this test's docstring"
+
+
+@pytest.mark.parametrize("regularizer", ["L2", "L1"])
+def test_a_penalty_on_the_table_is_added_to_its_rows(regularizer):
+    """A penalty's gradient is dense, a batch's has rows: TensorFlow joins them to repeated rows."""
+    import keras
+
+    from textnets.training.optimizers import build_optimizer
+    from textnets.training.steps import train_step
+
+    model = model_of("sgd")
+    table = model.get_layer("embedding")
+    table.embeddings_regularizer = getattr(keras.regularizers, regularizer)(0.1)
+    table.embeddings.regularizer = table.embeddings_regularizer
+    model.compile(build_optimizer(section_of("sgd", clip_norm=0.5)), "mean_squared_error")
+    train_step(model, IDS, TARGETS, None)(IDS, TARGETS, None)
+    found = dense_steps.gradients(start(), IDS, TARGETS)
+    old = start()[0]
+    found[0] = found[0] + (0.2 * old if regularizer == "L2" else 0.1 * np.sign(old))
+    expected = old - RATE * dense_steps.clipped(found, section_of("sgd", clip_norm=0.5))[0]
+    np.testing.assert_allclose(model.get_weights()[0], expected, atol=CLOSE)
+
+
+def test_a_bound_on_the_vectors_holds_after_a_step():
+    import keras
+
+    from textnets.training.optimizers import build_optimizer
+    from textnets.training.steps import train_step
+
+    model = model_of("sgd")
+    table = model.get_layer("embedding").embeddings
+    table.constraint = keras.constraints.MaxNorm(0.5, axis=1)
+    model.compile(build_optimizer(section_of("adam")), "mean_squared_error")
+    train_step(model, IDS, TARGETS, None)(IDS, TARGETS, None)
+    stepped = by_hand(section_of("adam"), IDS, TARGETS, 1)[0]
+    norms = np.linalg.norm(stepped, axis=1, keepdims=True)
+    expected = stepped * np.clip(norms, 0.0, 0.5) / (1e-7 + norms)
+    np.testing.assert_allclose(model.get_weights()[0], expected, atol=CLOSE)

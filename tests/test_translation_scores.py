@@ -254,8 +254,8 @@ def test_a_few_letters_of_another_script_change_nothing():
         ("source: words", "text.source: expected a section of keys"),
         (
             "shared_vocabulary: true, source: {lowercase: true}",
-            "text.shared_vocabulary: one vocabulary needs the same lowercase on both sides, "
-            "was: True of the source, False of the target",
+            "text.shared_vocabulary: one vocabulary needs the same lowercase on both sides; "
+            "true of the source is not false of the target",
         ),
     ],
 )

@@ -27,6 +27,7 @@ from textnets.evaluation.translation import (
 )
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
+from textnets.recipe.document import shown
 from textnets.recipe.sections import (
     DataSection,
     EvaluationSection,
@@ -150,8 +151,8 @@ class TranslationText(TextSection):
             if self.shared_vocabulary and key not in _OF_A_ROW and ours != theirs:
                 raise mistake(
                     "shared_vocabulary",
-                    f"one vocabulary needs the same {key} on both sides, was: {ours!r} of the "
-                    f"source, {theirs!r} of the target",
+                    f"one vocabulary needs the same {key} on both sides; {shown(ours)} of the "
+                    f"source is not {shown(theirs)} of the target",
                 )
         return self
 

@@ -23,7 +23,7 @@ from tests.test_continuation import what_it_learned
 from textnets.errors import RunError, TextnetsError, TrainingError
 from textnets.pipeline import train
 from textnets.progress import Progress
-from textnets.run import open_run, write_environment
+from textnets.run import open_run, read_started, write_environment
 from textnets.training import fitting
 from textnets.training.checkpoints import load_checkpoint
 
@@ -442,6 +442,21 @@ def test_a_finished_run_stays_until_the_longer_one_is_whole(
     # The unfinished one is known as the same run: no --overwrite is needed.
     assert len(train(recipe, more, output="run", resume=True).state.history) == 4
     assert len(open_run(Path("run")).history()) == 4
+
+
+def test_a_run_of_the_faulty_optimizers_is_not_continued_as_if_it_were_the_same(
+    unfinished: Path,
+) -> None:
+    """Runs that were begun before textnets added up repeated rows say nothing about them."""
+    begun = read_started(Path("run.partial"))
+    assert begun.pop("repeated_rows") == "summed"
+    write_environment(Path("run.partial"), {key: begun[key] for key in begun if key != "digest"})
+    with pytest.raises(RunError, match="did not add up the gradients of repeated tokens"):
+        train(unfinished, QUICK, output="run", resume=True)
+    result = train(unfinished, QUICK, output="run", resume=True, allow_changes=True)
+    (step,) = result.run.environment["continued"]
+    assert "repeated tokens" in step["changes"][0]
+    assert result.run.environment["repeated_rows"] == "summed"
 
 
 def test_changed_data_is_named(unfinished: Path) -> None:

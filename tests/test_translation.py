@@ -159,7 +159,7 @@ def test_the_best_of_several_and_what_they_look_at(trained: Path) -> None:
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
     assert record["tokens"][-1] == "[EOS]"
-    assert record["source_tokens"] == ["i", "am", "very", "tired", "."]
+    assert record["source_tokens"] == ["I", "am", "very", "tired", "."]
     weights = np.array(record["attention"])
     assert weights.shape == (len(record["tokens"]), 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-3)

@@ -102,6 +102,12 @@ def test_texts_come_back(encoder, kind, texts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_text_is_restored_as_if_every_token_were_known(encoder, kind):
+    texts = ["Ξένος: qux-zap (μη)?", "", "the cat"]
+    assert encoder(kind).restored(texts) == texts
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @PROPERTY
 @given(text=ANY_TEXT)
 def test_no_text_breaks_them(encoder, kind, text):

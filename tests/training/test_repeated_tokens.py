@@ -150,3 +150,23 @@ def test_a_bound_on_the_vectors_holds_after_a_step():
     norms = np.linalg.norm(stepped, axis=1, keepdims=True)
     expected = stepped * np.clip(norms, 0.0, 0.5) / (1e-7 + norms)
     np.testing.assert_allclose(model.get_weights()[0], expected, atol=CLOSE)
+
+
+def test_the_tables_of_a_model_are_found_wherever_they_stand():
+    import keras
+
+    from textnets.builders import build_rnn_language_model, build_rnn_tagger
+    from textnets.training.optimizers import token_tables
+
+    tagger = build_rnn_tagger(
+        vocabulary_size=9, num_tags=3, characters="cnn", num_characters=7, units=(4,)
+    )
+    assert sorted(table.shape[0] for table in token_tables(tagger)) == [7, 9]
+    writer = build_rnn_language_model(vocabulary_size=11, units=(4,), embedding_width=3)
+    shapes = [tuple(table.shape) for table in token_tables(writer)]
+    assert shapes == [(11, 3), (11, 4)]  # read and written; the biases are none
+    inputs = keras.Input((None,), dtype="int32")
+    outer = keras.Model(inputs, model_of("sgd")(inputs))
+    assert [tuple(table.shape) for table in token_tables(outer)] == [(TOKENS, 3)]
+    outer.layers[-1].get_layer("embedding").trainable = False
+    assert token_tables(outer) == []

@@ -109,7 +109,10 @@ def bleu_tokenizer_of(references: Sequence[str]) -> str:
     Chinese has ``zh``; Japanese ``ja-mecab`` where it is installed, else ``char``; other scripts
     that put no blanks between words ``char``; all others, Korean too, ``13a``.
     """
-    scripts = Counter(_script_of(sign) for text in references for sign in text if sign.isalpha())
+    scripts = Counter[str]()
+    for sign, count in Counter("".join(references)).items():
+        if sign.isalpha():
+            scripts[_script_of(sign)] += count
     scripts["other"] //= _LETTERS_A_SIGN
     # A Japanese text may have more Han characters than kana; a Chinese one has no kana.
     if scripts["kana"] * 10 > scripts["han"]:

@@ -166,8 +166,8 @@ class TrainingSection(Section):
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="At the start.")
     embedding_rate: Annotated[float, Field(gt=0)] = Field(
         1.0,
-        description="Factor on the learning rate of token vectors, of characters too, at every "
-        "step of the schedule; weight_decay is not scaled.",
+        description="Factor on the learning rate of token vectors, those of characters and of a "
+        "language model's softmax too; weight_decay is not scaled.",
     )
     momentum: Rate = Field(0.9, description="With optimizer: momentum or nesterov.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(

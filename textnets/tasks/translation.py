@@ -600,9 +600,8 @@ class TranslationTask(Task[SentencePairs]):
         found = self._compared(written, references, resamples=0)
         known = None
         if self._encoders is not None:  # there are none where only ids are at hand
-            tokens = self._encoders[1].tokens(references)
-            texts = [self._joined([token.text for token in row]) for row in tokens]
-            known = self.score_texts(texts, references, resamples=0)["bleu"].value
+            restored = self._encoders[1].restored(references)
+            known = self.score_texts(restored, references, resamples=0)["bleu"].value
         unknown = sum(int((row == UNKNOWN_ID).sum()) for row in rows)
         return Ceiling(
             bleu=found.scores["bleu"].value,

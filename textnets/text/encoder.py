@@ -18,6 +18,8 @@ from textnets.text.tokenizers import (
     Tokenizer,
     chunks,
     encode_strings,
+    has_joins,
+    join_tokens,
     learn_tokenizer,
     load_tokenizer,
     normalizer,
@@ -178,6 +180,19 @@ class TextEncoder:
         encoded = self.encode(texts)
         named = self._tokens_batch(encode_strings(texts)).to_list()
         return [self._name(words, encoded.row(index).tolist()) for index, words in enumerate(named)]
+
+    def restored(self, texts: Sequence[str]) -> list[str]:
+        """Texts as they come back from their tokens, if the vocabulary had every token."""
+        with_joins = has_joins(self.vocabulary)
+        found = []
+        for chunk in chunks(texts, CHUNK):
+            rows = self._truncate(
+                self.tokenizer.split_known(self._normalize(encode_strings(chunk)))
+            ).to_list()
+            for row in rows:
+                tokens = [token.decode(errors="replace") for token in row]
+                found.append(join_tokens(self.section.tokenizer, tokens, with_joins=with_joins))
+        return found
 
     # --- Graph ---
 

@@ -58,6 +58,10 @@ class Tokenizer(ABC):
     def split(self, texts: Any) -> Any:
         """``<string>[batch]`` to a ragged ``<string>[batch, (tokens)]``."""
 
+    def split_known(self, texts: Any) -> Any:
+        """The same as if the vocabulary had every token, where it decides what a token is."""
+        return self.split(texts)
+
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
         """Tokens back to a text. Exact, but for the kind of blanks, for characters, sentencepiece
@@ -231,6 +235,9 @@ class WordpieceTokenizer(Tokenizer):
 
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
+
+    def split_known(self, texts: Any) -> Any:
+        return self._words.split(texts)
 
     @staticmethod
     def words(tokens: Sequence[str]) -> list[str]:

@@ -111,7 +111,7 @@ def _summed(gradient: Any, keeps_sparse: bool) -> Any:
 
 
 def token_tables(model: Any) -> list[Any]:
-    """The tables of vectors that a model looks tokens up in, of words, pieces or characters.
+    """The tables of token vectors that a model learns, of words, pieces or characters.
 
     Those of ``keras.layers.Embedding``, of :class:`textnets.layers.TokenTable` and of every other
     layer that keeps its table as ``embeddings``, wherever they stand in the model.

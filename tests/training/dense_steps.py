@@ -80,7 +80,7 @@ class Descent:
                 self.second = 0.9 * self.second + 0.1 * gradient**2
                 return weight - rate * gradient / np.sqrt(self.second + 1e-7)
         if section.optimizer == "adamw":
-            weight = weight - section.learning_rate * section.weight_decay * weight
+            weight = weight - rate * section.weight_decay * weight
         self.first = 0.9 * self.first + 0.1 * gradient
         self.second = 0.999 * self.second + 0.001 * gradient**2
         step = rate * np.sqrt(1 - 0.999**self.time) / (1 - 0.9**self.time)

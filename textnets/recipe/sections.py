@@ -167,7 +167,7 @@ class TrainingSection(Section):
     embedding_rate: Annotated[float, Field(gt=0)] = Field(
         1.0,
         description="Factor on the learning rate of token vectors, those of characters and of a "
-        "language model's softmax too; weight_decay is not scaled.",
+        "language model's softmax too.",
     )
     momentum: Rate = Field(0.9, description="With optimizer: momentum or nesterov.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(

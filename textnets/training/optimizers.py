@@ -74,9 +74,9 @@ class SummedRows:
     _factor = 1.0
 
     def scale_rate(self, variables: Iterable[Any], factor: float) -> None:
-        """Let some variables learn at a rate of their own, ``factor`` times that of the others.
-        Decoupled weight decay is not scaled."""
-        self._scaled = frozenset(self._var_key(variable) for variable in variables)  # type: ignore[attr-defined]
+        """Let some variables learn at a rate of their own, ``factor`` times that of the others."""
+        optimizer: Any = self
+        self._scaled = frozenset(optimizer._var_key(variable) for variable in variables)
         self._factor = factor
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -86,9 +86,23 @@ class SummedRows:
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """As of the optimizer, at the variable's own rate."""
-        if self._factor != 1.0 and self._var_key(variable) in self._scaled:  # type: ignore[attr-defined]
+        if self._is_scaled(variable):
             learning_rate = learning_rate * self._factor
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Decoupled decay is by the rate, so by the variable's own, too."""
+        optimizer: Any = self
+        plain = [variable for variable in variables if not self._is_scaled(variable)]
+        super()._apply_weight_decay(plain)  # type: ignore[misc]
+        if optimizer.weight_decay is not None:
+            kept = 1.0 - optimizer.weight_decay * optimizer.learning_rate * self._factor
+            for variable in filter(self._is_scaled, variables):
+                variable.assign(variable * kept)
+
+    def _is_scaled(self, variable: Any) -> bool:
+        optimizer: Any = self
+        return self._factor != 1.0 and optimizer._var_key(variable) in self._scaled
 
 
 @functools.cache
@@ -113,14 +127,10 @@ def _summed(gradient: Any, keeps_sparse: bool) -> Any:
 def token_tables(model: Any) -> list[Any]:
     """The tables of token vectors that a model learns, of words, pieces or characters.
 
-    Those of ``keras.layers.Embedding``, of :class:`textnets.layers.TokenTable` and of every other
-    layer that keeps its table as ``embeddings``, wherever they stand in the model.
+    They are known by their name, ``embeddings``, which ``keras.layers.Embedding``, its relatives
+    and :class:`textnets.layers.TokenTable` give them, in whatever layer or nested model.
     """
-    import keras
-
-    found = [getattr(layer, "embeddings", None) for layer in model._flatten_layers()]
-    tables = [table for table in found if isinstance(table, keras.Variable) and table.trainable]
-    return list({id(table): table for table in tables}.values())
+    return [variable for variable in model.trainable_variables if variable.name == "embeddings"]
 
 
 def learning_rate_at(

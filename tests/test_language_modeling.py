@@ -222,6 +222,29 @@ def test_subwords_and_words_go_on_where_the_prompt_ends(
         assert "".join(behind.split()) == plain
 
 
+CHINESE = ["今天老师讨论苹果", "他们从来不学习数学作业", "我明天想念家乡的味道", "小猫经常看见窗户"]
+
+
+def test_text_without_blanks_between_words_is_told_before_and_while_training(
+    project: Callable[..., Path],
+) -> None:
+    """Else a vocabulary of whole sentences has a perplexity near 1, of [UNK]."""
+    lines = [f"{one}，{two}，{three}。" for one in CHINESE for two in CHINESE for three in CHINESE]
+    recipe = project({**SENTENCES, "epochs: 3": "epochs: 1"})
+    Path("play.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    warning = "warning: train: has no blanks between its words: 100% of the letters stand in tokens"
+    assert succeed("check", recipe).err.count(warning) == 1
+    assert succeed("train", recipe).err.count(warning) == 1
+    as_characters = succeed("check", recipe, "--set", "text.tokenizer=characters")
+    assert "warning" not in as_characters.err
+    Path("play.txt").write_text(play(600), encoding="utf-8")
+    assert "warning" not in succeed("check", recipe).err
+    Path("play.txt").write_text("".join(f"w{index}\n" for index in range(900)), encoding="utf-8")
+    lexicon = succeed("check", recipe).err
+    assert "warning: validation: 100% of the tokens are [UNK]" in lexicon
+    assert "blanks between" not in lexicon
+
+
 # --- score ---
 
 

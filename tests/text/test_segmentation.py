@@ -19,9 +19,9 @@ SEGMENTED = {
     "Japanese": "昨日 の 夜 先生 は コンピューター を 買い まし た 。",
     "Thai": "ฉัน ชอบ กิน ข้าว ผัด เขา ไป โรงเรียน ทุก วัน",
     "Korean": "나는 어제 학교에서 친구들과 함께 공부했습니다 .",
-    "German": "die Rindfleischetikettierungsüberwachung ist ein langes Wort , kommt selten vor und fehlt oft",
+    "German": "die Rindfleischetikettierungen ist ein langes Wort , kommt selten vor",
     "Finnish": "epäjärjestelmällisyydestään huolimatta hän onnistui kokouksessa hyvin",
-    "addresses": "see https://example.org/a/long/path/page.html for more of what was said of this today",
+    "addresses": "see https://example.org/a/page.html for what was said",
     "a lexicon": "crummy",
 }
 

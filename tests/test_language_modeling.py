@@ -130,6 +130,10 @@ def test_scores_stand_beside_those_of_counted_ngrams(characters: Path) -> None:
     rivals = {n: r["scores"]["cross_entropy"]["value"] for n, r in test["baselines"].items()}
     assert rivals["kneser_ney_6"] < rivals["unigram"] - 0.5
     assert nats["value"] < rivals["unigram"] - 0.3  # it has learned something
+    assert test["comparison"]["baseline"] == "kneser_ney_6"
+    assert test["comparison"]["value"] == pytest.approx(nats["value"] - rivals["kneser_ney_6"])
+    assert test["comparison"]["value"] > 0.0  # more nats
+    assert test["comparison"]["sentence"].endswith("]): the baseline is better")
     history = records_of(characters / "history.jsonl")
     assert "tokens_per_second" in history[0]
     assert history[-1]["validation_loss"] == history[-1]["validation_cross_entropy"]

@@ -106,6 +106,7 @@ def test_a_run_holds_its_vocabularies_and_scores(trained: Path) -> None:
     test = found["splits"]["test"]
     assert set(test["scores"]) == {"accuracy", "sentence_accuracy", "unknown_accuracy"}
     assert set(test["baselines"]) == {"most_frequent_tag", "averaged_perceptron"}
+    assert "than that of averaged_perceptron (95 % interval" in test["comparison"]["sentence"]
     # Padding counts neither as right nor as wrong.
     shown = [record["accuracy"] for record in records_of(trained / "history.jsonl")]
     assert 0.0 < shown[0] < shown[-1] < 1.0
@@ -197,6 +198,7 @@ def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
     (tmp_path / "chunks.yaml").write_text(recipe)
     ended = succeed("train", "chunks.yaml", "--quiet")
     assert "span_f1" in ended.out
+    assert ended.lines[-2].startswith("span_f1 ")
     found = json.loads(Path("runs/chunks/evaluation.json").read_text())
     assert found["headline"] == "span_f1"
     scores = found["splits"]["test"]["scores"]

@@ -108,6 +108,10 @@ def test_what_the_examples_cannot_tell_is_said_so() -> None:
     assert compared(ours, ours).sentence.startswith(
         "accuracy 0.500 is as high as that of tfidf_svm"
     )
+    assert compared(right(1.0, 9), right(1.0, 9)).sentence == (
+        "accuracy 1.000 is as high as that of tfidf_svm: no difference that this test split can "
+        "show"
+    )
     few = compared(right(1.0, 9), right(0.0, 9))
     assert few.sentence == (
         "accuracy 1.000 is 1.000 higher than that of majority: this test split is too small "

@@ -73,8 +73,10 @@ def compare_with_best(
     said = f"{metric} {ours.value:.{_DECIMALS}f} is {_apart(difference)} {best}"
     if difference.low is None or difference.high is None:
         return Comparison(metric, best, difference, said)
+    nothing_shown = f"no difference that this {split} split can show"
     if ours.resampled is not None and ours.resampled.units < _FEWEST_UNITS:
-        said += f": this {split} split is too small to tell it from chance"
+        too_small = f"this {split} split is too small to tell it from chance"
+        said += f": {too_small if difference.value else nothing_shown}"
         return Comparison(metric, best, difference, said)
     low, high = (_shown(bound, difference) for bound in (difference.low, difference.high))
     said += f" ({100 * confidence:g} % interval of the paired difference [{low}, {high}])"
@@ -85,7 +87,7 @@ def compare_with_best(
         if worst_case > 0.0
         else "the baseline is better"
         if best_case < 0.0
-        else f"no difference that this {split} split can show"
+        else nothing_shown
     )
     return Comparison(metric, best, difference, f"{said}: {verdict}")
 

@@ -33,8 +33,9 @@ def score(
 ) -> None:
     """Tell how probable texts are to the language model RUN.
 
-    Prints each text's log-probability in nats, its perplexity per token and the
-    text. FILE holds one text a line; '-', or no FILE, reads standard input.
+    Prints each text's log-probability in nats, its perplexity per token, the share
+    of its tokens that are [UNK], and the text. FILE holds one text a line; '-', or
+    no FILE, reads standard input.
     """
     from textnets.predictor import Predictor
 

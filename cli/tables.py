@@ -33,18 +33,9 @@ def show_facts(facts: Sequence[tuple[str, str]]) -> None:
 
 
 def show_training(result: TrainedRun) -> None:
-    """The scores beside the baselines', and where the run lies."""
+    """The scores beside the baselines', what follows from them, and where the run lies."""
     if result.evaluation is not None:
         _show_scores(result.evaluation)
-    claim = result.run.evaluation().get("claim")
-    if claim is not None:
-        bound = "at least" if claim["at_least"] is not None else "at most"
-        limit = claim["at_least"] if claim["at_least"] is not None else claim["at_most"]
-        verdict = "met" if claim["met"] else "NOT MET"
-        click.echo(
-            f"claim: {claim['metric']} {bound} {limit} {verdict} "
-            f"({claim['value']:.3f}; 1 of {claim['seeds']} seeds)"
-        )
     click.echo(f"run: {result.run.folder}  report: {result.run.folder / 'report.html'}")
 
 
@@ -61,6 +52,8 @@ def show_evaluation(evaluation: SplitEvaluation, output_format: str) -> None:
             rival.name: {name: found.as_dict() for name, found in rival.scores.items()}
             for rival in evaluation.baselines
         },
+        "comparison": evaluation.comparison.as_dict() if evaluation.comparison else None,
+        "claim": evaluation.claim.as_dict() if evaluation.claim else None,
     }
     click.echo(json.dumps(content, indent=2))
 
@@ -75,3 +68,5 @@ def _show_scores(evaluation: SplitEvaluation) -> None:
         for name, scores in systems
     ]
     show_table(("", *metrics), rows)
+    for sentence in evaluation.sentences:
+        click.echo(sentence)

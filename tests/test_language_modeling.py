@@ -115,7 +115,12 @@ def test_scores_stand_beside_those_of_counted_ngrams(characters: Path) -> None:
     found = json.loads((characters / "evaluation.json").read_text())
     assert found["headline"] == "cross_entropy"
     test = found["splits"]["test"]
-    assert set(test["scores"]) == {"cross_entropy", "bits_per_character", "perplexity"}
+    assert set(test["scores"]) == {
+        "cross_entropy",
+        "bits_per_character",
+        "perplexity",
+        "unknown_share",
+    }
     assert list(test["baselines"]) == ["unigram", "kneser_ney_6"]
     nats = test["scores"]["cross_entropy"]
     assert nats["low"] < nats["value"] < nats["high"]
@@ -125,6 +130,10 @@ def test_scores_stand_beside_those_of_counted_ngrams(characters: Path) -> None:
     rivals = {n: r["scores"]["cross_entropy"]["value"] for n, r in test["baselines"].items()}
     assert rivals["kneser_ney_6"] < rivals["unigram"] - 0.5
     assert nats["value"] < rivals["unigram"] - 0.3  # it has learned something
+    assert test["comparison"]["baseline"] == "kneser_ney_6"
+    assert test["comparison"]["value"] == pytest.approx(nats["value"] - rivals["kneser_ney_6"])
+    assert test["comparison"]["value"] > 0.0  # more nats
+    assert test["comparison"]["sentence"].endswith("]): the baseline is better")
     history = records_of(characters / "history.jsonl")
     assert "tokens_per_second" in history[0]
     assert history[-1]["validation_loss"] == history[-1]["validation_cross_entropy"]
@@ -181,7 +190,7 @@ def test_sentences_begin_and_end(sentences: Path) -> None:
         assert (read[0], said[-1]) == (2, 3)  # [BOS] w1 .. wn is read, w1 .. wn [EOS] is said
         np.testing.assert_array_equal(read[1:], said[:-1])
     scores = json.loads((sentences / "evaluation.json").read_text())["splits"]["test"]
-    assert set(scores["scores"]) == {"cross_entropy", "bits", "perplexity"}
+    assert set(scores["scores"]) == {"cross_entropy", "bits", "perplexity", "unknown_share"}
     assert list(scores["baselines"]) == ["unigram", "kneser_ney_4"]
 
 
@@ -210,7 +219,7 @@ def test_subwords_and_words_go_on_where_the_prompt_ends(
     recipe = project({"tokenizer: characters": f"tokenizer: {tokenizer}", "epochs: 3": "epochs: 1"})
     result = textnets.train(recipe, output="run")
     assert result.evaluation is not None
-    assert set(result.evaluation.scores) == {"cross_entropy", "bits", "perplexity"}
+    assert set(result.evaluation.scores) == {"cross_entropy", "bits", "perplexity", "unknown_share"}
     for text in Predictor.load("run").write("We are account", length=8, count=5):
         record: Any = text.as_json()
         behind = record["continued"].removeprefix("We are account")
@@ -220,6 +229,29 @@ def test_subwords_and_words_go_on_where_the_prompt_ends(
         assert behind[:1].isspace() is not glued
         plain = "".join(record["tokens"]).replace("▁", "")
         assert "".join(behind.split()) == plain
+
+
+CHINESE = ["今天老师讨论苹果", "他们从来不学习数学作业", "我明天想念家乡的味道", "小猫经常看见窗户"]
+
+
+def test_text_without_blanks_between_words_is_told_before_and_while_training(
+    project: Callable[..., Path],
+) -> None:
+    """Else a vocabulary of whole sentences has a perplexity near 1, of [UNK]."""
+    lines = [f"{one}，{two}，{three}。" for one in CHINESE for two in CHINESE for three in CHINESE]
+    recipe = project({**SENTENCES, "epochs: 3": "epochs: 1"})
+    Path("play.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    warning = "warning: train: has no blanks between its words: 100% of the letters stand in tokens"
+    assert succeed("check", recipe).err.count(warning) == 1
+    assert succeed("train", recipe).err.count(warning) == 1
+    as_characters = succeed("check", recipe, "--set", "text.tokenizer=characters")
+    assert "warning" not in as_characters.err
+    Path("play.txt").write_text(play(600), encoding="utf-8")
+    assert "warning" not in succeed("check", recipe).err
+    Path("play.txt").write_text("".join(f"w{index}\n" for index in range(900)), encoding="utf-8")
+    lexicon = succeed("check", recipe).err
+    assert "warning: validation: 100% of the tokens are [UNK]" in lexicon
+    assert "blanks between" not in lexicon
 
 
 # --- score ---
@@ -247,10 +279,57 @@ def test_score_reads_files_and_pipes(characters: Path, tmp_path: Path) -> None:
     path.write_text("To be\n\nor not\n")
     of_file = succeed("score", characters, path)
     assert of_file.out == succeed("score", characters, stdin=b"To be\n\nor not\n").out
-    assert [line.split("\t")[2] for line in of_file.lines] == ["To be", "", "or not"]
-    assert of_file.lines[1] == "0.000\t1.000\t"  # nothing was said
+    assert [line.split("\t")[3] for line in of_file.lines] == ["To be", "", "or not"]
+    assert of_file.lines[1] == "0.000\t1.000\t0.000\t"  # nothing was said
     csv = succeed("score", characters, path, "--format", "csv").out.splitlines()
-    assert csv[0] == "text,log_probability,tokens,perplexity"
+    assert csv[0] == "text,log_probability,tokens,perplexity,unknown_share"
+
+
+def test_the_share_of_unknown_tokens_stands_beside_every_perplexity(
+    sentences: Path, tmp_path: Path
+) -> None:
+    """Counted here by the vocabulary, over all that is scored, ends included."""
+    vocabulary = set((sentences / "vocabulary.txt").read_text(encoding="utf-8").split("\n"))
+    counts = {}
+    for name in ("validation", "test"):
+        records = records_of(sentences / "predictions" / f"{name}.jsonl")
+        texts = [record["text"] for record in records]
+        rows = [[t.text for t in row] for row in Predictor.load(sentences).tokens(texts)]
+        shares = [sum(token not in vocabulary for token in row) / len(row) for row in rows]
+        np.testing.assert_allclose(
+            [record["unknown_share"] for record in records], shares, atol=1e-4
+        )
+        tokens = [token for row in rows for token in row]
+        counts[name] = sum(token not in vocabulary for token in tokens) / len(tokens)
+    assert counts["test"] > 0.05
+    found = json.loads((sentences / "evaluation.json").read_text())["splits"]
+    for name, expected in counts.items():
+        systems = [found[name], *found[name]["baselines"].values()]
+        for scores in (system["scores"] for system in systems):
+            assert scores["unknown_share"]["value"] == pytest.approx(expected)
+            assert scores["unknown_share"]["low"] < expected < scores["unknown_share"]["high"]
+    history = records_of(sentences / "history.jsonl")
+    assert history[0]["validation_unknown_share"] == pytest.approx(counts["validation"])
+    out = succeed("evaluate", sentences).lines
+    assert out[1].split()[-2:] == ["perplexity", "unknown_share"]
+    assert all(f"{counts['test']:.3f} [" in line for line in out[2:5])
+    assert "unknown share" in (sentences / "report.html").read_text(encoding="utf-8")
+    # Of a single text, and through the estimator.
+    lines = succeed("score", sentences, "-t", "the xylophone", "-t", "the").lines
+    assert [line.split("\t")[2] for line in lines] == ["0.333", "0.000"]
+    record = json.loads(succeed("score", sentences, "-t", "xylophone", "--format", "jsonl").out)
+    assert record["unknown"] == [True, False]
+    model: Any = textnets.load(sentences)
+    assert model.unknown_share(["the xylophone", "the"]) == pytest.approx(1 / 5)
+
+
+def test_nobody_chooses_by_the_share_of_unknown_tokens(project: Callable[..., Path]) -> None:
+    recipe = project()
+    for key in (
+        "training.monitor=validation_unknown_share",
+        "claim={metric: unknown_share, at_most: 1}",
+    ):
+        assert "unknown metric" in refuse("train", recipe, "--set", key)
 
 
 def test_a_sentence_pays_for_its_end(sentences: Path) -> None:

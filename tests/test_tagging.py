@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from textnets.decoding.tags import first_breach
+from textnets.errors import InputError
+from textnets.estimators import TextTagger
 from textnets.pipeline import store_ids
 from textnets.predictor import Predictor
 from textnets.progress import Progress
@@ -103,6 +106,7 @@ def test_a_run_holds_its_vocabularies_and_scores(trained: Path) -> None:
     test = found["splits"]["test"]
     assert set(test["scores"]) == {"accuracy", "sentence_accuracy", "unknown_accuracy"}
     assert set(test["baselines"]) == {"most_frequent_tag", "averaged_perceptron"}
+    assert "than that of averaged_perceptron (95 % interval" in test["comparison"]["sentence"]
     # Padding counts neither as right nor as wrong.
     shown = [record["accuracy"] for record in records_of(trained / "history.jsonl")]
     assert 0.0 < shown[0] < shown[-1] < 1.0
@@ -194,6 +198,7 @@ def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
     (tmp_path / "chunks.yaml").write_text(recipe)
     ended = succeed("train", "chunks.yaml", "--quiet")
     assert "span_f1" in ended.out
+    assert ended.lines[-2].startswith("span_f1 ")
     found = json.loads(Path("runs/chunks/evaluation.json").read_text())
     assert found["headline"] == "span_f1"
     scores = found["splits"]["test"]["scores"]
@@ -251,7 +256,85 @@ def test_constrained_tags_need_a_scheme_that_training_keeps(tmp_path: Path) -> N
     text = (tmp_path / "train.txt").read_text()
     (tmp_path / "train.txt").write_text("oddly ADV I-NP\n\n" + text)
     err = refuse("train", recipe, "--set", "data.validation=null")
-    assert "sentence 1 has 'I-NP' after 'O', which evaluation.constrained: true forbids" in err
+    assert (
+        "train.txt:1: sentence 1 has 'I-NP' after 'O', which evaluation.constrained: true forbids"
+        in err
+    )
+
+
+NAMES = """\
+task: tagging
+data: {train: names.txt, validation: more.txt, format: columns, spans: true}
+model: {builder: rnn_tagger, embedding_width: 4, characters: none, units: [4]}
+training: {epochs: 1}
+evaluation: {resamples: 0, baselines: false}
+"""
+IOB2 = "Ada B-PER\nLovelace I-PER\nmet O\n\nBob B-PER\nleft O\n"
+IOBES = "Ada B-PER\nLovelace E-PER\nmet O\n\nBob S-PER\nleft O\n"
+WRONG_TAGS = [
+    (IOB2, "in O\nAda 0\n", ":2: data.spans: true needs tags such as B-NP, I-NP and O, was: '0'; "
+     "did you mean the letter 'O'?"),
+    (IOB2, "Ada B-PER\nLee L-PER\n", ":2: data.spans: true needs tags such as B-NP, I-NP and O, "
+     "was: 'L-PER'; BILOU's L- is E- here, and its U- is S-"),
+    (IOB2, "in O\n\nAda B-\n", ":3: data.spans: true needs tags such as"),
+    (IOB2, "in O\n\nAda S-PER\n", ":3: this tag is of IOBES, and those of the training split"),
+    (IOBES, "in O\nAda B-PER\n", ":2: this tag is of IOB or IOB2, as no tag of the split"),
+]  # fmt: skip
+
+
+def write_names(train: str, more: str) -> None:
+    for name, text in (("names.txt", train), ("more.txt", more), ("names.yaml", NAMES)):
+        Path(name).write_text(text)
+
+
+@pytest.mark.parametrize(("train", "more", "said"), WRONG_TAGS)
+def test_tags_of_every_split_are_checked(train: str, more: str, said: str) -> None:
+    write_names(train, more)
+    for verb in ("check", "train"):
+        assert f"more.txt{said}" in refuse(verb, "names.yaml")
+    as_test = ["--set", "data.validation=null", "--set", "data.test=more.txt"]
+    assert f"more.txt{said}" in refuse("train", "names.yaml", *as_test)
+
+
+@pytest.mark.parametrize("train", [IOB2, IOBES])
+def test_tags_of_other_files_are_checked(train: str) -> None:
+    """A type that training lacks is none of the faults: the model is wrong there, and scored."""
+    unseen = "etc I-LST\n" if train == IOB2 else "etc S-LST\n"
+    write_names(train, train + "\n" + unseen)
+    succeed("train", "names.yaml", "--quiet")
+    for of_train, more, said in WRONG_TAGS:
+        if of_train == train:
+            Path("other.txt").write_text(more)
+            assert f"other.txt{said}" in refuse("evaluate", "runs/names", "--data", "other.txt")
+    found = succeed("evaluate", "runs/names", "--data", "more.txt", "--format", "json").out
+    assert 0.0 <= json.loads(found)["scores"]["span_recall"]["value"] < 1.0
+    tagger = textnets.load("runs/names")
+    assert isinstance(tagger, TextTagger)
+    with pytest.raises(InputError, match=re.escape("y[1][0]: data.spans: true needs tags")):
+        tagger.score([["in"], ["Ada", "Lee"]], [["O"], ["0", "O"]])
+
+
+def test_rules_hold_in_every_split(tmp_path: Path) -> None:
+    recipe = write_chunks(tmp_path)
+    text = (tmp_path / "test.txt").read_text()
+    (tmp_path / "test.txt").write_text("odd ADJ B-NP\n\noddly ADV O\nodd ADJ I-NP\n\n" + text)
+    err = refuse("check", recipe)
+    assert "test.txt:4: sentence 2 has 'I-NP' after 'O', which evaluation.constrained: true" in err
+    succeed("check", recipe, "--set", "evaluation.constrained=false")
+
+
+def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
+    """From the file to the lines of predictions every word has its own tag."""
+    rows = "the\tDET\n10 000\tNUM\nNew\u00a0York\tPROPN\nends\tVERB\n\nthe\tDET\ncity\tNOUN\n"
+    write_names(rows, rows)
+    succeed("train", "names.yaml", "--quiet", "--set", "data.spans=false")
+    first, second = records_of(Path("runs/names/predictions/validation.jsonl"))
+    assert first["text"] == "the 10_000 New_York ends"
+    assert first["true_tags"] == "DET NUM PROPN VERB"
+    assert len(first["tags"].split()) == 4
+    assert second["true_tags"] == "DET NOUN"
+    line = succeed("predict", "runs/names", "--text", first["text"]).out
+    assert [pair.partition("/")[0] for pair in line.split()] == first["text"].split()
 
 
 def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) -> None:

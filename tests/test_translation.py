@@ -114,6 +114,8 @@ def test_a_run_holds_both_vocabularies_and_its_scores(trained: Path) -> None:
     test = found["splits"]["test"]
     assert set(test["scores"]) == {"bleu", "chrf", "perplexity"}
     assert set(test["baselines"]) == {"copy", "translation_memory"}
+    assert test["comparison"]["metric"] == "bleu"
+    assert "(95 % interval of the paired difference [" in test["comparison"]["sentence"]
     assert 2 < test["scores"]["perplexity"]["low"] < test["scores"]["perplexity"]["high"] < 300
     assert "nrefs:1|case:mixed" in (trained / "report.html").read_text()
     data = json.loads((trained / "environment.json").read_text())["data"]

@@ -13,7 +13,13 @@ from textnets.evaluation.report import Table
 from textnets.models import compile_model, load_model, save_model
 from textnets.plans import fit_plan
 from textnets.progress import Progress
-from textnets.results import SplitEvaluation, write_evaluation, write_predictions, write_report
+from textnets.results import (
+    SplitEvaluation,
+    judged,
+    write_evaluation,
+    write_predictions,
+    write_report,
+)
 from textnets.run import (
     MODEL_FILE,
     RECIPE_FILE,
@@ -198,6 +204,8 @@ def _score_splits(
     if last in evaluated and task.recipe.evaluation.baselines and last in splits:
         rivals = task.baselines(splits["train"], splits[last], progress)
         evaluated[last] = dataclasses.replace(evaluated[last], baselines=rivals)
+    if last in evaluated:
+        evaluated[last] = judged(task, evaluated[last])
     write_evaluation(task, folder, evaluated)
     return evaluated.get(last), tables
 

@@ -30,7 +30,13 @@ from textnets.provenance import (
     fingerprints_of,
 )
 from textnets.recipe.shipped import recipe_path
-from textnets.results import SplitEvaluation, stored_baselines, stored_evaluation
+from textnets.results import (
+    SplitEvaluation,
+    judged,
+    stored_baselines,
+    stored_comparison,
+    stored_evaluation,
+)
 from textnets.run import Run, RunTarget, check_prepared, open_run
 from textnets.stores import Store, check_store_place, open_store, write_store
 from textnets.tasks import Task, read_run, read_task
@@ -301,10 +307,13 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
         progress.say(f"{fact.name}: {fact.value}")
     outputs = predictor.outputs(split, progress)
     scores = task.score(outputs, split)
-    baselines = stored_baselines(predictor.run, name) if splits else []
-    if splits and not baselines and task.recipe.evaluation.baselines:
+    if not splits:
+        return SplitEvaluation(name, len(examples), scores)
+    baselines = stored_baselines(predictor.run, name)
+    if not baselines and task.recipe.evaluation.baselines:
         baselines = task.baselines(splits["train"], examples, progress)
-    return SplitEvaluation(name, len(examples), scores, baselines)
+    evaluation = SplitEvaluation(name, len(examples), scores, baselines)
+    return judged(task, evaluation, stored_comparison(predictor.run, name))
 
 
 def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from textnets.evaluation.claims import ClaimResult
+from textnets.evaluation.comparison import Comparison, compare_with_best
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
-from textnets.recipe import Recipe
 from textnets.run import (
     EVALUATION_FILE,
     PREDICTIONS_FOLDER,
@@ -33,12 +34,21 @@ class SplitEvaluation:
         examples: how many.
         scores: the model's metrics.
         baselines: those of the cheap rivals, trained on the same training split.
+        comparison: with the best of them; ``None`` where there is none.
+        claim: what became of the recipe's claim, on its own test split.
     """
 
     split: str
     examples: int
     scores: Mapping[str, Estimate]
     baselines: Sequence[BaselineScore] = ()
+    comparison: Comparison | None = None
+    claim: ClaimResult | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """What follows from the scores, in words."""
+        return [found.sentence for found in (self.comparison, self.claim) if found is not None]
 
 
 def describe_split(evaluation: SplitEvaluation) -> str:
@@ -63,6 +73,38 @@ def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
     ]
 
 
+def judged(
+    task: Task[Any], evaluation: SplitEvaluation, stored: Comparison | None = None
+) -> SplitEvaluation:
+    """The evaluation of one of the recipe's own splits, with what follows from it.
+
+    Args:
+        task: whose recipe may hold a claim.
+        evaluation: of the split.
+        stored: the comparison that the run already holds; the resamples of stored baselines are
+            gone, so that a new one would have no interval.
+    """
+    comparison = stored or compare_with_best(
+        task.headline,
+        evaluation.scores,
+        {rival.name: rival.scores for rival in evaluation.baselines},
+        lower_is_better=task.metrics[task.headline],
+        split=evaluation.split,
+        confidence=task.recipe.evaluation.confidence,
+    )
+    claim = task.recipe.claim
+    result = None
+    if claim is not None and evaluation.split == "test":
+        result = ClaimResult(**claim.model_dump(), value=evaluation.scores[claim.metric].value)
+    return replace(evaluation, comparison=comparison, claim=result)
+
+
+def stored_comparison(run: Run, split: str) -> Comparison | None:
+    """With the best baseline, from when the run was trained; older runs have none."""
+    stored = run.evaluation().get("splits", {}).get(split, {}).get("comparison")
+    return None if stored is None else Comparison.of_dict(stored)
+
+
 def stored_evaluation(run: Run) -> SplitEvaluation | None:
     """What a run's training ended with; ``None`` where no split was scored."""
     splits = run.evaluation().get("splits", {})
@@ -70,34 +112,31 @@ def stored_evaluation(run: Run) -> SplitEvaluation | None:
     if name not in splits:
         return None
     scores = {metric: Estimate(**value) for metric, value in splits[name]["scores"].items()}
-    return SplitEvaluation(name, splits[name]["examples"], scores, stored_baselines(run, name))
+    claim = run.evaluation().get("claim") if name == "test" else None
+    return SplitEvaluation(
+        name,
+        splits[name]["examples"],
+        scores,
+        stored_baselines(run, name),
+        stored_comparison(run, name),
+        None if claim is None else ClaimResult.of_dict(claim),
+    )
 
 
 def write_evaluation(
     task: Task[Any], folder: Path, evaluated: Mapping[str, SplitEvaluation]
 ) -> None:
     """Write ``evaluation.json``."""
+    claim = evaluated["test"].claim if "test" in evaluated else None
     write_json(
         folder / EVALUATION_FILE,
         {
             "headline": task.headline,
             "confidence": task.recipe.evaluation.confidence,
             "splits": {name: _as_json(found) for name, found in evaluated.items()},
-            "claim": _claim_result(task.recipe, evaluated.get("test")),
+            "claim": claim.as_dict() if claim is not None else None,
         },
     )
-
-
-def _claim_result(recipe: Recipe, test: SplitEvaluation | None) -> dict[str, Any] | None:
-    claim = recipe.claim
-    if claim is None or test is None:
-        return None
-    value = test.scores[claim.metric].value
-    at_least = claim.at_least is None or value >= claim.at_least
-    at_most = claim.at_most is None or value <= claim.at_most
-    # One run tells nothing sure of a claim about several seeds.
-    holds = at_least and at_most if claim.seeds == 1 else None
-    return {**claim.model_dump(), "value": value, "met": at_least and at_most, "holds": holds}
 
 
 def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
@@ -112,6 +151,7 @@ def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
             }
             for rival in evaluation.baselines
         },
+        "comparison": evaluation.comparison.as_dict() if evaluation.comparison else None,
     }
 
 
@@ -146,6 +186,7 @@ def write_report(
         title=task.recipe.name,
         task=task.name,
         note=describe_split(evaluation),
+        sentences=evaluation.sentences,
         descriptions={
             rival.name: f"{rival.description}, {rival.seconds:.1f} s"
             for rival in evaluation.baselines

@@ -12,7 +12,8 @@ import pytest
 
 from tests.cli.conftest import Trained, listing, refuse, succeed
 from tests.conftest import RNN_MODEL
-from textnets.run import write_environment
+from textnets.data.sources import sha256_of
+from textnets.run import write_environment, write_json
 
 Project = Callable[..., Path]
 
@@ -34,6 +35,55 @@ def test_evaluate_repeats_what_train_stored(trained: Trained) -> None:
     }
     assert listing(trained.run) == before
     assert succeed("evaluate", trained.run).lines == trained.ended.lines[:-1]
+
+
+def test_what_the_scores_mean_is_said_in_words(project: Project) -> None:
+    """In train, evaluate, the report and the files, and again of a run that is finished."""
+    words = ("train", project(), "--set", "claim={metric: accuracy, at_least: 0.999}", "--quiet")
+    trained = succeed(*words)
+    stored = json.loads(Path("runs/tiny/evaluation.json").read_text())
+    test, claim = stored["splits"]["test"], stored["claim"]
+    ours, theirs = (system["scores"]["accuracy"]["value"]
+                    for system in (test, test["baselines"]["tfidf_svm"]))  # fmt: skip
+    comparison = test["comparison"]
+    assert comparison["value"] == pytest.approx(ours - theirs)
+    assert comparison["low"] <= comparison["value"] <= comparison["high"]
+    assert comparison["sentence"].startswith(
+        f"accuracy {ours:.3f} is {abs(ours - theirs):.3f} lower than that of tfidf_svm "
+        "(95 % interval of the paired difference ["
+    )
+    assert claim["sentence"] == (
+        f"the recipe's claim is not met: accuracy {ours:.3f} on the test split, claimed at least "
+        "0.999"
+    )
+    assert (claim["met"], claim["holds"]) == (False, False)
+    said = [comparison["sentence"], claim["sentence"]]
+    assert trained.lines[-3:-1] == said
+    assert succeed("evaluate", "runs/tiny").lines[-2:] == said
+    found = json.loads(succeed("evaluate", "runs/tiny", "--format", "json").out)
+    assert (found["comparison"], found["claim"]) == (comparison, claim)
+    assert succeed(*words, "--resume").lines[-3:-1] == said
+    report = Path("runs/tiny/report.html").read_text()
+    assert f"<p>{comparison['sentence']}.</p>" in report
+    assert "claim is not met" in report
+    # Another file has no baselines, and the claim is not about it.
+    other = json.loads(
+        succeed("evaluate", "runs/tiny", "--data", "test.csv", "--format", "json").out
+    )
+    assert (other["comparison"], other["claim"]) == (None, None)
+
+
+def test_runs_of_versions_without_a_comparison_have_one_without_interval(run_copy: Path) -> None:
+    path = run_copy / "evaluation.json"
+    content = json.loads(path.read_text())
+    del content["splits"]["test"]["comparison"]
+    write_json(path, content)
+    environment = json.loads((run_copy / "environment.json").read_text())
+    environment["files"]["evaluation.json"] = sha256_of(path)
+    write_environment(run_copy, environment)
+    sentence = succeed("evaluate", run_copy).lines[-1]
+    assert "than that of tfidf_svm" in sentence
+    assert "interval" not in sentence
 
 
 def test_evaluate_on_another_file(trained: Trained) -> None:

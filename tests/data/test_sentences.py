@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from textnets.data.sentences import Sentence, SentenceLayout, read_sentences
 from textnets.errors import DataError
@@ -77,6 +79,91 @@ def test_columns_are_chosen_by_number(tmp_path: Path) -> None:
     assert turned[0] == Sentence(("PRP", "VBZ"), ("He", "reckons"))
 
 
+def test_between_tabs_a_cell_may_hold_blanks(tmp_path: Path) -> None:
+    rows = "the\tDET\r\n10 000 \tNUM\r\nNew\u00a0York\tPROPN\r\n\r\na\tDET \r\n"
+    assert found(write(tmp_path / "a.txt", rows), file_format="columns") == [
+        Sentence(("the", "10 000", "New\u00a0York"), ("DET", "NUM", "PROPN")),
+        Sentence(("a",), ("DET",)),
+    ]
+
+
+def test_only_the_row_that_marks_a_document_is_skipped(tmp_path: Path) -> None:
+    rows = "-DOCSTART-\nEl DA O\nAbogado NC B-PER\n\n-DOCSTART- -X- -X- O\n\nGeneral AQ I-PER\n"
+    sentences = found(write(tmp_path / "a.txt", rows), file_format="columns", tag_column=2)
+    assert [sentence.words for sentence in sentences] == [("El", "Abogado"), ("General",)]
+    assert sentences[0].where(1).endswith("a.txt:3")
+
+
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r\ufeff")
+CELLS = (
+    st.text(CHARACTERS, min_size=1)
+    .map(lambda cell: cell.strip(" "))
+    .filter(lambda cell: cell.strip() and cell != "-DOCSTART-")
+)
+WITHOUT_BLANKS = CELLS.filter(lambda cell: " " not in cell)
+
+
+def tables(cells: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[list[str]]]]:
+    """Blocks of rows that are all of one width."""
+
+    def of_width(width: int) -> st.SearchStrategy[list[list[list[str]]]]:
+        row = st.lists(cells, min_size=width, max_size=width)
+        return st.lists(st.lists(row, min_size=1, max_size=3), min_size=1, max_size=3)
+
+    return st.integers(2, 4).flatmap(of_width)
+
+
+def as_text(blocks: list[list[list[str]]], separator: str) -> str:
+    return "\n\n".join("\n".join(map(separator.join, rows)) for rows in blocks) + "\n"
+
+
+@given(st.data())
+def test_columns_come_back_as_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    separator = data.draw(st.sampled_from(["\t", " ", "   "]))
+    blocks = data.draw(tables(CELLS if separator == "\t" else WITHOUT_BLANKS))
+    column = data.draw(st.integers(0, len(blocks[0][0]) - 1))
+    path = write(tmp_path_factory.getbasetemp() / "columns.txt", as_text(blocks, separator))
+    expected = [
+        Sentence(tuple(row[0] for row in rows), tuple(row[column] for row in rows))
+        for rows in blocks
+    ]
+    assert found(path, file_format="columns", tag_column=column) == expected
+
+
+@given(st.data())
+def test_a_row_that_is_not_like_the_others_is_refused_with_its_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Nothing that shifts columns is read: a cell less, one more, an empty one, or blanks
+    between cells in the place of tabs."""
+    blocks = data.draw(tables(WITHOUT_BLANKS))
+    rows = [row for block in blocks for row in block]
+    width = len(rows[0])
+    place = data.draw(st.integers(0, len(rows)))
+    other = data.draw(
+        st.sampled_from(
+            [
+                "\t".join(["a"] * (width - 1)),
+                "\t".join(["a"] * (width + 1)),
+                "\t".join(["", *["a"] * (width - 1)]),
+                "\t".join([*["a"] * (width - 1), " "]),
+                "\t".join(["a"] * width) + "\t",
+                " ".join(["a"] * width),
+            ]
+        )
+    )
+    lines = ["\t".join(row) for row in rows]
+    lines.insert(place, other)
+    path = write(tmp_path_factory.getbasetemp() / "odd.txt", "\n".join(lines) + "\n")
+    said = refusal(path, file_format="columns", tag_column=0)
+    # Where the odd row is the first, the one after it may be the one that differs.
+    assert said.startswith(f"odd.txt:{place + 1}: ") or (
+        place == 0 and said.startswith("odd.txt:2: ")
+    )
+
+
 def test_jsonl_lists(tmp_path: Path) -> None:
     lines = [{"tokens": ["a", "10"], "tags": ["X", "Y"]}, {"tokens": [], "tags": []}]
     path = write(tmp_path / "a.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
@@ -110,6 +197,50 @@ WORD = "1\tI\tI\tPRON\tPRP\t_\t0\troot\t_\t_\n"
             "a X\nb\n",
             {"file_format": "columns"},
             "a.txt:2: there is no column 1 (data.tag_column, counted from 0); this line has 1",
+        ),
+        (
+            "a.txt",
+            "the\tX\nNew York\n",
+            {"file_format": "columns"},
+            "a.txt:2: this line has no tab, and line 1 has one, was: 'New York'; put tabs",
+        ),
+        (
+            "a.txt",
+            "the X\nNew York\tY\n",
+            {"file_format": "columns"},
+            "a.txt:2: this line has a tab, and line 1 has none, was: 'New York\\tY'",
+        ),
+        (
+            "a.txt",
+            "the X\n\nNew York Y\n",
+            {"file_format": "columns"},
+            "a.txt:3: every line needs as many cells as line 1, which has 2 between blanks, was: "
+            "3, 'New York Y'; where a word holds a blank, put tabs between the cells",
+        ),
+        (
+            "a.txt",
+            "went\tV\tO\nhome\t\tB-LOC\n",
+            {"file_format": "columns", "tag_column": 2},
+            "a.txt:2: cell 1 (counted from 0) is empty, was: 'home\\t\\tB-LOC'; '_' stands",
+        ),
+        (
+            "a.txt",
+            "went\tV\t\n",
+            {"file_format": "columns"},
+            "a.txt:1: cell 2 (counted from 0) is empty, was: 'went\\tV\\t'; the line ends in a tab",
+        ),
+        (
+            "a.txt",
+            "\u00a0\tV\n",
+            {"file_format": "columns"},
+            "a.txt:1: cell 0 (counted from 0) is empty",
+        ),
+        (
+            "a.txt",
+            "went\u00a0V\n",
+            {"file_format": "columns"},
+            "a.txt:1: there is no column 1 (data.tag_column, counted from 0); this line has 1 "
+            "between blanks, was: 'went\\xa0V'; U+00A0 in it ends no cell",
         ),
         (
             "a.jsonl.gz",

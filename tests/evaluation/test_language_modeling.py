@@ -31,6 +31,15 @@ def test_scores_are_means_over_tokens_not_over_sentences() -> None:
     assert low < math.exp(2.0) < high
 
 
+def test_unknown_tokens_are_counted_over_tokens_too() -> None:
+    unknown = np.array([True, False, False, True])
+    found = score_surprisals(
+        np.ones(4), np.array([0, 3, 4]), characters=False, unknown=unknown, resamples=200, seed=1
+    )["unknown_share"]
+    assert found.value == 0.5
+    assert (found.low, found.high) == (pytest.approx(1 / 3), 1.0)
+
+
 def test_characters_have_bits_per_character() -> None:
     found = score_surprisals(np.ones(9), blocks_of(9), characters=True, resamples=0, seed=1)
     assert found["bits_per_character"].value == pytest.approx(1 / math.log(2))

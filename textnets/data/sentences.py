@@ -7,8 +7,8 @@ The parser of CoNLL-U is our own: two of its ten columns are needed, and every r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textnets.data.readers import opened_text, read_rows
@@ -22,6 +22,7 @@ _WORD_ID = re.compile(r"[1-9][0-9]*")
 # 7-8 is a multiword token, whose words follow; 8.1 an empty node, which nobody wrote.
 _OTHER_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
 _DOCUMENT_START = "-DOCSTART-"  # CoNLL-2003 writes it in the place of a sentence
+_LONGEST_SHOWN = 60  # characters of a line in a message
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,22 @@ class SentenceLayout:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The words of a sentence, with a tag each where tags were asked for."""
+    """The words of a sentence, with a tag each where tags were asked for.
+
+    Attributes:
+        words, tags: of the same number, or no tags at all.
+        origin: the file, or what else a message calls the place that the sentence is from.
+        lines: the line of each word, from 1; none where the sentence is from no file.
+    """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    origin: str = field(default="", compare=False)
+    lines: Sequence[int] = field(default=(), compare=False)
+
+    def where(self, place: int) -> str:
+        """What a message calls the place of a word, such as ``train.txt:12``."""
+        return f"{self.origin}:{self.lines[place]}" if self.lines else f"{self.origin}[{place}]"
 
 
 def read_sentences(
@@ -101,7 +114,7 @@ def _resolved_format(path: Path, file_format: str) -> str:
 def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
     place = _CONLLU_FIELDS.index(layout.tags)
     for block in _blocks(path):
-        words, tags = list[str](), list[str]()
+        words, tags, lines = list[str](), list[str](), list[int]()
         for number, line in block:
             if line.startswith("#"):
                 continue
@@ -118,31 +131,110 @@ def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterato
                     f"{path}:{number}: expected the word number {len(words) + 1}, "
                     f"was: {fields[0]!r}"
                 )
+            lines.append(number)
             words.append(_filled(path, number, "word", fields[1]))
             if with_tags:
                 tags.append(_filled(path, number, layout.tags, fields[place]))
         if words:
-            yield Sentence(tuple(words), tuple(tags))
+            yield Sentence(tuple(words), tuple(tags), str(path), lines)
 
 
 def _read_columns(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
     wanted = {"data.word_column": layout.word_column}
     if with_tags:
         wanted["data.tag_column"] = layout.tag_column
+    table = _Table(path, wanted)
     for block in _blocks(path):
-        rows = [(number, line.split()) for number, line in block]
-        if rows[0][1][0] == _DOCUMENT_START:
+        rows = [(number, table.cells(number, line)) for number, line in block]
+        rows = [(number, cells) for number, cells in rows if cells[0] != _DOCUMENT_START]
+        if not rows:
             continue
-        for number, cells in rows:
-            for key, place in wanted.items():
-                if place >= len(cells):
-                    raise DataError(
-                        f"{path}:{number}: there is no column {place} ({key}, counted from 0); "
-                        f"this line has {len(cells)}"
-                    )
         words = tuple(cells[layout.word_column] for _, cells in rows)
         tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
-        yield Sentence(words, tags)
+        yield Sentence(words, tags, str(path), [number for number, _ in rows])
+
+
+class _Table:
+    """Cuts the rows of a file in columns, and sees to it that all are written alike.
+
+    The first row decides: with a tab in it, cells stand between tabs, and may hold blanks;
+    without one they stand between blanks. No other white space, such as U+00A0, ends a cell.
+
+    Args:
+        path: of the file.
+        wanted: the columns to read, by their keys in the recipe.
+    """
+
+    def __init__(self, path: Path, wanted: Mapping[str, int]) -> None:
+        self.path, self.wanted = path, wanted
+        self.first: int | None = None
+        self.width = 0
+        self.has_tabs = False
+
+    def cells(self, number: int, line: str) -> list[str]:
+        """The cells of a row.
+
+        Raises:
+            DataError: one is empty or missing, or the row is written in another way than the
+                first.
+        """
+        has_tabs = "\t" in line
+        found = line.split("\t") if has_tabs else re.split(" +", line.strip(" "))
+        found = [cell.strip(" ") for cell in found]
+        if found[0] == _DOCUMENT_START:  # need not be as wide as the rows of words
+            return found
+        for place, cell in enumerate(found):
+            if not cell.strip():
+                raise self._empty_cell(number, line, place)
+        if self.first is None:
+            self.first, self.width, self.has_tabs = number, len(found), has_tabs
+        if has_tabs != self.has_tabs:
+            raise self._other_separator(number, line)
+        for key, column in self.wanted.items():
+            if column >= len(found):
+                raise self._no_such_column(number, line, key, column, len(found))
+        if len(found) != self.width:
+            raise self._other_width(number, line, len(found))
+        return found
+
+    @property
+    def _between(self) -> str:
+        return "tabs" if self.has_tabs else "blanks"
+
+    def _no_such_column(
+        self, number: int, line: str, key: str, column: int, width: int
+    ) -> DataError:
+        other = sorted({c for c in line if c.isspace()} - {" ", "\t"})
+        hint = f"; U+{ord(other[0]):04X} in it ends no cell" if other else ""
+        return DataError(
+            f"{self.path}:{number}: there is no column {column} ({key}, counted from 0); "
+            f"this line has {width} between {self._between}, was: {_shown(line)}{hint}"
+        )
+
+    def _empty_cell(self, number: int, line: str, place: int) -> DataError:
+        hint = "; the line ends in a tab" if line.rstrip(" ").endswith("\t") else ""
+        return DataError(
+            f"{self.path}:{number}: cell {place} (counted from 0) is empty, was: "
+            f"{_shown(line)}{hint}; '_' stands for no value"
+        )
+
+    def _other_separator(self, number: int, line: str) -> DataError:
+        here, there = ("no tab", "has one") if self.has_tabs else ("a tab", "has none")
+        return DataError(
+            f"{self.path}:{number}: this line has {here}, and line {self.first} {there}, was: "
+            f"{_shown(line)}; put tabs between the cells of every line, or of none"
+        )
+
+    def _other_width(self, number: int, line: str, width: int) -> DataError:
+        remedy = "" if self.has_tabs else "; where a word holds a blank, put tabs between the cells"
+        return DataError(
+            f"{self.path}:{number}: every line needs as many cells as line {self.first}, which has "
+            f"{self.width} between {self._between}, was: {width}, {_shown(line)}{remedy}"
+        )
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…")
 
 
 def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
@@ -185,4 +277,5 @@ def _read_jsonl(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator
                 f"{len(tags[0])} in {keys[1]!r}"
             )
         if words:
-            yield Sentence(words, tags[0] if with_tags else ())
+            lines = [row.line] * len(words)
+            yield Sentence(words, tags[0] if with_tags else (), row.path, lines)

@@ -41,7 +41,7 @@ def span_rules(tags: Sequence[str]) -> TagRules:
     In IOB2 a span is ``B-X`` and any number of ``I-X``; in IOBES it is ``S-X``, or ``B-X``,
     any number of ``I-X`` and ``E-X``. ``O`` is no span.
     """
-    with_ends = _with_ends(tags)
+    with_ends = have_ends(tags)
     return TagRules(
         np.array([_may_follow("O", tag, with_ends) for tag in tags], np.bool_),
         np.array([[_may_follow(one, two, with_ends) for two in tags] for one in tags], np.bool_),
@@ -51,15 +51,26 @@ def span_rules(tags: Sequence[str]) -> TagRules:
 
 def first_breach(sentences: Iterable[Sequence[str]], tags: Sequence[str]) -> str | None:
     """The first place where tags break the rules of :func:`span_rules`, in words."""
-    with_ends = _with_ends(tags)
+    with_ends = have_ends(tags)
     for number, sentence in enumerate(sentences, start=1):
-        for one, two in zip(["O", *sentence], [*sentence, "O"], strict=True):
-            if not _may_follow(one, two, with_ends):
-                return f"sentence {number} has {two!r} after {one!r}"
+        breach = breach_of(sentence, with_ends)
+        if breach is not None:
+            return f"sentence {number} has {breach[1]}"
     return None
 
 
-def _with_ends(tags: Iterable[str]) -> bool:
+def breach_of(sentence: Sequence[str], with_ends: bool) -> tuple[int, str] | None:
+    """The first tag of a sentence that may not stand where it does, or the sentence's length
+    where its last tag may not end it; and what is wrong, in words."""
+    pairs = zip(["O", *sentence], [*sentence, "O"], strict=True)
+    for place, (one, two) in enumerate(pairs):
+        if not _may_follow(one, two, with_ends):
+            return place, f"{two!r} after {one!r}"
+    return None
+
+
+def have_ends(tags: Iterable[str]) -> bool:
+    """Whether the tags are of IOBES, which marks where spans end."""
     return any(tag[:2] in ("E-", "S-") for tag in tags)
 
 

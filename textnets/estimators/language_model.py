@@ -86,14 +86,22 @@ class TextLanguageModel(TextEstimator):
 
     def score(self, X: Sequence[str], y: None = None) -> float:
         """The mean logarithm of a token's probability, in nats: minus the cross-entropy, so more
-        is better. Of models whose tokens differ, it cannot be compared."""
+        is better. Of models whose tokens differ, it cannot be compared, and of texts of which many
+        tokens are ``[UNK]`` it is too good: see :meth:`unknown_share`."""
         scored = self._scored(X)
         tokens = sum(len(found.surprisals) for found in scored)
         return math.fsum(found.log_probability for found in scored) / max(tokens, 1)
 
     def perplexity(self, X: Sequence[str]) -> float:
-        """Per token, over all texts: less is better."""
+        """Per token, over all texts: less is better. It says little without the
+        :meth:`unknown_share` of the same texts."""
         return math.exp(-self.score(X))
+
+    def unknown_share(self, X: Sequence[str]) -> float:
+        """The share of all scored tokens that are ``[UNK]``, which is easy to guess."""
+        scored = self._scored(X)
+        tokens = sum(len(found.unknown) for found in scored)
+        return sum(sum(found.unknown) for found in scored) / max(tokens, 1)
 
     def sample(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from textnets.data.sentences import Sentence
 from textnets.errors import InputError
 from textnets.estimators.base import (
     RandomState,
@@ -76,15 +77,17 @@ class TextTagger(TextEstimator):
         """The tags of each sentence, one a word."""
         predictor = self._predictor
         sentences = _sentences(X, "X", "words")
-        texts = TaggedSentences.of((words, words) for words in sentences).texts
+        texts = TaggedSentences.of(Sentence(tuple(words), ()) for words in sentences).texts
         return [list(found.tags) for found in predictor.predict(texts)]  # type: ignore[attr-defined]
 
     def score(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str]]) -> float:
         """The share of words whose tag is right; with ``spans=True`` the F1 of the spans."""
         predictor = self._predictor
-        split, _ = predictor.task.encode(_examples(X, y), Progress(), "")
-        scores = predictor.task.score(predictor.outputs(split), split)
-        return scores[predictor.task.headline].value
+        examples = _examples(X, y)
+        task: Any = predictor.task
+        task.check_tags(examples)
+        split, _ = task.encode(examples, Progress(), "")
+        return float(task.score(predictor.outputs(split), split)[task.headline].value)
 
     def _restore(self, task: Any, run: Any) -> None:
         self.tags_ = list(task.labels)
@@ -100,7 +103,10 @@ def _examples(X: Any, y: Any) -> TaggedSentences:
             )
         if not words:
             raise InputError(f"X[{index}]: a sentence without words; drop it")
-    return TaggedSentences.of(zip(sentences, tags, strict=True))
+    return TaggedSentences.of(
+        Sentence(tuple(words), tuple(row), f"y[{index}]")
+        for index, (words, row) in enumerate(zip(sentences, tags, strict=True))
+    )
 
 
 def _sentences(rows: Any, name: str, what: str) -> list[list[str]]:

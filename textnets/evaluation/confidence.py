@@ -8,7 +8,7 @@ multinomial count as a weight, so nothing is copied: a metric only has to accept
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,21 @@ Statistic = Callable[[NDArray[np.float64]], float]
 
 
 @dataclass(frozen=True)
+class Resamples:
+    """A statistic on every resample, to compare systems on the same ones.
+
+    Attributes:
+        units: how many examples were drawn from.
+        seed: of the drawing; with equal units, seed and number of resamples the draws are equal.
+        values: ``<float64>[resamples]``.
+    """
+
+    units: int
+    seed: int
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A figure and its confidence interval.
 
@@ -28,15 +43,17 @@ class Estimate:
         value: the statistic on the examples as they are.
         low: lower end of the interval; ``None`` where none was asked for.
         high: upper end.
+        resampled: what the interval was made of; not kept in files.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    resampled: Resamples | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, float | None]:
         """Plain numbers for ``evaluation.json``."""
-        return asdict(self)
+        return {"value": self.value, "low": self.low, "high": self.high}
 
     def render(self, decimals: int = 3) -> str:
         """The figure for people.
@@ -103,9 +120,39 @@ def bootstrap_many(
     tail = (1.0 - confidence) / 2.0
     bounds = np.quantile(drawn, [tail, 1.0 - tail], axis=1)
     return {
-        name: Estimate(value, float(low), float(high))
-        for (name, value), low, high in zip(values.items(), *bounds, strict=True)
+        name: Estimate(value, float(low), float(high), Resamples(num_examples, seed, row))
+        for (name, value), row, low, high in zip(values.items(), drawn, *bounds, strict=True)
     }
+
+
+def paired_difference(one: Estimate, other: Estimate, *, confidence: float = 0.95) -> Estimate:
+    """One system's figure less another's, on the same examples.
+
+    The interval is of the differences within each resample, so that what makes an example hard
+    for both takes no part in it: it is narrower than the two systems' own intervals suggest.
+
+    Args:
+        one, other: of one statistic, with the same examples, seed and number of resamples.
+        confidence: of the interval, in (0, 1).
+
+    Returns:
+        Without an interval where one of the two has none, or figures are infinite.
+
+    Raises:
+        ValueError: the two were resampled in different ways.
+    """
+    value = one.value - other.value
+    if one.resampled is None or other.resampled is None:
+        return Estimate(value)
+    ours, theirs = one.resampled, other.resampled
+    if (ours.units, ours.seed, len(ours.values)) != (theirs.units, theirs.seed, len(theirs.values)):
+        raise ValueError("a paired difference needs the same resamples of the same examples")
+    if not (np.isfinite(ours.values).all() and np.isfinite(theirs.values).all()):
+        return Estimate(value)
+    drawn = ours.values - theirs.values
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    return Estimate(value, float(low), float(high), Resamples(ours.units, ours.seed, drawn))
 
 
 def _resample(

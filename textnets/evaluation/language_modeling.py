@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ def score_surprisals(
     offsets: Integers,
     *,
     characters: bool,
+    unknown: npt.NDArray[np.bool_] | None = None,
     confidence: float = 0.95,
     resamples: int = 1000,
     seed: int,
@@ -36,31 +38,42 @@ def score_surprisals(
         surprisals: ``<float>[tokens]``, in nats.
         offsets: ``<int64>[units + 1]``: sentences, or :func:`blocks_of` a stream.
         characters: whether tokens are characters.
+        unknown: ``<bool>[tokens]``: which are ``[UNK]``, that is easy to guess.
         confidence: of the intervals, in (0, 1).
         resamples: of the bootstrap; 0 for no intervals.
         seed: of the bootstrap.
 
     Returns:
         ``cross_entropy`` in nats, the same in bits (``bits``, of characters
-        ``bits_per_character``), and ``perplexity``.
+        ``bits_per_character``), and ``perplexity``; with ``unknown`` the ``unknown_share`` of the
+        tokens, without which a perplexity says little.
 
     Raises:
         DataError: there is no unit.
     """
-    sums = np.concatenate([np.zeros(1), np.cumsum(surprisals, dtype=np.float64)])[offsets]
-    nats, counts = np.diff(sums), np.diff(offsets).astype(np.float64)
+    nats, counts = _sums(surprisals, offsets), np.diff(offsets).astype(np.float64)
 
     def of_mean(change: Callable[[float], float]) -> Statistic:
         return lambda weights: change(float(weights @ nats) / max(float(weights @ counts), 1.0))
 
-    statistics = {
+    statistics: dict[str, Statistic] = {
         "cross_entropy": of_mean(lambda mean: mean),
         "bits_per_character" if characters else "bits": of_mean(lambda mean: mean / math.log(2)),
         "perplexity": of_mean(perplexity),
     }
+    if unknown is not None:
+        of_unknown = _sums(unknown, offsets)
+        statistics["unknown_share"] = lambda weights: (
+            float(weights @ of_unknown) / max(float(weights @ counts), 1.0)
+        )
     return bootstrap_many(
         statistics, len(nats), confidence=confidence, resamples=resamples, seed=seed
     )
+
+
+def _sums(values: npt.NDArray[Any], offsets: Integers) -> npt.NDArray[np.float64]:
+    """Of each unit: ``<float64>[units]``."""
+    return np.diff(np.concatenate([np.zeros(1), np.cumsum(values, dtype=np.float64)])[offsets])
 
 
 def perplexity(mean: float) -> float:

@@ -66,6 +66,7 @@ class Report:
         facts: name and value: versions, device, fingerprints, seconds.
         note: one line below the title, such as how many examples were scored.
         descriptions: system to what it is, in one line.
+        sentences: what follows from the scores, in words.
     """
 
     title: str
@@ -80,6 +81,7 @@ class Report:
     facts: Sequence[tuple[str, str]]
     note: str = ""
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    sentences: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

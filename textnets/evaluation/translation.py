@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -178,7 +178,7 @@ def score_translations(
         statistics, len(translations), confidence=confidence, resamples=resamples, seed=seed
     )
     for name, value in values.items():
-        found[name] = Estimate(float(value), found[name].low, found[name].high)
+        found[name] = replace(found[name], value=float(value))
     signatures = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
     return TranslationScores(found, signatures)
 

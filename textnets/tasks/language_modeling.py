@@ -149,11 +149,13 @@ class ScoredText(Prediction):
         text: as given.
         tokens: those that were scored, as the model sees them.
         surprisals: of each, in nats: minus the logarithm of its probability.
+        unknown: which of them are ``[UNK]``, whose probability is not the word's own.
     """
 
     text: str
     tokens: Sequence[str]
     surprisals: Sequence[float]
+    unknown: Sequence[bool] = ()
 
     @property
     def log_probability(self) -> float:
@@ -165,11 +167,17 @@ class ScoredText(Prediction):
         """Per token; 1 where there is none."""
         return perplexity(-self.log_probability / max(len(self.surprisals), 1))
 
+    @property
+    def unknown_share(self) -> float:
+        """Of the tokens; 0 where there is none."""
+        return sum(self.unknown) / max(len(self.unknown), 1)
+
     def as_fields(self) -> dict[str, Any]:
         return {
             "log_probability": round(self.log_probability, 4),
             "tokens": len(self.surprisals),
             "perplexity": round(self.perplexity, 4),
+            "unknown_share": round(self.unknown_share, 4),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -177,13 +185,31 @@ class ScoredText(Prediction):
             "text": self.text,
             "log_probability": round(self.log_probability, 6),
             "perplexity": round(self.perplexity, 6),
+            "unknown_share": round(self.unknown_share, 6),
             "tokens": list(self.tokens),
             "surprisals": [round(value, 6) for value in self.surprisals],
+            "unknown": list(self.unknown),
         }
 
     def as_line(self) -> str:
         shown = " ".join(self.text.split())
-        return f"{self.log_probability:.3f}\t{self.perplexity:.3f}\t{shown}"
+        figures = (self.log_probability, self.perplexity, self.unknown_share)
+        return "\t".join([*(f"{figure:.3f}" for figure in figures), shown])
+
+
+@dataclass(frozen=True)
+class Surprisals(RaggedOutputs):
+    """What a language model answers: ``<float32>[tokens]``, in nats.
+
+    Attributes:
+        unknown: ``<bool>[tokens]``: which are ``[UNK]``.
+    """
+
+    unknown: npt.NDArray[np.bool_]
+
+    def unknown_row(self, index: int) -> npt.NDArray[np.bool_]:
+        """``<bool>[length]``, as :meth:`row`."""
+        return self.unknown[self.offsets[index] : self.offsets[index + 1]]
 
 
 class LanguageModelingTask(Task[TextLines]):
@@ -456,8 +482,8 @@ class LanguageModelingTask(Task[TextLines]):
     # --- Predictions and scores ---
 
     def inference(self, model: Any) -> Inference:
-        """Of a split with targets the surprisal of each token, ``RaggedOutputs`` of
-        ``<float32>[tokens]``; of prompts their most likely continuations, ``WrittenTexts``."""
+        """Of a split with targets the surprisal of each token, :class:`Surprisals`; of prompts
+        their most likely continuations, ``WrittenTexts``."""
         from textnets.tasks.surprisals import SurprisalReader
 
         reader = SurprisalReader.of(model)
@@ -477,38 +503,36 @@ class LanguageModelingTask(Task[TextLines]):
                 if self.data.stream
                 else reader.read_rows(ids, targets.ids, targets.offsets, progress)
             )
-            return RaggedOutputs(read, targets.offsets)
+            return Surprisals(read, targets.offsets, targets.ids == UNKNOWN_ID)
 
         return infer
 
-    def measure(self, outputs: RaggedOutputs, split: EncodedSplit) -> dict[str, float]:
-        scores = self._score(outputs.values, outputs.offsets, resamples=0)
+    def measure(self, outputs: Surprisals, split: EncodedSplit) -> dict[str, float]:
+        scores = self._score(outputs, resamples=0)
         values = {name: estimate.value for name, estimate in scores.items()}
         return {"loss": values["cross_entropy"], **values}
 
-    def score(self, outputs: RaggedOutputs, split: EncodedSplit) -> Scores:
-        return self._score(
-            outputs.values, outputs.offsets, resamples=self.recipe.evaluation.resamples
-        )
+    def score(self, outputs: Surprisals, split: EncodedSplit) -> Scores:
+        return self._score(outputs, resamples=self.recipe.evaluation.resamples)
 
-    def _score(
-        self, surprisals: npt.NDArray[Any], offsets: npt.NDArray[np.int64], *, resamples: int
-    ) -> Scores:
+    def _score(self, outputs: Surprisals, *, resamples: int) -> Scores:
         return score_surprisals(
-            surprisals,
-            blocks_of(len(surprisals)) if self.data.stream else offsets,
+            outputs.values,
+            blocks_of(len(outputs.values)) if self.data.stream else outputs.offsets,
             characters=self._has_characters,
+            unknown=outputs.unknown,
             confidence=self.recipe.evaluation.confidence,
             resamples=resamples,
             seed=self.recipe.seed,
         )
 
     def decode(self, texts: Sequence[str], outputs: Any) -> Sequence[Prediction]:
-        if not isinstance(outputs, RaggedOutputs):
+        if not isinstance(outputs, Surprisals):
             return [self._as_written(text, row) for text, row in zip(texts, outputs, strict=True)]
         # Only the sums are told here; the tokens would have to be found once more.
         return [
-            ScoredText(text, (), outputs.row(index).tolist()) for index, text in enumerate(texts)
+            ScoredText(text, (), outputs.row(index).tolist(), outputs.unknown_row(index).tolist())
+            for index, text in enumerate(texts)
         ]
 
     def truths(self, examples: TextLines) -> list[dict[str, Any]]:
@@ -520,7 +544,8 @@ class LanguageModelingTask(Task[TextLines]):
         orders = _ORDERS.get(self.text.tokenizer, _WORD_ORDERS)
         progress.say(f"baselines: n-grams of the orders {', '.join(map(str, orders))} ...")
         train_split, test_split = map(self._split_of, (train, test))
-        offsets = _targets(test_split).offsets
+        targets = _targets(test_split)
+        is_unknown = targets.ids == UNKNOWN_ID
         counted = self._counted(test_split)
         is_target = counted.places > 0
         found = []
@@ -531,9 +556,9 @@ class LanguageModelingTask(Task[TextLines]):
             vocabulary_size=len(self._words),
             is_scored=~np.isin(np.arange(len(self._words)), [PADDING_ID, BOS_ID]),
         ):
-            scores = self._score(
-                rival.surprisals[is_target], offsets, resamples=self.recipe.evaluation.resamples
-            )
+            surprisals = rival.surprisals[is_target].astype(np.float32)
+            outputs = Surprisals(surprisals, targets.offsets, is_unknown)
+            scores = self._score(outputs, resamples=self.recipe.evaluation.resamples)
             found.append(BaselineScore(rival.name, rival.description, scores, rival.seconds))
         return found
 
@@ -554,9 +579,7 @@ class LanguageModelingTask(Task[TextLines]):
         places = np.arange(len(rows.ids), dtype=np.int64)
         return CountedText(rows.ids, places - np.repeat(rows.offsets[:-1], rows.lengths))
 
-    def tables(
-        self, texts: Sequence[str], outputs: RaggedOutputs, split: EncodedSplit
-    ) -> list[Table]:
+    def tables(self, texts: Sequence[str], outputs: Surprisals, split: EncodedSplit) -> list[Table]:
         targets = _targets(split)
         unit = "character" if self._has_characters else "token"
         rows = [
@@ -595,7 +618,12 @@ class LanguageModelingTask(Task[TextLines]):
             surprisals = reader.read_rows(read.ids, targets.ids, targets.offsets, Progress())
             outputs = RaggedOutputs(surprisals, targets.offsets)
             return [
-                ScoredText(text, [token.text for token in tokens], outputs.row(index).tolist())
+                ScoredText(
+                    text,
+                    [token.text for token in tokens],
+                    outputs.row(index).tolist(),
+                    [token.unknown for token in tokens],
+                )
                 for index, (text, tokens) in enumerate(zip(texts, self.tokens(texts), strict=True))
             ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,7 +23,6 @@ from textnets.data.sentences import (
 from textnets.data.splits import count_repeated, count_shared, stratified_share
 from textnets.decoding.tags import (
     conditional_random_field,
-    first_breach,
     span_rules,
     tag_decoder,
 )
@@ -46,7 +45,9 @@ from textnets.recipe.sections import (
     Section,
     TrainingSection,
 )
+from textnets.tasks.span_tags import check_span_tags
 from textnets.tasks.task import (
+    SPLITS,
     BaselineScore,
     Drawn,
     Examples,
@@ -155,12 +156,16 @@ class TaggedSentences(Examples):
     sentences: list[Sentence] = field(default_factory=list)
 
     @classmethod
-    def of(cls, sentences: Iterable[tuple[Sequence[str], Sequence[str]]]) -> TaggedSentences:
-        """Of words and tags that are one piece each, as they are written: cut at blanks, a joined
-        sentence gives the same words again."""
+    def of(cls, sentences: Iterable[Sentence]) -> TaggedSentences:
+        """With words and tags that are one piece each: cut at blanks, a joined sentence gives the
+        same words again."""
         pieces = (
-            Sentence(tuple(map(_in_one_piece, words)), tuple(map(_in_one_piece, tags)))
-            for words, tags in sentences
+            replace(
+                sentence,
+                words=tuple(map(_in_one_piece, sentence.words)),
+                tags=tuple(map(_in_one_piece, sentence.tags)),
+            )
+            for sentence in sentences
         )
         return cls(list(pieces))
 
@@ -291,14 +296,41 @@ class TaggingTask(Task[TaggedSentences]):
         self, splits: dict[str, TaggedSentences], sources: Mapping[str, Any], progress: Progress
     ) -> None:
         self.hold_out(splits, self._draw)
-        self._check_tags(splits["train"], sources["train"])
+        tags = sorted(set(_all_tags(splits["train"])))
+        if len(tags) < 2:
+            raise DataError(
+                f"{sources['train']}: holds only the tag {tags[0]!r}; a tagger needs two or more"
+            )
+        for name in SPLITS:
+            if name in splits:
+                self.check_tags(splits[name], tags)
 
     def _draw(self, examples: TaggedSentences, share: float, purpose: str) -> Drawn:
         keys = [""] * len(examples)
         return stratified_share(keys, share, seed=self.recipe.seed, purpose=purpose)
 
     def read_file(self, path: Path) -> TaggedSentences:
-        return self._read(path, Progress())
+        examples = self._read(path, Progress())
+        if self.labels:
+            self.check_tags(examples)
+        return examples
+
+    def check_tags(self, examples: TaggedSentences, known: Sequence[str] | None = None) -> None:
+        """Refuse tags that the scores would misread.
+
+        Args:
+            examples: of any split.
+            known: the tags of the training split; by default those that were learned.
+
+        Raises:
+            DataError: with the place of the first.
+        """
+        if self.data.spans:
+            check_span_tags(
+                examples.sentences,
+                self.labels if known is None else known,
+                constrained=self.recipe.evaluation.constrained,
+            )
 
     def read_inputs(self, path: Path) -> Iterable[str]:
         for sentence in read_sentences(path, self._layout, with_tags=False):
@@ -330,26 +362,9 @@ class TaggingTask(Task[TaggedSentences]):
         found = []
         with progress.steps(f"reading {path.name}", None, "sentences") as step:
             for sentence in islice(read_sentences(path, self._layout), self.data.limit):
-                found.append((sentence.words, sentence.tags))
+                found.append(sentence)
                 step.advance()
         return TaggedSentences.of(found)
-
-    def _check_tags(self, train: TaggedSentences, source: Any) -> None:
-        tags = sorted(set(_all_tags(train)))
-        if len(tags) < 2:
-            raise DataError(f"{source}: holds only the tag {tags[0]!r}; a tagger needs two or more")
-        if self.data.spans and not are_span_tags(tags):
-            other = next(tag for tag in tags if not are_span_tags([tag]))
-            raise DataError(
-                f"{source}: data.spans: true needs tags such as B-NP, I-NP and O, was: {other!r}"
-            )
-        if self.recipe.evaluation.constrained:
-            breach = first_breach((sentence.tags for sentence in train.sentences), tags)
-            if breach is not None:
-                raise DataError(
-                    f"{source}: {breach}, which evaluation.constrained: true forbids; set it "
-                    "to false"
-                )
 
     # --- Vocabularies and ids ---
 

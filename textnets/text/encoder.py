@@ -13,6 +13,7 @@ import numpy as np
 from textnets.progress import Progress
 from textnets.recipe.sections import TextSection
 from textnets.text.corpus import RaggedIds, join_parts
+from textnets.text.segmentation import CUT_AT_WORDS, doubt
 from textnets.text.tokenizers import (
     CHUNK,
     Tokenizer,
@@ -25,6 +26,10 @@ from textnets.text.tokenizers import (
     normalizer,
 )
 from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+
+# What is looked at to see whether texts are cut into words: so many texts of a chunk, altogether,
+# and characters of each.
+_SAMPLED, _SAMPLE, _SAMPLED_CHARACTERS = 32, 512, 1_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class TextEncoder:
         self.section = section
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary
+        self._has_warned = False
         self._normalize = normalizer(section)
         keys = tf.constant([token.encode() for token in vocabulary.ordinary_tokens], tf.string)
         values = tf.range(len(SPECIAL_TOKENS), len(vocabulary), dtype=tf.int32)
@@ -166,14 +172,20 @@ class TextEncoder:
     ) -> tuple[RaggedIds, Coverage]:
         """Ids of many texts, chunk by chunk, and what the encoding did to them."""
         flat, lengths, counts = [], [], []
+        sample: list[str] = []
         with (progress or Progress()).steps(label, total, "texts") as step:
             for chunk in chunks(texts, CHUNK):
                 ids, row_lengths, tokens, unknown = self._encode_batch(encode_strings(chunk))
                 flat.append(ids.numpy())
                 lengths.append(row_lengths.numpy())
                 counts.append((tokens.numpy(), int(unknown.numpy())))
+                if len(sample) < _SAMPLE:
+                    sample += chunk[:: max(1, len(chunk) // _SAMPLED)]
                 step.advance(len(chunk))
-        return join_parts(flat, lengths), self._coverage(counts)
+        coverage = self._coverage(counts)
+        if progress is not None:
+            self._warn(progress, label, coverage, sample)
+        return join_parts(flat, lengths), coverage
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of some texts as the model sees them, BOS and EOS included."""
@@ -193,6 +205,23 @@ class TextEncoder:
                 tokens = [token.decode(errors="replace") for token in row]
                 found.append(join_tokens(self.section.tokenizer, tokens, with_joins=with_joins))
         return found
+
+    def _warn(
+        self, progress: Progress, label: str, coverage: Coverage, sample: Sequence[str]
+    ) -> None:
+        """Tell of texts that are mostly one token, once, or mostly ``[UNK]``."""
+        looked_at = [text[:_SAMPLED_CHARACTERS] for text in sample]
+        is_asked = self.section.tokenizer in CUT_AT_WORDS and not self._has_warned
+        warning = doubt(
+            label.removeprefix("encoding").strip() or "the text",
+            self.section.tokenizer,
+            tokens=coverage.tokens,
+            unknown=coverage.unknown,
+            sample=self._tokens_batch(encode_strings(looked_at)).to_list() if is_asked else [],
+        )
+        if warning:
+            self._has_warned = True
+            progress.warn(warning)
 
     # --- Graph ---
 

@@ -53,14 +53,8 @@ def compile_model(task: Task[Any], device: Device, progress: Progress) -> Compil
     loss, metrics = task.losses()
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
-    tables = token_tables(trainer.model)
-    if section.embedding_rate != 1.0 and not tables:
-        raise InputError(
-            "training.embedding_rate: the model looks no tokens up in a table of vectors that is "
-            f"trained, so the key has no effect, was: {section.embedding_rate:g}; remove it"
-        )
     trainer.model.compile(
-        build_optimizer(section, tables),
+        build_optimizer(section, token_tables(trainer.model)),
         loss,
         metrics=metrics,
         weighted_metrics=list(trainer.weighted_metrics),
@@ -102,6 +96,16 @@ def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
         )
     if is_own(name):
         _check_model(name, model, task)
+    tables, factor = token_tables(model), task.recipe.training.embedding_rate
+    if factor != 1.0 and not tables:
+        raise InputError(
+            f"training.embedding_rate: {name} makes a model without a table of token vectors that "
+            f"is trained, so the key has no effect, was: {factor:g}; remove it"
+        )
+    for table in tables:
+        # Rows are looked up, then cast. Keras casts the table first, and JAX then adds up the
+        # gradients of a token's places in reduced precision, where 128 + 0.4 is 128.
+        table._autocast = False
     return model
 
 

@@ -103,10 +103,11 @@ def _changes(
         if versions.get(name) != number:
             differing.append(f"{name} was {versions.get(name)}, is {number}")
     on_tensorflow = started.get("device", {}).get("backend") == "tensorflow"
-    if on_tensorflow and started.get("repeated_rows") != SUMMED_ROWS:
+    is_reduced = recipe.training.precision != "float32"  # there on JAX too
+    if (on_tensorflow or is_reduced) and started.get("repeated_rows") != SUMMED_ROWS:
         differing.append(
             "it was begun by an optimizer that did not add up the gradients of repeated tokens (a "
-            "fault of Keras on TensorFlow, see docs/questions.md), and would go on with one that "
+            "fault of Keras, see docs/questions.md), and would go on with one that "
             "does"
         )
     for key in ("backend", "kind"):

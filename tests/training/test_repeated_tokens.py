@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from tests.training.dense_steps import (
     TARGETS,
     TOKENS,
     WAYS,
+    WIDTH,
     by_hand,
     by_textnets,
     distance,
@@ -30,6 +32,9 @@ from tests.training.dense_steps import (
     section_of,
     start,
 )
+from textnets.builders import build_rnn_language_model, build_rnn_tagger
+from textnets.training.optimizers import build_optimizer, token_tables
+from textnets.training.steps import train_step
 
 CLOSE = 1e-6
 
@@ -106,8 +111,6 @@ def test_a_first_step_of_adam_is_one_rate_at_most():
 def test_keras_still_has_the_fault():
     """When this fails, Keras adds repeated rows up itself: ``SummedRows`` can then lose its
     ``apply``, and docs/questions.md the section about it."""
-    import keras
-
     model = model_of(keras.optimizers.Adam(RATE))
     model.train_on_batch(IDS, TARGETS)
     moved = np.abs(model.get_weights()[0] - start()[0])
@@ -117,11 +120,6 @@ def test_keras_still_has_the_fault():
 @pytest.mark.parametrize("regularizer", ["L2", "L1"])
 def test_a_penalty_on_the_table_is_added_to_its_rows(regularizer):
     """A penalty's gradient is dense, a batch's has rows: TensorFlow joins them to repeated rows."""
-    import keras
-
-    from textnets.training.optimizers import build_optimizer
-    from textnets.training.steps import train_step
-
     model = model_of("sgd")
     table = model.get_layer("embedding")
     table.embeddings_regularizer = getattr(keras.regularizers, regularizer)(0.1)
@@ -136,11 +134,6 @@ def test_a_penalty_on_the_table_is_added_to_its_rows(regularizer):
 
 
 def test_a_bound_on_the_vectors_holds_after_a_step():
-    import keras
-
-    from textnets.training.optimizers import build_optimizer
-    from textnets.training.steps import train_step
-
     model = model_of("sgd")
     table = model.get_layer("embedding").embeddings
     table.constraint = keras.constraints.MaxNorm(0.5, axis=1)
@@ -153,11 +146,6 @@ def test_a_bound_on_the_vectors_holds_after_a_step():
 
 
 def test_the_tables_of_a_model_are_found_wherever_they_stand():
-    import keras
-
-    from textnets.builders import build_rnn_language_model, build_rnn_tagger
-    from textnets.training.optimizers import token_tables
-
     tagger = build_rnn_tagger(
         vocabulary_size=9, num_tags=3, characters="cnn", num_characters=7, units=(4,)
     )
@@ -170,3 +158,61 @@ def test_the_tables_of_a_model_are_found_wherever_they_stand():
     assert [tuple(table.shape) for table in token_tables(outer)] == [(TOKENS, 3)]
     outer.layers[-1].get_layer("embedding").trainable = False
     assert token_tables(outer) == []
+
+
+class OneHotTable(keras.layers.ReversibleEmbedding):  # type: ignore[misc]  # untyped
+    """The same table, looked up by a product: its gradient is dense from the beginning."""
+
+    def call(self, inputs, reverse=False):
+        if reverse:
+            return super().call(inputs, reverse=True)
+        return keras.ops.matmul(keras.ops.one_hot(inputs, self.input_dim), self.embeddings)
+
+
+def used_twice(table, token_ids):
+    return keras.layers.Add()([table(token_ids), 0.5 * table(token_ids[:, ::-1])])
+
+
+def tied(table, token_ids):
+    return table(table(token_ids), reverse=True)
+
+
+def nested(table, token_ids):
+    inner = keras.Input((4,), dtype="int32")
+    return keras.Sequential([keras.Model(inner, table(inner))])(token_ids)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adagrad"])
+@pytest.mark.parametrize("use", [used_twice, tied, nested], ids=lambda use: use.__name__)
+def test_wherever_the_gradient_of_a_table_comes_from(use, name):
+    section = section_of(name, clip_norm=0.3, embedding_rate=0.5)
+    ends = []
+    for kind in (keras.layers.ReversibleEmbedding, OneHotTable):
+        keras.utils.set_random_seed(2)
+        token_ids = keras.Input((4,), dtype="int32", name="token_ids")
+        features = keras.layers.GlobalAveragePooling1D()(use(kind(TOKENS, WIDTH), token_ids))
+        model = keras.Model(token_ids, keras.layers.Dense(1)(features))
+        model.compile(build_optimizer(section, token_tables(model)), "mse")
+        step = train_step(model, IDS, TARGETS, None)
+        for _ in range(2):
+            step(IDS, TARGETS, None)
+        ends.append(model.get_weights())
+    assert distance(*ends) < CLOSE
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("recipe", ["imdb_mlp", "shakespeare_char_gru"])
+def test_gradients_of_a_token_are_added_up_in_full_precision(recipe, backend):
+    pytest.importorskip(backend)
+    ended = subprocess.run(
+        [sys.executable, "-m", dense_steps.__name__, recipe],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    moved, other = json.loads(ended.stdout.splitlines()[-1])
+    assert moved == pytest.approx(740.0, rel=0.01)
+    assert other == 0.0

@@ -97,11 +97,13 @@ class TokenTable(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         """Ids to vectors, or vectors to logits."""
         if not reverse:
-            return keras.ops.take(self.embeddings, inputs, axis=0)
+            vectors = keras.ops.take(self.embeddings, inputs, axis=0)
+            return keras.ops.cast(vectors, self.compute_dtype)
         batch, length, _ = keras.ops.shape(inputs)
         # In two dimensions: a product with a matrix a row of the batch is far slower.
         features = keras.ops.reshape(inputs, (-1, self.width))
-        logits = keras.ops.matmul(features, keras.ops.transpose(self.embeddings))
+        vectors = keras.ops.cast(self.embeddings, features.dtype)
+        logits = keras.ops.matmul(features, keras.ops.transpose(vectors))
         logits = keras.ops.cast(logits, "float32") + self.next_bias()
         return keras.ops.reshape(logits, (batch, length, self.vocabulary_size))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ Array = npt.NDArray[np.float64]
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 CLIPS: tuple[dict[str, Any], ...] = ({}, {"clip_norm": 0.5}, {"clip_value": 0.05})
 WAYS = ("whole", "parts")
+REDUCED = ("imdb_mlp", "shakespeare_char_gru")  # recipes with Keras's table, and with our own
 TOKENS, WIDTH, RATE = 7, 3, 0.05
 
 #: Tokens that are repeated inside a text and between texts; 6 never stands there, 0 is padding.
@@ -180,5 +180,5 @@ def moves_in_reduced_precision(recipe: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    recipes = sys.argv[1:]
-    print(json.dumps(moves_in_reduced_precision(recipes[0]) if recipes else largest_distances()))
+    moves = {recipe: moves_in_reduced_precision(recipe) for recipe in REDUCED}
+    print(json.dumps({"distances": largest_distances(), "moves": moves}))

@@ -182,6 +182,10 @@ def test_training_and_evaluation_say_it_too(tmp_path):
     assert "pairs.tsv ceiling: BLEU 0.0" in ended.err
     report = Path("run/report.html").read_text(encoding="utf-8")
     assert "ceiling" in report
+    Path("empty.tsv").write_text("")
+    assert "empty.tsv: holds no example to score" in refuse(
+        "evaluate", "run", "--data", "empty.tsv"
+    )
 
 
 # --- BLEU's words, by script ---

@@ -302,6 +302,8 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
         examples = splits[name]
     else:
         name, examples = str(data), task.read_file(Path(data))
+        if not len(examples):
+            raise DataError(f"{data}: holds no example to score")
     split, _ = task.encode(examples, progress, "encoding")
     for fact in task.encoded_facts(name, split, progress):
         progress.say(f"{fact.name}: {fact.value}")

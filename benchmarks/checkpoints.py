@@ -18,11 +18,11 @@ RECIPES = ["banking77_cnn", "imdb_bilstm", "ewt_gru_tagger", "multi30k_gru_atten
 
 
 def main(names: list[str]) -> None:
-    from textnets.models import compile_model
+    from textnets.backend.devices import prepare_device
+    from textnets.experiment.models import compile_model
     from textnets.pipeline import learn_task
     from textnets.progress import Progress
     from textnets.training.checkpoints import save_checkpoint
-    from textnets.training.devices import prepare_device
 
     print(f"{'recipe':24}{'MB':>8}{'s':>8}{'share of the time, one every 5 minutes':>42}")
     for name in names or RECIPES:

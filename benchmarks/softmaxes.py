@@ -44,12 +44,12 @@ def main() -> None:
 
 def trained(settings: list[str], steps: int) -> tuple[float, float]:
     """Milliseconds a step, and nats a token on validation, of a model trained for some steps."""
-    from textnets.models import compile_model
+    from textnets.backend.devices import prepare_device
+    from textnets.backend.steps import train_step
+    from textnets.experiment.models import compile_model
     from textnets.progress import Progress
     from textnets.recipe.shipped import recipe_path
     from textnets.tasks import read_task
-    from textnets.training.devices import prepare_device
-    from textnets.training.steps import train_step
 
     task: Any = read_task(recipe_path(RECIPE), [*settings, "evaluation.test=false"])
     files = task.find_files(Progress())

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import click
 
 from textnets.evaluation.confidence import Estimate
+from textnets.experiment.results import SplitEvaluation
 from textnets.pipeline import TrainedRun
-from textnets.results import SplitEvaluation
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

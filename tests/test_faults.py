@@ -23,7 +23,8 @@ from tests.test_continuation import what_it_learned
 from textnets.errors import RunError, TextnetsError, TrainingError
 from textnets.pipeline import train
 from textnets.progress import Progress
-from textnets.run import open_run, read_started, write_environment
+from textnets.run.directory import open_run
+from textnets.run.integrity import read_started, write_environment
 from textnets.training import fitting
 from textnets.training.checkpoints import load_checkpoint
 

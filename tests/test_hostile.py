@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from tests.cli.conftest import succeed, textnets
 from textnets.pipeline import train
-from textnets.run import prepared_files, write_environment
+from textnets.run.integrity import prepared_files, write_environment
 
 MakeRecipe = Callable[..., Path]
 QUICK = ["evaluation.baselines=false", "training.epochs=1", "evaluation.resamples=0"]

@@ -18,6 +18,7 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from textnets.backend.inference import predict_all
 from textnets.decoding.tags import first_breach
 from textnets.errors import InputError
 from textnets.estimators import TextTagger
@@ -26,7 +27,6 @@ from textnets.predictor import Predictor
 from textnets.progress import Progress
 from textnets.tasks import read_task
 from textnets.text.corpus import RaggedIds, RaggedOutputs
-from textnets.training.inference import predict_all
 
 RECIPE = """\
 task: tagging

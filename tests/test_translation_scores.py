@@ -15,10 +15,10 @@ import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.test_translation import pairs
 from textnets.data.pairs import Pair
+from textnets.decoding.translating import Hypothesis, TranslatorOutputs
 from textnets.progress import Progress
 from textnets.tasks import read_task
 from textnets.tasks.translation import SentencePairs
-from textnets.tasks.translator import Hypothesis, TranslatorOutputs
 from textnets.text.vocabulary import UNKNOWN_ID
 
 RECIPE = """\

@@ -8,6 +8,7 @@ it without a traceback and exits with :attr:`TextnetsError.exit_code`.
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,15 @@ class TrainingError(TextnetsError):
 
 class StoppedError(TextnetsError):
     """Training was stopped from outside; a checkpoint is there, and ``--resume`` continues it."""
+
+
+class InterruptedTrainingError(StoppedError):
+    """The user, or the system, asked to stop; a checkpoint was written."""
+
+    def __init__(self, signal_number: int) -> None:
+        name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
+        super().__init__(f"stopped by {name}; the checkpoint is complete; continue with --resume")
+        self.exit_code = 128 + signal_number
 
 
 @dataclass(frozen=True)

@@ -15,36 +15,38 @@ from typing import Any
 
 import numpy as np
 
+from textnets.backend.devices import prepare_device, require_tensorflow
 from textnets.builders.own import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
-from textnets.execution import coverage_line, execute
-from textnets.models import assemble_model
-from textnets.plans import fit_plan
-from textnets.predictor import Predictor
-from textnets.progress import Progress
-from textnets.provenance import (
+from textnets.experiment.environment import (
     continue_environment,
     describe_environment,
     differing_keys,
     fingerprints_of,
 )
-from textnets.recipe.shipped import recipe_path
-from textnets.results import (
+from textnets.experiment.execution import coverage_line, execute
+from textnets.experiment.models import assemble_model
+from textnets.experiment.monitoring import fit_plan
+from textnets.experiment.results import (
     SplitEvaluation,
     judged,
     stored_baselines,
     stored_comparison,
     stored_evaluation,
 )
-from textnets.run import Run, RunTarget, check_prepared, open_run
-from textnets.stores import Store, check_store_place, open_store, write_store
+from textnets.experiment.stores import Store, check_store_place, open_store, write_store
+from textnets.predictor import Predictor
+from textnets.progress import Progress
+from textnets.recipe.shipped import recipe_path
+from textnets.run.directory import Run, open_run
+from textnets.run.integrity import check_prepared
+from textnets.run.target import RunTarget
 from textnets.tasks import Task, read_run, read_task
 from textnets.tasks.task import Fact, Prediction
 from textnets.text.encoder import Coverage
 from textnets.text.vocabulary import Vocabulary
 from textnets.text.word_space import WordSpace
-from textnets.training.devices import prepare_device, require_tensorflow
 from textnets.training.fitting import TrainingState
 
 Overrides = Sequence[str] | Mapping[str, Any]

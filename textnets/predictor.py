@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from textnets.backend.devices import prepare_device
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
-from textnets.models import load_model
 from textnets.progress import Progress
-from textnets.run import Run, open_run
+from textnets.run.directory import Run, open_run
+from textnets.run.model_file import load_model
 from textnets.tasks import Task, read_run
 from textnets.tasks.task import Outputs, Prediction, Scorer, Writer
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
-from textnets.training.devices import prepare_device
 
 _CHUNK = 1024  # texts held at a time in a stream
 _CHANGEABLE = "evaluation."

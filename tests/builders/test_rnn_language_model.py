@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from textnets.builders import build_rnn_language_model
+from textnets.builders.loss_model import build_loss_model
 from textnets.errors import InputError
 from textnets.layers import recurrent_kernel
-from textnets.tasks.loss_model import build_loss_model
 from textnets.training.losses import OutputAsLoss
 
 V, WIDTH, BATCH, LENGTH, UNITS = 23, 5, 4, 7, (6, 8)

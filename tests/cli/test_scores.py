@@ -13,7 +13,8 @@ import pytest
 from tests.cli.conftest import Trained, listing, refuse, succeed
 from tests.conftest import RNN_MODEL
 from textnets.data.sources import sha256_of
-from textnets.run import write_environment, write_json
+from textnets.run.files import write_json
+from textnets.run.integrity import write_environment
 
 Project = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Trained, listing, refuse, succeed
-from textnets.models import load_model
+from textnets.run.model_file import load_model
 
 Project = Callable[..., Path]
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from textnets.recipe.shipped import recipe_path, shipped_recipes
-from textnets.run import dump_sections, write_recipe
+from textnets.run.files import dump_sections, write_recipe
 from textnets.tasks import read_task
 
 ODD_TEXT = st.one_of(

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from textnets.builders import build_rnn_language_model
+from textnets.builders.loss_model import LossModel, build_loss_model
+from textnets.decoding.surprisals import WARM_UP, SurprisalReader
 from textnets.errors import InputError, TrainingError
 from textnets.progress import Progress
 from textnets.recipe.sections import TrainingSection
-from textnets.tasks.loss_model import LossModel, build_loss_model
-from textnets.tasks.surprisals import WARM_UP, SurprisalReader
 from textnets.text.batches import TargetsAsInput
 from textnets.text.streams import StreamBatches
 from textnets.training.fitting import FitPlan, TrainingState, fit

@@ -129,9 +129,9 @@ def by_textnets(
     way: str = "whole",
 ) -> list[Array]:
     """The same weights by a compiled step, of the whole batch or in parts."""
-    from textnets.training.accumulation import parted_step
+    from textnets.backend.accumulation import parted_step
+    from textnets.backend.steps import train_step
     from textnets.training.optimizers import build_optimizer, token_tables
-    from textnets.training.steps import train_step
 
     model = model_of("sgd")
     model.compile(
@@ -163,7 +163,7 @@ def moves_in_reduced_precision(recipe: str) -> tuple[float, float]:
     0.37, and that of a token that is not there: of a recipe's model in mixed precision."""
     import keras
 
-    from textnets.models import assemble_model
+    from textnets.experiment.models import assemble_model
     from textnets.recipe.shipped import recipe_path
     from textnets.tasks import read_task
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from textnets.backend.inference import predict_all
+from textnets.backend.steps import forward
 from textnets.builders import build_mlp_classifier, build_rnn_classifier
 from textnets.errors import RunError, TrainingError
 from textnets.progress import Progress, Step
@@ -19,9 +21,7 @@ from textnets.text.batches import ExampleBatches
 from textnets.text.corpus import EncodedSplit, join_rows
 from textnets.training import fitting
 from textnets.training.fitting import FitPlan, Monitor, TrainingState
-from textnets.training.inference import predict_all
 from textnets.training.optimizers import build_optimizer
-from textnets.training.steps import forward
 
 LOSS = Monitor("loss", lower_is_better=True)
 

@@ -18,11 +18,11 @@ from textnets.builders import (
     build_rnn_language_model,
     build_rnn_tagger,
 )
+from textnets.builders.loss_model import build_loss_model
 from textnets.errors import TrainingError
 from textnets.pipeline import train
 from textnets.progress import Progress
 from textnets.recipe.sections import TrainingSection
-from textnets.tasks.loss_model import build_loss_model
 from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
 from textnets.text.corpus import EncodedSplit, join_rows
 from textnets.text.streams import StreamBatches
@@ -203,8 +203,8 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import jax, numpy as np
 from tests.training import test_memory as t
 from textnets.recipe.sections import TrainingSection
-from textnets.training.accumulation import parted_step
-from textnets.training.steps import train_step
+from textnets.backend.accumulation import parted_step
+from textnets.backend.steps import train_step
 import keras
 for make in t.MAKERS:
     ends = []

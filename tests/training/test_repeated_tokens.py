@@ -34,9 +34,9 @@ from tests.training.dense_steps import (
     section_of,
     start,
 )
+from textnets.backend.steps import train_step
 from textnets.builders import build_rnn_language_model, build_rnn_tagger
 from textnets.training.optimizers import build_optimizer, token_tables
-from textnets.training.steps import train_step
 
 CLOSE = 1e-6
 

@@ -43,7 +43,7 @@ def load(
         RunError: the run is incomplete, damaged or from a newer version, or its builder's module
             is not allowed.
     """
-    from textnets.run import open_run
+    from textnets.run.directory import open_run
     from textnets.tasks import read_run
 
     opened = open_run(Path(run))

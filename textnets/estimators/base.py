@@ -14,11 +14,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from textnets.backend.devices import prepare_device
 from textnets.builders.own import module_of
 from textnets.data.sources import IN_MEMORY
-from textnets.errors import InputError, did_you_mean
-from textnets.estimators.packed_run import PackedRun
-from textnets.estimators.parameters import (
+from textnets.errors import InputError, InterruptedTrainingError, did_you_mean
+from textnets.estimators.flat_parameters import (
     Parameter,
     builder_parameters,
     changed_values,
@@ -27,16 +27,16 @@ from textnets.estimators.parameters import (
     section_parameters,
     show_parameters,
 )
-from textnets.execution import execute
+from textnets.estimators.packed_run import PackedRun
+from textnets.experiment.environment import describe_environment, fingerprint_of_examples
+from textnets.experiment.execution import execute
 from textnets.predictor import Predictor
 from textnets.progress import terminal_progress
-from textnets.provenance import describe_environment, fingerprint_of_examples
 from textnets.recipe.reading import MAX_SEED
-from textnets.run import Run, RunTarget
+from textnets.run.directory import Run
+from textnets.run.target import RunTarget
 from textnets.tasks import TASKS, Task, task_from
 from textnets.tasks.task import Examples
-from textnets.training.devices import prepare_device
-from textnets.training.interrupts import InterruptedTrainingError
 
 RandomState = int | np.random.RandomState | None
 

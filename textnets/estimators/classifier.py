@@ -20,7 +20,7 @@ from textnets.estimators.base import (
     checked_texts,
     with_full_signature,
 )
-from textnets.run import Run
+from textnets.run.directory import Run
 from textnets.tasks import Task
 from textnets.tasks.classification import MULTI_LABEL_THRESHOLD, LabelledTexts
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from textnets.predictor import Predictor
-from textnets.run import CHECKPOINT_FOLDER, Run, RunTarget, written_beside
+from textnets.run.directory import Run
+from textnets.run.layout import CHECKPOINT_FOLDER
+from textnets.run.target import RunTarget, written_beside
 
 
 class PackedRun:

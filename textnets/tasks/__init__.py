@@ -12,7 +12,7 @@ from textnets.errors import RecipeError, RunError
 from textnets.recipe import Recipe
 from textnets.recipe.document import Document, apply_overrides, read_document
 from textnets.recipe.reading import check_document
-from textnets.run import RECIPE_FILE
+from textnets.run.layout import RECIPE_FILE
 from textnets.tasks.classification import ClassificationTask
 from textnets.tasks.language_modeling import LanguageModelingTask
 from textnets.tasks.tagging import TaggingTask

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from textnets.backend.devices import require_tensorflow
 from textnets.data.readers import Row, read_rows
 from textnets.data.splits import count_repeated, count_shared, stratified_share
 from textnets.errors import DataError, RunError
@@ -42,7 +43,6 @@ from textnets.tasks.word_vectors import pretrained_vectors
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
-from textnets.training.devices import require_tensorflow
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message

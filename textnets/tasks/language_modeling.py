@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from textnets.backend.devices import require_tensorflow
 from textnets.data.running_text import cut_long_lines, cut_tail, read_lines
 from textnets.data.splits import count_repeated, count_shared, stratified_share
 from textnets.decoding.sampling import Sampling
@@ -63,7 +64,6 @@ from textnets.text.vocabulary import (
     UNKNOWN_ID,
     Vocabulary,
 )
-from textnets.training.devices import require_tensorflow
 
 _WINDOW = 35  # Zaremba et al. 2014, and everybody since
 _CONTINUATION = {"characters": 200}  # tokens that ``textnets predict`` writes
@@ -443,7 +443,7 @@ class LanguageModelingTask(Task[TextLines]):
         }
 
     def trainer(self, model: Any) -> Trainer:
-        from textnets.tasks.loss_model import build_loss_model
+        from textnets.builders.loss_model import build_loss_model
 
         section = self.recipe.training
         found = build_loss_model(
@@ -484,7 +484,7 @@ class LanguageModelingTask(Task[TextLines]):
     def inference(self, model: Any) -> Inference:
         """Of a split with targets the surprisal of each token, :class:`Surprisals`; of prompts
         their most likely continuations, ``WrittenTexts``."""
-        from textnets.tasks.surprisals import SurprisalReader
+        from textnets.decoding.surprisals import SurprisalReader
 
         reader = SurprisalReader.of(model)
         writer = self._writer(model)
@@ -605,7 +605,7 @@ class LanguageModelingTask(Task[TextLines]):
     # --- Scoring and writing single texts ---
 
     def scorer(self, model: Any) -> Scorer:
-        from textnets.tasks.surprisals import SurprisalReader
+        from textnets.decoding.surprisals import SurprisalReader
 
         reader = SurprisalReader.of(model)
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from textnets.backend.inference import input_names, predict_all
+from textnets.backend.steps import forward
 from textnets.data.sentences import (
     SENTENCE_SUFFIXES,
     Sentence,
@@ -73,8 +75,6 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
-from textnets.training.inference import input_names, predict_all
-from textnets.training.steps import forward
 
 _VOCABULARY_FILE = "vocabulary.txt"
 _CHARACTERS_FILE = "characters.txt"

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.inference import input_names, predict_all
+from textnets.backend.steps import forward
 from textnets.data.sources import find_dataset, find_file
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError, did_you_mean
@@ -27,8 +29,6 @@ from textnets.text.batches import ExampleBatches, TrainingBatches
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage, Token
 from textnets.text.vocabulary import Vocabulary
-from textnets.training.inference import input_names, predict_all
-from textnets.training.steps import forward
 
 SPLITS = ("train", "validation", "test")
 

@@ -11,9 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
+from textnets.backend.devices import require_tensorflow
 from textnets.data.pairs import Pair, PairLayout, read_pairs, read_parallel
 from textnets.data.sources import find_dataset, find_file
 from textnets.data.splits import count_repeated, count_shared, fingerprint, grouped_share
+from textnets.decoding.translating import (
+    Hypothesis,
+    Search,
+    Translator,
+    TranslatorOutputs,
+    search_limits,
+)
 from textnets.errors import DataError
 from textnets.evaluation.report import Cell, Table
 from textnets.evaluation.translation import (
@@ -50,18 +58,10 @@ from textnets.tasks.task import (
     Scores,
     Task,
 )
-from textnets.tasks.translator import (
-    Hypothesis,
-    Search,
-    Translator,
-    TranslatorOutputs,
-    search_limits,
-)
 from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, RunningTextEncoder, TextEncoder, Token
 from textnets.text.tokenizers import has_joins, join_tokens
 from textnets.text.vocabulary import BOS_ID, EOS_ID, UNKNOWN_ID, Vocabulary
-from textnets.training.devices import require_tensorflow
 
 _SHOWN_SENTENCES = 20  # in the report
 _LOW_CEILING = 95.0  # BLEU that should be in reach

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.steps import compiled
 from textnets.decoding.sampling import Sampling, write_tokens
 from textnets.tasks.task import Prediction
 from textnets.text.corpus import RaggedIds
 from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
-from textnets.training.steps import compiled
 
 _NEVER = frozenset({PADDING_ID, UNKNOWN_ID, BOS_ID})
 _ROWS = 64  # prompts at a time

@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from textnets.backend.accumulation import PartedStep, is_out_of_memory, parted_step
+from textnets.backend.steps import train_step
 from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
+from textnets.run import checkpoint_files
+from textnets.run.layout import CHECKPOINT_FOLDER, HISTORY_FILE
 from textnets.text.batches import Rows, TrainingBatches
 from textnets.text.corpus import Batch
 from textnets.training import checkpoints
-from textnets.training.accumulation import PartedStep, is_out_of_memory, parted_step
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
-from textnets.training.steps import train_step
 
 Measure = Callable[[], Mapping[str, float]]
 
@@ -128,7 +130,7 @@ def fit(
     """Train a compiled model and leave it with the weights of its best epoch.
 
     Where memory runs out a batch is read in parts, and trained on as before: see
-    :mod:`textnets.training.accumulation`.
+    :mod:`textnets.backend.accumulation`.
 
     Args:
         model: a compiled ``keras.Model``.
@@ -137,7 +139,7 @@ def fit(
         folder: of the run; holds ``history.jsonl`` and ``checkpoint/``.
         measure: scores the model on the validation split; ``None`` without one.
         begin_epoch: called before an epoch's first batch, not where one is continued.
-        at_row: see :func:`textnets.training.accumulation.parted_step`.
+        at_row: see :func:`textnets.backend.accumulation.parted_step`.
         rehearse: tries out, behind the first checkpoint and before the first batch, what comes
             after the training: a run shall not fail there after an hour.
         resume: continue from the folder's checkpoint if there is one.
@@ -176,10 +178,10 @@ class _Fitting:
     ) -> None:
         self.model, self.train, self.plan = model, train, plan
         self.folder, self.measure, self.hooks, self.progress = folder, measure, hooks, progress
-        self.checkpoint = folder / "checkpoint"
+        self.checkpoint = folder / CHECKPOINT_FOLDER
         self.section = plan.section
         self.state = TrainingState()
-        self.best: checkpoints.Arrays | None = None
+        self.best: checkpoint_files.Arrays | None = None
         self.saved_best = 0  # the epoch whose weights lie in a file
         self.last_checkpoint, self.checkpoint_seconds = time.monotonic(), 0.0
         self.steps_since_checkpoint, self.is_saved = 0, True
@@ -191,7 +193,7 @@ class _Fitting:
 
     def run(self, resume: bool) -> TrainingState:
         with Interrupts() as self.interrupts:
-            if resume and checkpoints.has_checkpoint(self.checkpoint):
+            if resume and checkpoint_files.has_checkpoint(self.checkpoint):
                 self._restore()
             else:
                 self._begin()
@@ -373,7 +375,7 @@ class _Fitting:
         """Write the best weights, then the checkpoint that names them, then drop older ones."""
         started, state = time.monotonic(), self.state
         if self.best is not None and self.saved_best != state.best_epoch:
-            checkpoints.save_best(self.checkpoint, state.best_epoch, self.best)
+            checkpoint_files.save_best(self.checkpoint, state.best_epoch, self.best)
             self.saved_best = state.best_epoch
         if not checkpoints.save_checkpoint(self.checkpoint, self.model, dataclasses.asdict(state)):
             raise TrainingError(
@@ -381,7 +383,7 @@ class _Fitting:
                 f"{state.batch + 1}; those of the last checkpoint are kept. Try a lower "
                 "training.learning_rate, or training.clip_norm: 1.0"
             )
-        checkpoints.drop_other_bests(self.checkpoint, state.best_epoch)
+        checkpoint_files.drop_other_bests(self.checkpoint, state.best_epoch)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_seconds = self.last_checkpoint - started
         self.steps_since_checkpoint, self.is_saved = 0, True
@@ -392,7 +394,7 @@ class _Fitting:
         self.state = TrainingState(**saved)
         self.state.parts = max(parts, self.state.parts)
         best = self.state.best_epoch
-        self.best = checkpoints.load_best(self.checkpoint, best) if best else None
+        self.best = checkpoint_files.load_best(self.checkpoint, best) if best else None
         self.saved_best = best
         stopping = self.plan.stopping
         if stopping is None or self.state.stopping_waited < self.plan.patience:
@@ -402,7 +404,7 @@ class _Fitting:
         self.progress.say(f"continuing from the checkpoint: {where}")
 
     def _write_history(self) -> None:
-        path = self.folder / "history.jsonl"
+        path = self.folder / HISTORY_FILE
         temporary = path.with_name(path.name + ".new")
         lines = "".join(json.dumps(record) + "\n" for record in self.state.history)
         temporary.write_text(lines, encoding="utf-8")

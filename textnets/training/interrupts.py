@@ -7,16 +7,7 @@ import threading
 from types import FrameType
 from typing import Any, Self
 
-from textnets.errors import StoppedError
-
-
-class InterruptedTrainingError(StoppedError):
-    """The user, or the system, asked to stop; a checkpoint was written."""
-
-    def __init__(self, signal_number: int) -> None:
-        name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
-        super().__init__(f"stopped by {name}; the checkpoint is complete; continue with --resume")
-        self.exit_code = 128 + signal_number
+from textnets.errors import InterruptedTrainingError
 
 
 class Interrupts:

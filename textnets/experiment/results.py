@@ -11,15 +11,9 @@ from textnets.evaluation.claims import ClaimResult
 from textnets.evaluation.comparison import Comparison, compare_with_best
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
-from textnets.run import (
-    EVALUATION_FILE,
-    PREDICTIONS_FOLDER,
-    RECIPE_FILE,
-    REPORT_FILE,
-    Run,
-    write_json,
-    write_lines,
-)
+from textnets.run.directory import Run
+from textnets.run.files import write_json, write_lines
+from textnets.run.layout import EVALUATION_FILE, PREDICTIONS_FOLDER, RECIPE_FILE, REPORT_FILE
 from textnets.tasks import Task
 from textnets.tasks.task import BaselineScore, Outputs
 from textnets.training.fitting import TrainingState

@@ -32,7 +32,7 @@ def parted_step(model: Any, at_row: Callable[[int], None] | None = None) -> Part
 
     Returns:
         ``(inputs, targets, weights, parts) -> logs``, as of
-        :func:`textnets.training.steps.train_step`.
+        :func:`textnets.backend.steps.train_step`.
     """
     import keras
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.inference import answers_in_batches
+from textnets.backend.steps import compiled
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows, padded_width
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
-from textnets.training.inference import answers_in_batches
-from textnets.training.steps import compiled
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.
 _TOKENS_PER_BATCH = 64 * 32

@@ -8,33 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textnets.backend.devices import Device
 from textnets.builders.own import module_of
 from textnets.evaluation.report import Table
-from textnets.models import compile_model, load_model, save_model
-from textnets.plans import fit_plan
-from textnets.progress import Progress
-from textnets.results import (
+from textnets.experiment.models import compile_model
+from textnets.experiment.monitoring import fit_plan
+from textnets.experiment.results import (
     SplitEvaluation,
     judged,
     write_evaluation,
     write_predictions,
     write_report,
 )
-from textnets.run import (
-    MODEL_FILE,
-    RECIPE_FILE,
-    Run,
-    RunTarget,
-    prepared_files,
-    write_environment,
-    write_recipe,
-)
-from textnets.stores import Store
+from textnets.experiment.stores import Store
+from textnets.progress import Progress
+from textnets.run.directory import Run
+from textnets.run.files import write_recipe
+from textnets.run.integrity import prepared_files, write_environment
+from textnets.run.layout import MODEL_FILE, RECIPE_FILE
+from textnets.run.model_file import load_model, save_model
+from textnets.run.target import RunTarget
 from textnets.tasks import Task
 from textnets.tasks.task import Inference
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Coverage
-from textnets.training.devices import Device
 from textnets.training.fitting import Measure, TrainingState, fit
 
 _REHEARSED, _REHEARSED_TOKENS = 8, 64  # examples, and tokens of each
@@ -71,7 +68,7 @@ def execute(
         task: with a checked recipe.
         target: where the run will lie.
         splits: the examples, by split; with ``stored`` they may be missing.
-        environment: how the run begins, see :mod:`textnets.provenance`.
+        environment: how the run begins, see :mod:`textnets.experiment.environment`.
         stored: ids that were encoded before.
         resume: go on from the checkpoint that is there.
         progress: where to show what happens.

@@ -17,7 +17,9 @@ from typing import Any
 
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
-from textnets.run import RECIPE_FILE, write_json, write_recipe, written_beside
+from textnets.run.files import write_json, write_recipe
+from textnets.run.layout import RECIPE_FILE
+from textnets.run.target import written_beside
 from textnets.tasks.task import SPLITS, Task
 from textnets.text.corpus import EncodedSplit
 

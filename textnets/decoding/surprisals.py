@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.steps import compiled
+from textnets.builders.loss_model import split_at_loss
 from textnets.errors import TrainingError
 from textnets.progress import Progress
-from textnets.tasks.loss_model import split_at_loss
 from textnets.text.corpus import IntArray, padded_width
-from textnets.training.steps import compiled
 
 _LOGITS = 2**25  # at a time: 128 MiB of float32
 _ROWS = 64

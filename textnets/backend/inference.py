@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.accumulation import is_out_of_memory
+from textnets.backend.steps import Forward
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.batches import prediction_batches
 from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs, padded_width
-from textnets.training.accumulation import is_out_of_memory
-from textnets.training.steps import Forward
 
 Rows = npt.NDArray[np.int64]
 _Answer = TypeVar("_Answer")
@@ -33,7 +33,7 @@ def predict_all(
     """The model's output for each example, in the order of the examples.
 
     Args:
-        forward: a model's, see :func:`textnets.training.steps.forward`.
+        forward: a model's, see :func:`textnets.backend.steps.forward`.
         inputs: ragged ids by input name; an answer a place is one for each place of the first.
         bucket_width: batches are padded to a multiple of this.
 

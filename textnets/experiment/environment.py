@@ -12,14 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from textnets.backend.devices import Device
 from textnets.builders.own import module_of
 from textnets.data.sources import IN_MEMORY, sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
-from textnets.run import read_started
+from textnets.run.integrity import read_started
 from textnets.tasks import Task, read_run
 from textnets.tasks.task import Examples
-from textnets.training.devices import Device
 from textnets.training.optimizers import SUMMED_ROWS
 
 Fingerprints = dict[str, dict[str, str]]

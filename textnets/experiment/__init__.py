@@ -1,0 +1,1 @@
+"""From a recipe to a finished run: what train, check, tokenize and the estimators share."""

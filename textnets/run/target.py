@@ -1,0 +1,255 @@
+"""The place that a run will take: whole or absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from textnets.errors import InterruptedTrainingError, RunError, StoppedError
+from textnets.run.checkpoint_files import has_checkpoint, has_progress
+from textnets.run.directory import Run, is_partial, is_run, looks_like_a_run
+from textnets.run.files import read_object
+from textnets.run.integrity import hashes_of, write_environment
+from textnets.run.layout import (
+    CHECKPOINT_FOLDER,
+    ENVIRONMENT_FILE,
+    EVALUATION_FILE,
+    FORMAT,
+    LOCK_FILE,
+    PREDICTIONS_FOLDER,
+    REPORT_FILE,
+    partial_folder,
+)
+
+
+class RunTarget:
+    """The place that a new run will take."""
+
+    def __init__(self, output: Path, *, overwrite: bool = False) -> None:
+        self._overwrite = overwrite
+        # "." and ".." have no name that a folder beside them could be called after.
+        self.output = output if output.name not in ("", "..") else output.resolve()
+        if not self.output.name:
+            raise RunError(f"{output}: is no place for a run; choose another --output DIR")
+        self.partial = partial_folder(self.output)
+        self._lock: IO[bytes] | None = None
+        self._made: list[Path] = []  # parents that were not there, innermost first
+
+    def check(self, *, resume: bool) -> None:
+        """Refuse what would destroy something. Nothing is written yet.
+
+        Raises:
+            RunError: there is a run, or an unfinished one, and no flag that says what to do.
+        """
+        if resume and (self.is_finished or self._continues_output()):
+            self._overwrite = True  # by itself, with more epochs
+        self._check_output()
+        if self.partial.exists() and not is_partial(self.partial):
+            raise RunError(
+                f"{self.partial}: stands where the run would be written, and is no unfinished "
+                "run; move it away, or choose another --output DIR"
+            )
+        if self.partial.exists() and not (resume or self._overwrite):
+            raise RunError(
+                f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
+                "starts again"
+            )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a run stands there, whole, and none is being written in its place."""
+        return is_run(self.output) and not self.partial.exists()
+
+    def reopen(self) -> None:
+        """Make an unfinished run of a finished one, which stays until the new one is whole.
+
+        Raises:
+            RunError: it cannot be written beside the finished one.
+        """
+        later = (LOCK_FILE, EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
+        copy = self.output.with_name(f".{self.output.name}.reopened-{os.getpid()}")
+        try:
+            shutil.copytree(self.output, copy, ignore=shutil.ignore_patterns(*later))
+            copy.rename(self.partial)
+        except OSError as error:
+            raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def _continues_output(self) -> bool:
+        """Whether the unfinished run is the finished one, trained on."""
+        if not (is_run(self.output) and looks_like_a_run(self.partial)):
+            return False
+        begun = [read_object(f / ENVIRONMENT_FILE) for f in (self.output, self.partial)]
+        return all(begun[0].get(key) == begun[1].get(key) for key in ("created", "command"))
+
+    def begin(self, *, resume: bool) -> Path:
+        """Make the partial folder, empty unless it is continued, and lock it.
+
+        Only who holds the lock removes anything.
+
+        Raises:
+            RunError: another training writes there, or the place cannot be written.
+        """
+        self._made = [path for path in self.partial.parents if not path.exists()]
+        is_new = not self.partial.exists()
+        try:
+            self.partial.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            self._remove_made_parents()
+            raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+        try:
+            self._check_output()  # another training may have finished since the first look
+            if not resume:
+                _empty(self.partial)
+        except (OSError, RunError):
+            self.release()
+            if is_new:
+                shutil.rmtree(self.partial, ignore_errors=True)
+            raise
+        return self.partial
+
+    @contextmanager
+    def writing(self, *, resume: bool) -> Iterator[Path]:
+        """The partial folder, locked while the block runs; see :meth:`begin`.
+
+        A failure leaves it only if there is training to continue from.
+
+        Raises:
+            InterruptedTrainingError: Ctrl-C after the last epoch (before it, training sees to it).
+            StoppedError: a file cannot be written; the last checkpoint is there.
+        """
+        folder = self.begin(resume=resume)
+        try:
+            yield folder
+        except KeyboardInterrupt:
+            if not self.can_continue:
+                self.abandon()
+                raise
+            raise InterruptedTrainingError(signal.SIGINT) from None
+        except OSError as error:
+            if not folder.is_dir():
+                raise RunError(
+                    f"{folder}: is no longer there; if it was moved, move it back, and continue "
+                    "with --resume from its last checkpoint"
+                ) from None
+            if not has_progress(folder / CHECKPOINT_FOLDER):
+                self.abandon()
+                raise OSError(error.errno, error.strerror, error.filename or str(folder)) from None
+            raise StoppedError(
+                f"{error.filename or folder}: {error.strerror or error}; the last checkpoint in "
+                f"{folder} is whole; when the place can be written again, continue with --resume"
+            ) from None
+        except StoppedError:
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            self.release()
+
+    def finish(self, environment: Mapping[str, Any]) -> Run:
+        """Write ``environment.json`` with the hashes and move the run into its place."""
+        self._check_output()
+        complete = {**environment, "format": FORMAT, "files": hashes_of(self.partial)}
+        write_environment(self.partial, complete)
+        replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
+        for left in self.output.parent.glob(f".{self.output.name}.replaced-*"):
+            shutil.rmtree(left)  # by a run that was killed between the renames below
+        replaces = self.output.exists()
+        if replaces:
+            self.output.rename(replaced)
+        self.partial.rename(self.output)
+        self.release()
+        (self.output / LOCK_FILE).unlink(missing_ok=True)
+        if replaces:
+            shutil.rmtree(replaced)
+        return Run(self.output, complete)
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether there is training to continue from."""
+        return has_checkpoint(self.partial / CHECKPOINT_FOLDER)
+
+    def abandon(self) -> None:
+        """Remove what a failure left behind, unless training would be lost with it."""
+        if not has_progress(self.partial / CHECKPOINT_FOLDER):
+            shutil.rmtree(self.partial, ignore_errors=True)
+            self._remove_made_parents()
+
+    def release(self) -> None:
+        """Give the lock back; safe to call twice."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _check_output(self) -> None:
+        if not self.output.exists():
+            return
+        if not is_run(self.output):
+            raise RunError(
+                f"{self.output}: exists and is no run directory, so it is left alone, even with "
+                "--overwrite; --output DIR writes somewhere else"
+            )
+        if not self._overwrite:
+            raise RunError(
+                f"{self.output}: exists already; --overwrite replaces it, --output DIR writes "
+                "somewhere else"
+            )
+
+    def _remove_made_parents(self) -> None:
+        for parent in self._made:
+            with suppress(OSError):  # not empty, or not made
+                parent.rmdir()
+
+    def _take_lock(self) -> None:
+        lock = (self.partial / LOCK_FILE).open("wb")
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # no such locks on Windows: two trainings are the user's care there
+            pass
+        except OSError:
+            lock.close()
+            raise RunError(
+                f"{self.partial}: another training is writing there; choose another --output"
+            ) from None
+        self._lock = lock
+
+
+@contextmanager
+def written_beside(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of ``folder`` when the block ends well: whole or absent.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    # Not NAME.partial: that may be an unfinished run.
+    beside = folder.with_name(f".{folder.name}.written-{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name == LOCK_FILE:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

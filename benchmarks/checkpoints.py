@@ -20,14 +20,18 @@ RECIPES = ["banking77_cnn", "imdb_bilstm", "ewt_gru_tagger", "multi30k_gru_atten
 def main(names: list[str]) -> None:
     from textnets.backend.devices import prepare_device
     from textnets.experiment.models import compile_model
-    from textnets.pipeline import learn_task
+    from textnets.experiment.prepare import prepare, read_data
     from textnets.progress import Progress
+    from textnets.recipe.shipped import recipe_path
+    from textnets.tasks import read_task
     from textnets.training.checkpoints import save_checkpoint
 
     print(f"{'recipe':24}{'MB':>8}{'s':>8}{'share of the time, one every 5 minutes':>42}")
     for name in names or RECIPES:
-        task = learn_task(name)
-        trained = compile_model(task, prepare_device("cpu"), Progress()).trainer.model
+        task, silent, device = read_task(recipe_path(name)), Progress(), prepare_device("cpu")
+        prepared = prepare(task, read_data(task, silent).splits, silent)
+        train = prepared.encoded["train"]
+        trained = compile_model(task, prepared.preprocessor, train, device, silent).setup.model
         trained.optimizer.build(trained.trainable_variables)
         with tempfile.TemporaryDirectory() as folder:
             times = []

@@ -47,6 +47,7 @@ def trained(settings: list[str], steps: int) -> tuple[float, float]:
     from textnets.backend.devices import prepare_device
     from textnets.backend.steps import train_step
     from textnets.experiment.models import compile_model
+    from textnets.experiment.prepare import prepare
     from textnets.progress import Progress
     from textnets.recipe.shipped import recipe_path
     from textnets.tasks import read_task
@@ -56,16 +57,16 @@ def trained(settings: list[str], steps: int) -> tuple[float, float]:
     kept = {name: files[name] for name in ("train", "validation")}
     splits = task.read_splits(kept, Progress())
     device = prepare_device("cpu")
-    task.learn(splits["train"])
-    train, validation = (task.encode(splits[name], Progress(), "")[0] for name in kept)
-    compiled = compile_model(task, device, Progress())
-    model = compiled.trainer.model
+    prepared = prepare(task, splits, Progress())
+    train, validation = prepared.encoded["train"], prepared.encoded["validation"]
+    compiled = compile_model(task, prepared.preprocessor, train, device, Progress())
+    model = compiled.setup.model
     model.optimizer.learning_rate = task.recipe.training.learning_rate
-    batches = task.training_batches(model, train)
+    batches = compiled.setup.batches
     rows = batches.of_epoch(0)[:steps]
     step = train_step(model, *batches.load(rows[0]))
-    if compiled.trainer.begin_epoch is not None:
-        compiled.trainer.begin_epoch()
+    if compiled.setup.begin_epoch is not None:
+        compiled.setup.begin_epoch()
     seconds = 0.0
     for number, places in enumerate(rows):
         batch = batches.load(places)
@@ -75,7 +76,8 @@ def trained(settings: list[str], steps: int) -> tuple[float, float]:
             seconds += time.perf_counter() - started
     lines = int(np.searchsorted(validation.targets.offsets, SCORED))
     few = validation.beginning(lines, SCORED)
-    loss = task.measure(task.inference(compiled.model)(few, Progress(), quick=True), few)["loss"]
+    outputs = task.inference(prepared.preprocessor, compiled.model).outputs(few, Progress())
+    loss = task.evaluation(prepared.preprocessor).measure(outputs, few)["loss"]
     return 1000 * seconds / max(len(rows) - WARM_UP, 1), loss
 
 

@@ -49,13 +49,14 @@ def generate(
 ) -> None:
     """Write texts with the language model RUN."""
     from textnets.decoding.sampling import Sampling
-    from textnets.predictor import Predictor
+    from textnets.tasks.language_modeling import LanguageModelPredictor
 
     from .texts import check_source, write_written
 
     check_source(None, (prompt,))
     sampling = Sampling(temperature, top_k, top_p)
-    written = Predictor.load(run, device=device, allow_builders=allow_builders).write(
+    predictor = LanguageModelPredictor.load(run, device=device, allow_builders=allow_builders)
+    written = predictor.write(
         prompt,
         length=length,
         sampling=sampling,

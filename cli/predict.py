@@ -43,14 +43,16 @@ def predict(
     recipe's column. '-', or no FILE, reads standard input: pipe texts in, or type them.
     --set changes how a translator searches, such as evaluation.length_penalty=0.6.
     """
-    from textnets.predictor import Predictor
+    from textnets.tasks import Predictor
+    from textnets.tasks.translation import TranslationPredictor
 
     from .texts import check_source, read_texts, write_predictions
 
     check_source(file, texts)
     flags = {"n_best": n_best, "beam_size": beam_size}
     given = [f"evaluation.{key}={value}" for key, value in flags.items() if value is not None]
-    predictor = Predictor.load(
+    kind = TranslationPredictor if given else Predictor
+    predictor = kind.load(
         run, overrides=[*overrides, *given], device=device, allow_builders=allow_builders
     )
     stream = read_texts(file, texts, predictor.task, quiet=quiet)

@@ -37,12 +37,11 @@ def score(
     of its tokens that are [UNK], and the text. FILE holds one text a line; '-', or
     no FILE, reads standard input.
     """
-    from textnets.predictor import Predictor
+    from textnets.tasks.language_modeling import LanguageModelPredictor
 
     from .texts import check_source, read_texts, write_predictions
 
     check_source(file, texts)
-    predictor = Predictor.load(run, device=device, allow_builders=allow_builders)
-    predictor.score(())  # refuses other runs before any text is asked for
+    predictor = LanguageModelPredictor.load(run, device=device, allow_builders=allow_builders)
     stream = read_texts(file, texts, predictor.task, quiet=quiet)
     write_predictions(predictor.score, stream, output_format)

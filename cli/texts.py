@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from textnets.errors import DataError
-from textnets.tasks import Task
-from textnets.tasks.task import Prediction
+from textnets.tasks import AnyTask
+from textnets.tasks.inference import Prediction
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
@@ -35,7 +35,7 @@ def check_source(file: str | None, texts: Sequence[str]) -> None:
 
 
 def read_texts(
-    file: str | None, texts: Sequence[str], task: Task[Any], *, quiet: bool = False
+    file: str | None, texts: Sequence[str], task: AnyTask, *, quiet: bool = False
 ) -> Iterable[str]:
     """Texts from ``--text``, a file with columns, a file with one text a line, or standard
     input; typed-in texts are asked for on a terminal."""

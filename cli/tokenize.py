@@ -46,7 +46,7 @@ def tokenize(
     """
     from pathlib import Path
 
-    from textnets.pipeline import learn_task, load_task, store_ids
+    from textnets.pipeline import learn_preprocessor, load_preprocessor, store_ids
     from textnets.progress import terminal_progress
 
     from .texts import check_source, read_texts, write_coverage, write_tokens
@@ -64,10 +64,10 @@ def tokenize(
     if store is not None:
         write_coverage(store_ids(source, store, overrides, overwrite=overwrite, progress=progress))
         return
-    task = (
-        load_task(source, allow_builders=allow_builders)
+    task, preprocessor = (
+        load_preprocessor(source, allow_builders=allow_builders)
         if is_run
-        else learn_task(source, overrides, progress=progress)
+        else learn_preprocessor(source, overrides, progress=progress)
     )
     chosen = read_texts(file, texts, task, quiet=quiet)
-    write_tokens(task.tokens, chosen, output_format, quiet=quiet)
+    write_tokens(preprocessor.tokens, chosen, output_format, quiet=quiet)

@@ -486,7 +486,7 @@ def test_another_version_is_named(unfinished: Path) -> None:
 def test_what_fails_behind_training_fails_before_it(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from textnets.tasks.classification import ClassificationTask
+    from textnets.tasks.classification.evaluation import ClassificationEvaluation
 
     def broken(*arguments: Any) -> Any:
         raise TextnetsError("the scores are broken")
@@ -498,7 +498,7 @@ def test_what_fails_behind_training_fails_before_it(
         return logs
 
     watch_steps(monkeypatch, seen)
-    monkeypatch.setattr(ClassificationTask, "score", broken)
+    monkeypatch.setattr(ClassificationEvaluation, "score", broken)
     with pytest.raises(TextnetsError, match="the scores are broken"):
         train(make_recipe(), QUICK, output="run")
     assert steps == []

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, read_questions
+from textnets import Predictor
 from textnets.pipeline import train
-from textnets.predictor import Predictor
 from textnets.progress import Progress
 
 MakeRecipe = Callable[..., Path]

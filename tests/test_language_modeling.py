@@ -18,10 +18,10 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from textnets import Predictor
 from textnets.decoding.sampling import Sampling
 from textnets.errors import DataError, RecipeError
 from textnets.pipeline import store_ids
-from textnets.predictor import Predictor
 from textnets.progress import Progress
 from textnets.tasks import read_task
 from textnets.text.corpus import RaggedIds
@@ -180,10 +180,10 @@ def test_a_test_split_left_unseen_meets_the_same_rivals_later(
 
 def test_sentences_begin_and_end(sentences: Path) -> None:
     task = read_task(sentences / "recipe.yaml")
-    task.load(sentences)
+    preprocessor = task.load(sentences)
     splits = task.read_splits({"train": sentences.parent / "play.txt"}, Progress())
     assert all(text.strip() for text in splits["train"].texts)
-    split, _ = task.encode(splits["test"], Progress(), "encoding")
+    split, _ = preprocessor.encode(splits["test"], Progress(), "encoding")
     assert isinstance(split.targets, RaggedIds)
     for index in range(5):
         read, said = split.inputs["token_ids"].row(index), split.targets.row(index)
@@ -198,8 +198,8 @@ def test_lines_of_a_stream_may_end_in_a_token(project: Callable[..., Path]) -> N
     recipe = project({"tokenizer: characters": "tokenizer: whitespace\n  add_eos: true"})
     task = read_task(recipe)
     splits = task.read_splits({"train": Path("play.txt")}, Progress())
-    task.learn(splits["train"])
-    split, coverage = task.encode(splits["test"], Progress(), "encoding")
+    preprocessor = task.learn(splits["train"])
+    split, coverage = preprocessor.encode(splits["test"], Progress(), "encoding")
     lines = splits["test"].texts
     assert "" in lines  # a blank line is an end and nothing else
     words = sum(len(line.split()) for line in lines)

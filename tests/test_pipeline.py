@@ -14,10 +14,10 @@ import pytest
 
 import textnets
 from tests.conftest import RECIPE, RNN_MODEL, read_questions, write_csv
+from textnets import Predictor
 from textnets.errors import DataError, RecipeError, RunError
 from textnets.experiment.results import SplitEvaluation
 from textnets.pipeline import store_ids
-from textnets.predictor import Predictor
 from textnets.run.model_file import load_model
 
 MakeRecipe = Callable[..., Path]

@@ -18,12 +18,12 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from textnets import Predictor
 from textnets.backend.inference import predict_all
 from textnets.decoding.tags import first_breach
 from textnets.errors import InputError
 from textnets.estimators import TextTagger
 from textnets.pipeline import store_ids
-from textnets.predictor import Predictor
 from textnets.progress import Progress
 from textnets.tasks import read_task
 from textnets.text.corpus import RaggedIds, RaggedOutputs
@@ -156,11 +156,13 @@ def test_padding_weighs_nothing(project: Callable[..., Path]) -> None:
 
     task = read_task(project())
     splits = task.read_splits(task.find_files(Progress()), Progress())
-    task.learn(splits["train"])
-    split, coverage = task.encode(splits["train"], Progress(), "")
+    preprocessor = task.learn(splits["train"])
+    split, coverage = preprocessor.encode(splits["train"], Progress(), "")
     assert coverage.tokens == split.lengths.sum()
     rows = np.array([0, 1, 2])
-    loss, _ = task.losses()
+    words = keras.Input((None,), dtype="int32", name="token_ids")
+    model = keras.Model(words, keras.layers.Embedding(9, 17)(words))
+    loss = task.training_setup(model, preprocessor, split).loss
     found = []
     for width in (48, 96):
         inputs, targets, weights = split.batch(rows, width)

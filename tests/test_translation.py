@@ -20,8 +20,8 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from textnets import Predictor
 from textnets.pipeline import store_ids
-from textnets.predictor import Predictor
 
 RECIPE = """\
 task: translation

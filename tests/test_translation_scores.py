@@ -18,6 +18,7 @@ from textnets.data.pairs import Pair
 from textnets.decoding.translating import Hypothesis, TranslatorOutputs
 from textnets.progress import Progress
 from textnets.tasks import read_task
+from textnets.tasks.evaluation import Split
 from textnets.tasks.translation import SentencePairs
 from textnets.text.vocabulary import UNKNOWN_ID
 
@@ -82,8 +83,8 @@ def test_the_ceiling_is_full_marks(tmp_path, language, tokenizer):
         pytest.skip("so few texts hold too few pieces to learn")
     text = f"tokenizer: {tokenizer}, max_tokens: 2000"
     targets = SETS[language]
-    split, task = perfect(write(targets, text, "length_ratio: 9.0"))
-    scores = task.score(split[0], split[1])
+    split, evaluation = perfect(write(targets, text, "length_ratio: 9.0"))
+    scores = evaluation.score(split[0], split[1])
     assert scores["bleu"].value == pytest.approx(100.0)
     assert scores["chrf"].value == pytest.approx(100.0)
 
@@ -92,11 +93,11 @@ def perfect(recipe: Path) -> tuple[tuple[TranslatorOutputs, Any], Any]:
     """What a model would say that writes each reference's own tokens, but for ``[UNK]``."""
     task = read_task(recipe)
     splits = task.read_splits(task.find_files(Progress()), Progress())
-    task.learn(splits["train"])
-    split, _ = task.encode(splits["validation"], Progress(), "encoding")
+    preprocessor = task.learn(splits["train"])
+    split, _ = preprocessor.encode(splits["validation"], Progress(), "encoding")
     rows = [split.targets.row(index)[:-1] for index in range(len(split))]
     found = [[Hypothesis(row[row != UNKNOWN_ID], 0.0, 0.0)] for row in rows]
-    return (TranslatorOutputs(found, np.zeros(len(split))), split), task
+    return (TranslatorOutputs(found, np.zeros(len(split))), split), task.evaluation(preprocessor)
 
 
 @pytest.mark.parametrize(
@@ -131,17 +132,18 @@ def test_the_shipped_set_with_the_default_section(tmp_path):
 
 @pytest.mark.parametrize(("text", "case"), [("lowercase: true", "lc"), ("", "mixed")])
 def test_lower_case_is_compared_with_lower_case(tmp_path, text, case):
-    """Of the model and of its rivals, and the signature says so."""
-    (outputs, split), task = perfect(write(GERMAN, text))
+    """Of the model and of its baselines, and the signature says so."""
+    (outputs, split), evaluation = perfect(write(GERMAN, text))
     full = pytest.approx(100.0)
     whispered = [target.lower() for target in GERMAN]
-    assert (task.score_texts(whispered, GERMAN, resamples=0)["bleu"].value == full) == bool(text)
-    computed = task.tables([], outputs, split)[0]
+    quietly = evaluation.score_texts(whispered, GERMAN, resamples=0)
+    assert (quietly["bleu"].value == full) == bool(text)
+    computed = evaluation.tables([], outputs, split)[0]
     assert all(f"case:{case}" in signature for _, signature, _ in computed.rows)
     assert [ceiling for _, _, ceiling in computed.rows] == [full, full]
     quiet = SentencePairs([Pair(target, target.lower()) for target in GERMAN])
     loud = SentencePairs([Pair(target, target) for target in GERMAN])
-    memory = task.baselines(quiet, loud, Progress())[1]
+    memory = evaluation.baselines(Split(quiet), Split(loud), Progress())[1]
     assert (memory.scores["bleu"].value == full) == bool(text)
 
 
@@ -196,8 +198,8 @@ def one_wrong(text: str) -> str:
 
 
 def test_chinese_is_counted_by_sacrebleus_zh(tmp_path):
-    _, task = perfect(write(CHINESE, "tokenizer: characters"))
-    found = task.score_texts([one_wrong(t) for t in CHINESE], CHINESE, resamples=0)
+    _, evaluation = perfect(write(CHINESE, "tokenizer: characters"))
+    found = evaluation.score_texts([one_wrong(t) for t in CHINESE], CHINESE, resamples=0)
     expected = sacrebleu.corpus_bleu(
         [one_wrong(t) for t in CHINESE], [CHINESE], tokenize="zh"
     ).score

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         load,
     )
     from textnets.pipeline import TrainedRun, check, evaluate, train
-    from textnets.predictor import Predictor
+    from textnets.tasks.predictor import Predictor
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ __all__ = [
 _HOMES = {
     "InputError": "textnets.errors",
     "TextnetsError": "textnets.errors",
-    "Predictor": "textnets.predictor",
+    "Predictor": "textnets.tasks.predictor",
     "TextClassifier": "textnets.estimators",
     "TextLanguageModel": "textnets.estimators",
     "TextTagger": "textnets.estimators",

@@ -19,15 +19,11 @@ from textnets.backend.devices import prepare_device, require_tensorflow
 from textnets.builders.own import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
-from textnets.experiment.environment import (
-    continue_environment,
-    describe_environment,
-    differing_keys,
-    fingerprints_of,
-)
-from textnets.experiment.execution import coverage_line, execute
-from textnets.experiment.models import assemble_model
-from textnets.experiment.monitoring import fit_plan
+from textnets.experiment.execution import execute
+from textnets.experiment.models import build_model, vectors_of
+from textnets.experiment.monitoring import check_measured, fit_plan
+from textnets.experiment.prepare import coverage_line, prepare, read_data
+from textnets.experiment.record import RunRecord, begin_record
 from textnets.experiment.results import (
     SplitEvaluation,
     judged,
@@ -35,15 +31,17 @@ from textnets.experiment.results import (
     stored_comparison,
     stored_evaluation,
 )
-from textnets.experiment.stores import Store, check_store_place, open_store, write_store
-from textnets.predictor import Predictor
+from textnets.experiment.start import Continue, Finished, decide_start
+from textnets.experiment.stores import check_store_place, open_store, write_store
 from textnets.progress import Progress
 from textnets.recipe.shipped import recipe_path
 from textnets.run.directory import Run, open_run
-from textnets.run.integrity import check_prepared
 from textnets.run.target import RunTarget
-from textnets.tasks import Task, read_run, read_task
-from textnets.tasks.task import Fact, Prediction
+from textnets.tasks import AnyTask, Predictor, read_run, read_task
+from textnets.tasks.evaluation import Fact, Split
+from textnets.tasks.examples import Examples
+from textnets.tasks.inference import Prediction
+from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoder import Coverage
 from textnets.text.vocabulary import Vocabulary
 from textnets.text.word_space import WordSpace
@@ -138,7 +136,9 @@ class TrainedRun:
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
         """All of the model's vocabularies: ``tokens``, ``characters``, ``source``, ``target``."""
-        return {name: found for name, (_, found) in self.predictor.task.vector_tables.items()}
+        return {
+            name: found for name, (_, found) in self.predictor.preprocessor.vector_tables.items()
+        }
 
 
 def train(
@@ -192,71 +192,28 @@ def train(
     place = Path(output) if output else Path("runs") / task.recipe.name
     target = RunTarget(place, overwrite=overwrite)
     target.check(resume=resume)
-    if resume and target.is_finished:
-        finished = _finished(task, place, device, progress)
-        if finished is not None:
-            return finished
-    stored = open_store(Path(store), task) if store else None
-    files, splits = _read_data(task, progress, stored)
+    start = decide_start(task.recipe, target, progress, resume=resume)
+    custom = [module_of(task.recipe.builder)]
+    if isinstance(start, Finished):
+        return _as_trained(start.run, task, device, custom)
+    stored = open_store(Path(store), task.recipe) if store else None
+    data = read_data(task, progress, stored)
     found = prepare_device(device)
     if stored is None:
         require_tensorflow("turning text into ids")
-    fingerprints = stored.fingerprints if stored else fingerprints_of(files)
-    environment = describe_environment(task.recipe, fingerprints, splits, found, command)
-    if resume and target.is_finished:
-        continue_environment(task.recipe, environment, place, allow_changes=allow_changes)
-        target.reopen()
-    if resume and not target.can_continue:
-        progress.say(f"nothing to continue at {target.partial}; starting from the beginning")
-        resume = False
-    if resume:
-        check_prepared(target.partial)
-        environment = continue_environment(
-            task.recipe, environment, target.partial, allow_changes=allow_changes
-        )
-        for change in environment["continued"][-1].get("changes", []):
-            progress.warn(f"going on all the same: {change}")
-    done = execute(
-        task, target, splits, environment, stored=stored, resume=resume, progress=progress
-    )
-    own = [module_of(task.recipe.builder)]
-    return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, own)
+    record = begin_record(task.recipe, data.fingerprints, data.splits, found, command)
+    if isinstance(start, Continue):
+        record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)
+    resumes = isinstance(start, Continue)
+    done = execute(task, target, data, record, resume=resumes, progress=progress)
+    return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, custom)
 
 
-def _finished(task: Task[Any], place: Path, device: str, progress: Progress) -> TrainedRun | None:
-    """A finished run as training it would give it back; ``None`` where more was asked for."""
-    run = open_run(place)
-    before = read_run(place, allow_builders=[module_of(task.recipe.builder)]).recipe
-    epochs = task.recipe.training.epochs
-    if differing_keys(before, task.recipe) or epochs > before.training.epochs:
-        return None
-    progress.say(
-        f"{place}: is finished; nothing was done. --set training.epochs=N with more than {epochs} "
-        "trains on, --overwrite starts again"
-    )
+def _as_trained(run: Run, task: AnyTask, device: str, allow_builders: Sequence[str]) -> TrainedRun:
+    """A finished run as training it would give it back."""
     history = run.history()
     state = TrainingState(epoch=len(history), history=history)
-    own = [module_of(task.recipe.builder)]
-    return TrainedRun(run, stored_evaluation(run), task.headline, state, device, own)
-
-
-def _read_data(
-    task: Task[Any], progress: Progress, stored: Store | None
-) -> tuple[dict[str, Path], dict[str, Any]]:
-    """Files and examples; with stored ids the raw texts may be elsewhere."""
-    try:
-        files = task.find_files(progress, download=stored is None)
-    except DataError:
-        if stored is None:
-            raise
-        progress.warn(
-            "the raw texts are not here: predictions are listed without them, and there are no "
-            "baselines"
-        )
-        return {}, {}
-    if stored is not None:
-        stored.check_files(files)
-    return files, task.read_splits(files, progress)
+    return TrainedRun(run, stored_evaluation(run), task.headline, state, device, allow_builders)
 
 
 # --- Evaluate ---
@@ -297,32 +254,34 @@ def evaluate(
 
 
 def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress) -> SplitEvaluation:
-    task = predictor.task
-    splits: Mapping[str, Any] = {}
+    task, preprocessor = predictor.task, predictor.preprocessor
+    evaluation = task.evaluation(preprocessor)
+    splits: Mapping[str, Examples] = {}
     if data is None:
-        name, splits = _own_split(predictor, progress)
+        name, splits = _recorded_split(predictor, progress)
         examples = splits[name]
     else:
-        name, examples = str(data), task.read_file(Path(data))
+        name, examples = str(data), task.read(Path(data), Progress())
+        evaluation.check(examples, name)
         if not len(examples):
             raise DataError(f"{data}: holds no example to score")
-    split, _ = task.encode(examples, progress, "encoding")
-    for fact in task.encoded_facts(name, split, progress):
+    split, _ = preprocessor.encode(examples, progress, "encoding")
+    for fact in evaluation.facts(name, split, progress):
         progress.say(f"{fact.name}: {fact.value}")
-    outputs = predictor.outputs(split, progress)
-    scores = task.score(outputs, split)
+    scores = evaluation.score(predictor.outputs(split, progress), split)
     if not splits:
         return SplitEvaluation(name, len(examples), scores)
     baselines = stored_baselines(predictor.run, name)
     if not baselines and task.recipe.evaluation.baselines:
-        baselines = task.baselines(splits["train"], examples, progress)
-    evaluation = SplitEvaluation(name, len(examples), scores, baselines)
-    return judged(task, evaluation, stored_comparison(predictor.run, name))
+        scored = Split(examples, split)
+        baselines = evaluation.baselines(Split(splits["train"]), scored, progress)
+    found = SplitEvaluation(name, len(examples), scores, baselines)
+    return judged(task, found, stored_comparison(predictor.run, name))
 
 
-def _own_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Any]]:
+def _recorded_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Examples]]:
     """The name of the split that a run is scored on, and all its splits."""
-    recorded = predictor.run.environment["data"]
+    recorded = RunRecord.of_json(predictor.run.environment).data
     files = {name: Path(entry["path"]) for name, entry in recorded.items()}
     if not files or not all(path.exists() for path in files.values()):
         files = predictor.task.find_files(progress)
@@ -362,30 +321,28 @@ def check(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     plan = fit_plan(task)
-    files = task.find_files(progress)
-    splits = task.read_splits(files, progress)
-    facts = [Fact(f"{name} file", str(path)) for name, path in files.items()]
-    facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in splits.items()]
-    facts += task.check_splits(splits)
+    data = read_data(task, progress)
+    facts = [Fact(f"{name} file", str(path)) for name, path in data.files.items()]
+    facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in data.splits.items()]
+    facts += task.facts(data.splits)
     device = prepare_device("auto")
     from textnets.layers.kernels import recurrent_kernel
 
-    task.learn(splits["train"])
-    encoded = {}
-    for name, examples in splits.items():
-        encoded[name], coverage = task.encode(examples, progress, f"encoding {name}")
-        facts.append(Fact(f"{name} tokens", coverage_line(coverage)))
-        facts += task.encoded_facts(name, encoded[name], progress)
-    sizes = task.sizes(progress)
-    model = assemble_model(task, sizes)
-    facts += [Fact(name, f"{n:,}") for name, n in sizes.items() if type(n) is int]
-    for name, found in task.facts.items():
-        facts += [Fact(f"{name} {key}", str(value)) for key, value in found.items()]
+    prepared = prepare(task, data.splits, progress)
+    for name, coverage in prepared.coverage.items():
+        facts += [Fact(f"{name} tokens", coverage_line(coverage)), *prepared.facts[name]]
+    preprocessor = prepared.preprocessor
+    vectors = vectors_of(task, preprocessor, progress)
+    model = build_model(task, preprocessor, vectors)
+    setup = task.training_setup(model, preprocessor, prepared.encoded["train"])
+    check_measured(plan, setup)
+    facts += [Fact(name, f"{n:,}") for name, n in preprocessor.sizes.items() if type(n) is int]
+    if vectors is not None:
+        facts += [Fact(f"vectors {key}", str(value)) for key, value in vectors.as_json().items()]
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip
-    batches = task.training_batches(task.trainer(model).model, encoded["train"])
-    steps = len(batches.of_epoch(0))
+    steps = len(setup.batches.of_epoch(0))
     facts.append(Fact("steps an epoch", f"{steps:,}, {steps * plan.section.epochs:,} at most"))
     kept = f"the epoch with the best {plan.monitor.metric}" if plan.monitor else "the last epoch"
     facts.append(Fact("kept weights", f"of {kept}"))
@@ -418,7 +375,7 @@ def word_space(
     layers = {layer.name: layer for layer in predictor.model.layers}
     tables = {
         name: WordSpace(vocabulary, np.asarray(layers[layer].embeddings))
-        for name, (layer, vocabulary) in predictor.task.vector_tables.items()
+        for name, (layer, vocabulary) in predictor.preprocessor.vector_tables.items()
         if layer in layers
     }
     if not tables:
@@ -432,25 +389,26 @@ def word_space(
 # --- Tokenize ---
 
 
-def learn_task(
+def learn_preprocessor(
     recipe: str | Path, overrides: Overrides = (), *, progress: Progress | None = None
-) -> Task[Any]:
-    """The task of a recipe with its vocabularies learned, to see what becomes of a text."""
+) -> tuple[AnyTask, AnyPreprocessor]:
+    """The task of a recipe and its vocabularies, to see what becomes of a text."""
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    splits = task.read_splits(task.find_files(progress), progress)
+    data = read_data(task, progress)
     prepare_device("cpu")
-    task.learn(splits["train"])
-    return task
+    return task, task.learn(data.splits["train"])
 
 
-def load_task(run: str | Path, *, allow_builders: Sequence[str] = ()) -> Task[Any]:
-    """The task of a run with its vocabularies."""
+def load_preprocessor(
+    run: str | Path, *, allow_builders: Sequence[str] = ()
+) -> tuple[AnyTask, AnyPreprocessor]:
+    """The task of a run and its vocabularies."""
     found = open_run(Path(run))
     task = read_run(found.folder, allow_builders=allow_builders)
-    task.load(found.folder)
+    preprocessor = task.load(found.folder)
     prepare_device("cpu")
-    return task
+    return task, preprocessor
 
 
 def store_ids(
@@ -468,13 +426,17 @@ def store_ids(
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    check_store_place(Path(folder), overwrite=overwrite)
-    files = task.find_files(progress)
-    splits = task.read_splits(files, progress)
+    place = Path(folder)
+    check_store_place(place, overwrite=overwrite)
+    data = read_data(task, progress)
     prepare_device("cpu")
-    task.learn(splits["train"])
-    encoded, coverage = {}, {}
-    for name, examples in splits.items():
-        encoded[name], coverage[name] = task.encode(examples, progress, f"encoding {name}")
-    write_store(Path(folder), task, encoded, fingerprints_of(files), overwrite=overwrite)
-    return coverage
+    prepared = prepare(task, data.splits, progress)
+    write_store(
+        place,
+        task.recipe,
+        prepared.preprocessor,
+        prepared.encoded,
+        data.fingerprints,
+        overwrite=overwrite,
+    )
+    return dict(prepared.coverage)

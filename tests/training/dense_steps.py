@@ -168,7 +168,9 @@ def moves_in_reduced_precision(recipe: str) -> tuple[float, float]:
     from textnets.tasks import read_task
 
     task = read_task(recipe_path(recipe), ["training.precision=mixed_bfloat16"])
-    table = assemble_model(task, {"vocabulary_size": 9, "num_classes": 2}).get_layer("embedding")
+    table = assemble_model(task.recipe, {"vocabulary_size": 9, "num_classes": 2}).get_layer(
+        "embedding"
+    )
     before = keras.ops.convert_to_numpy(table.embeddings.value)
     texts = keras.Input((1000,), dtype="int32")
     vectors = keras.layers.Activation("linear", dtype="float32")(table(texts))

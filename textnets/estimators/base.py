@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,15 +29,16 @@ from textnets.estimators.flat_parameters import (
     show_parameters,
 )
 from textnets.estimators.packed_run import PackedRun
-from textnets.experiment.environment import describe_environment, fingerprint_of_examples
 from textnets.experiment.execution import execute
-from textnets.predictor import Predictor
+from textnets.experiment.prepare import Data
+from textnets.experiment.record import begin_record, fingerprint_of_examples
 from textnets.progress import terminal_progress
 from textnets.recipe.reading import MAX_SEED
 from textnets.run.directory import Run
 from textnets.run.target import RunTarget
-from textnets.tasks import TASKS, Task, task_from
-from textnets.tasks.task import Examples
+from textnets.tasks import TASKS, AnyTask, Predictor, task_from
+from textnets.tasks.examples import Examples
+from textnets.tasks.preprocessor import AnyPreprocessor
 
 RandomState = int | np.random.RandomState | None
 
@@ -143,7 +145,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
 
     # --- Fitting ---
 
-    def _make_task(self, **changed: Any) -> Task[Any]:
+    def _make_task(self, **changed: Any) -> AnyTask:
         """The task of a recipe made of the parameters.
 
         Args:
@@ -169,28 +171,29 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(MAX_SEED))
 
-    def _fit(self, task: Task[Any], examples: Examples, facts: Mapping[str, Any]) -> None:
-        """Train, and keep the run.
+    def _fit(self, task: AnyTask, examples: Examples, notes: Mapping[str, Any]) -> AnyPreprocessor:
+        """Train, keep the run, and give what was learned from the texts.
 
         Args:
             task: of the parameters.
             examples: to fit; the task holds a share of them out for validation.
-            facts: what the run's record says besides.
+            notes: what the run's record says besides.
         """
         progress = terminal_progress(quiet=not self.verbose)
-        splits = task.divided({"train": examples}, {"train": "the examples"}, progress)
+        splits = task.with_shares({"train": examples}, {"train": "the examples"}, progress)
         device = prepare_device(self.device)
         fingerprint = {"train": fingerprint_of_examples(examples, task)}
-        environment = describe_environment(task.recipe, fingerprint, splits, device, "")
-        environment |= facts
+        record = begin_record(task.recipe, fingerprint, splits, device, "")
+        record = dataclasses.replace(record, notes=notes)
         with _generators_kept(), tempfile.TemporaryDirectory(prefix="textnets-") as folder:
             target = RunTarget(Path(folder) / "run")
             try:
-                done = execute(task, target, splits, environment, progress=progress)
+                done = execute(task, target, Data({}, splits), record, progress=progress)
             except InterruptedTrainingError:
                 raise KeyboardInterrupt from None  # there is no run to go on with
             own = [module_of(task.recipe.builder)]  # imported already: its model was built
             self._keep(done.run, PackedRun.of(done.run, self.device, own))
+        return done.preprocessor
 
     def _keep(self, run: Run, packed: PackedRun) -> None:
         self._run = packed
@@ -237,7 +240,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         self._run.write(Path(run), overwrite=overwrite)
 
     @classmethod
-    def of_run(cls, run: Run, task: Task[Any], device: str, allow_builders: Sequence[str]) -> Self:
+    def of_run(cls, run: Run, task: AnyTask, device: str, allow_builders: Sequence[str]) -> Self:
         """A fitted estimator of a run that was opened; see :func:`textnets.load`."""
         recipe = task.recipe
         known = cls._parameters_with(recipe.builder) or {}
@@ -249,11 +252,11 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         )
         packed = PackedRun.of(run, device, allow_builders)
         found._keep(run, packed)
-        found._restore(packed.predictor.task, run)
+        found._restore(packed.predictor.preprocessor, run)
         return found
 
-    def _restore(self, task: Any, run: Run) -> None:
-        """Set what fitting would have set, of a run's task with its vocabularies."""
+    def _restore(self, preprocessor: Any, run: Run) -> None:
+        """Set what fitting would have set, of a run and its vocabularies."""
 
 
 _Estimator = TypeVar("_Estimator", bound=type[TextEstimator])

@@ -21,8 +21,9 @@ from textnets.estimators.base import (
     with_full_signature,
 )
 from textnets.run.directory import Run
-from textnets.tasks import Task
-from textnets.tasks.classification import MULTI_LABEL_THRESHOLD, LabelledTexts
+from textnets.tasks import AnyTask
+from textnets.tasks.classification import LabeledTexts
+from textnets.tasks.classification.inference import MULTI_LABEL_THRESHOLD, probabilities_of
 
 # Kinds of label that come back from a run directory as what they were; others as text.
 _KINDS: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -104,15 +105,14 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         names = _names_of(classes.tolist())
         if weights is not None:
             _check_weighted_classes(rows, weights)
-        examples = LabelledTexts(
+        examples = LabeledTexts(
             texts, [tuple(names[label] for label in row) for row in rows], weights
         )
         kinds = {type(label).__name__ for label in classes.tolist()}
         kind = kinds.pop() if len(kinds) == 1 else ""
-        facts = {_KIND: kind if kind in _KINDS else "str", _COLUMNS: columns}
-        task: Any = self._with_named_weights(names)
-        self._fit(task, examples, facts)
-        self._set_classes(classes, names, task.labels, columns)
+        notes = {_KIND: kind if kind in _KINDS else "str", _COLUMNS: columns}
+        preprocessor: Any = self._fit(self._with_named_weights(names), examples, notes)
+        self._set_classes(classes, names, preprocessor.labels, columns)
         return self
 
     def predict(self, X: Sequence[str]) -> Any:
@@ -140,11 +140,11 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         texts = checked_texts(X)
-        task: Any = self._predictor.task
         if not texts:
             raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
-        outputs = self._predictor.outputs(task.encode_inputs(texts))
-        probabilities = task.probabilities(outputs)
+        preprocessor: Any = self._predictor.preprocessor
+        outputs = self._predictor.outputs(preprocessor.encode_inputs(texts))
+        probabilities = probabilities_of(outputs, len(preprocessor.labels))
         # A column of a matrix in which nothing was ever 1 is none that the model knows.
         never = np.zeros((len(texts), 1), np.float32)
         found: npt.NDArray[np.float32] = np.hstack([probabilities, never])[:, self._order]
@@ -183,7 +183,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
             rows.append(tuple(dict.fromkeys(_plain_label(label, index) for label in row)))
         return rows, None
 
-    def _with_named_weights(self, names: Mapping[Hashable, str]) -> Task[Any]:
+    def _with_named_weights(self, names: Mapping[Hashable, str]) -> AnyTask:
         """The task, in whose ``class_weights`` labels have the names that the run gives them."""
         given = self.get_params()["class_weights"]
         if not isinstance(given, Mapping):
@@ -207,15 +207,15 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         found = [places.get(names[label], len(labels)) for label in classes.tolist()]
         self._order = np.array(found)
 
-    def _restore(self, task: Any, run: Run) -> None:
+    def _restore(self, preprocessor: Any, run: Run) -> None:
         kind, columns = run.environment.get(_KIND), run.environment.get(_COLUMNS)
-        labels = [_of_kind(name, _KINDS.get(str(kind), str)) for name in task.labels]
-        names = dict(zip(labels, task.labels, strict=True))
+        labels = [_of_kind(name, _KINDS.get(str(kind), str)) for name in preprocessor.labels]
+        names = dict(zip(labels, preprocessor.labels, strict=True))
         classes = _sorted_labels([(label,) for label in labels])
         if isinstance(columns, int):
             classes = np.arange(columns)
             names = {column: str(column) for column in range(columns)}
-        self._set_classes(classes, names, task.labels, columns)
+        self._set_classes(classes, names, preprocessor.labels, columns)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,10 @@ import numpy.typing as npt
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
 from textnets.estimators.base import RandomState, TextEstimator, checked_texts, with_full_signature
-from textnets.tasks.language_modeling import ScoredText
+from textnets.tasks.language_modeling import (
+    LanguageModelPredictor,
+    ScoredText,
+)
 
 
 @with_full_signature
@@ -128,10 +131,10 @@ class TextLanguageModel(TextEstimator):
         Returns:
             The prompts with what was written behind, those of one prompt together.
         """
-        predictor = self._predictor
+        predictor = self._language_model
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
         return [
-            written.continued  # type: ignore[attr-defined]
+            written.continued
             for prompt in checked_texts(prompts, "prompts")
             for written in predictor.write(
                 prompt, length=length, sampling=sampling, count=n_samples, seed=random_state
@@ -139,4 +142,11 @@ class TextLanguageModel(TextEstimator):
         ]
 
     def _scored(self, X: Sequence[str]) -> list[ScoredText]:
-        return list(self._predictor.score(checked_texts(X)))  # type: ignore[arg-type]
+        return list(self._language_model.score(checked_texts(X)))
+
+    @property
+    def _language_model(self) -> LanguageModelPredictor:
+        predictor = self._predictor
+        if not isinstance(predictor, LanguageModelPredictor):
+            raise TypeError("the run is no language model's")
+        return predictor

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from textnets.predictor import Predictor
 from textnets.run.directory import Run
 from textnets.run.layout import CHECKPOINT_FOLDER
 from textnets.run.target import RunTarget, written_beside
+from textnets.tasks import Predictor
 
 
 class PackedRun:
@@ -46,7 +46,7 @@ class PackedRun:
         """Loaded when it is first used; the same as of the run directory, since it is one."""
         with self._unpacked() as folder:
             found = Predictor.load(folder, device=self._device, allow_builders=self._allow_builders)
-            found.task.encode_inputs([""])  # reads the tokenizer while the folder is there
+            found.preprocessor.encode_inputs([""])  # reads the tokenizer while the folder is there
         return found
 
     def write(self, folder: Path, *, overwrite: bool) -> None:

@@ -68,9 +68,7 @@ class TextTagger(TextEstimator):
         Raises:
             ValueError: a sentence is a string, a tag is missing, or a parameter is wrong.
         """
-        task: Any = self._make_task()
-        self._fit(task, _examples(X, y), {})
-        self.tags_ = list(task.labels)
+        self._restore(self._fit(self._make_task(), _examples(X, y), {}), None)
         return self
 
     def predict(self, X: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -84,13 +82,14 @@ class TextTagger(TextEstimator):
         """The share of words whose tag is right; with ``spans=True`` the F1 of the spans."""
         predictor = self._predictor
         examples = _examples(X, y)
-        task: Any = predictor.task
-        task.check_tags(examples)
-        split, _ = task.encode(examples, Progress(), "")
-        return float(task.score(predictor.outputs(split), split)[task.headline].value)
+        evaluation = predictor.task.evaluation(predictor.preprocessor)
+        evaluation.check(examples, "y")
+        split, _ = predictor.preprocessor.encode(examples, Progress(), "")
+        scores = evaluation.score(predictor.outputs(split), split)
+        return float(scores[predictor.task.headline].value)
 
-    def _restore(self, task: Any, run: Any) -> None:
-        self.tags_ = list(task.labels)
+    def _restore(self, preprocessor: Any, run: Any) -> None:
+        self.tags_ = list(preprocessor.labels)
 
 
 def _examples(X: Any, y: Any) -> TaggedSentences:

@@ -13,7 +13,8 @@ from textnets.estimators.base import (
     checked_texts,
     with_full_signature,
 )
-from textnets.tasks.translation import SentencePairs, TranslationTask
+from textnets.tasks.translation import SentencePairs
+from textnets.tasks.translation.evaluation import TranslationEvaluation
 
 
 @with_full_signature
@@ -86,5 +87,8 @@ class TextTranslator(TextEstimator):
         references = checked_texts(y, "y")
         translations = self.predict(X)
         check_lengths(translations, references, "y")
-        task: TranslationTask = self._predictor.task  # type: ignore[assignment]
-        return task.score_texts(translations, references, resamples=0)["bleu"].value
+        preprocessor: Any = self._predictor.preprocessor
+        scores = TranslationEvaluation(preprocessor).score_texts(
+            translations, references, resamples=0
+        )
+        return scores["bleu"].value

@@ -12,12 +12,16 @@ from textnets.backend.devices import Device, precision
 from textnets.backend.inference import input_names
 from textnets.builders.own import is_own
 from textnets.errors import InputError
+from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
 from textnets.progress import Progress
+from textnets.recipe import Recipe
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
-from textnets.tasks import Task
-from textnets.tasks.task import Trainer
+from textnets.tasks import AnyTask
+from textnets.tasks.preprocessor import AnyPreprocessor
+from textnets.text.corpus import EncodedSplit
 from textnets.training.optimizers import build_optimizer, token_tables
+from textnets.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
     from textnets.layers.kernels import KernelPath
@@ -29,42 +33,72 @@ class CompiledModel:
 
     Attributes:
         model: the builder's: what predicts and what is saved.
-        trainer: what is trained in order to train it, compiled.
-        facts: what a run records of it.
+        setup: how it is trained; its model is compiled.
+        recurrent_kernel: which one the model uses, and why.
+        vectors: the pretrained word vectors that it began with.
     """
 
     model: Any
-    trainer: Trainer
-    facts: dict[str, Any]
+    setup: TrainingSetup
+    recurrent_kernel: str
+    vectors: WordVectors | None
+
+    @property
+    def parameters(self) -> int:
+        """How many the model has."""
+        return int(self.model.count_params())
 
 
-def compile_model(task: Task[Any], device: Device, progress: Progress) -> CompiledModel:
-    """A recipe's model, compiled."""
+def compile_model(
+    task: AnyTask,
+    preprocessor: AnyPreprocessor,
+    train: EncodedSplit,
+    device: Device,
+    progress: Progress,
+) -> CompiledModel:
+    """A recipe's model, compiled.
+
+    Args:
+        task: of the recipe.
+        preprocessor: what was learned from the training split.
+        train: that split.
+        device: where it will be trained.
+        progress: where to say what it is.
+    """
     import keras
 
     from textnets.layers.kernels import recurrent_kernel
 
     keras.utils.set_random_seed(task.recipe.seed)
-    model = assemble_model(task, task.sizes(progress))
-    trainer = task.trainer(model)
-    loss, metrics = task.losses()
+    vectors = vectors_of(task, preprocessor, progress)
+    model = build_model(task, preprocessor, vectors)
+    setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
     jit = section.xla if device.backend == "tensorflow" else "auto"
-    trainer.model.compile(
-        build_optimizer(section, token_tables(trainer.model)),
-        loss,
-        metrics=metrics,
-        weighted_metrics=list(trainer.weighted_metrics),
+    setup.model.compile(
+        build_optimizer(section, token_tables(setup.model)),
+        setup.loss,
+        metrics=list(setup.metrics),
+        weighted_metrics=list(setup.weighted_metrics),
         jit_compile=jit,
     )
     kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
+    compiled = CompiledModel(model, setup, kernel, vectors)
     progress.say(
-        f"model: {task.recipe.builder}, {model.count_params():,} parameters; "
+        f"model: {task.recipe.builder}, {compiled.parameters:,} parameters; "
         f"{device.backend} on {device.name} ({device.reason}), {section.precision}; "
         f"recurrent kernel: {kernel}"
     )
-    facts = {"recurrent_kernel": kernel, "parameters": int(model.count_params()), **task.facts}
-    return CompiledModel(model, trainer, facts)
+    return compiled
+
+
+def vectors_of(
+    task: AnyTask, preprocessor: AnyPreprocessor, progress: Progress
+) -> WordVectors | None:
+    """The pretrained vectors of the tokens that a model reads first; ``None`` where the recipe
+    has none."""
+    _, vocabulary = next(iter(preprocessor.vector_tables.values()))
+    return pretrained_vectors(task.recipe, vocabulary, progress)
 
 
 def describe_kernel(path: KernelPath, device: Device) -> str:
@@ -78,22 +112,43 @@ def describe_kernel(path: KernelPath, device: Device) -> str:
     return f"fused: {path.reason}"
 
 
-def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
-    """The builder's model for the sizes found in the data, uncompiled."""
-    name = task.recipe.builder
+def build_model(task: AnyTask, preprocessor: AnyPreprocessor, vectors: WordVectors | None) -> Any:
+    """The builder's model for what was found in the data, uncompiled.
+
+    Raises:
+        InputError: the builder takes not what the recipe asks for, or gives back no such model.
+    """
+    sizes = preprocessor.sizes | ({} if vectors is None else {"embedding_vectors": vectors.table})
+    model = assemble_model(task.recipe, sizes)
+    if is_own(task.recipe.builder):
+        _check_model(task, preprocessor, model)
+    return model
+
+
+def assemble_model(recipe: Recipe, sizes: Mapping[str, Any]) -> Any:
+    """What a recipe's builder makes of sizes that are found in data.
+
+    Raises:
+        InputError: see :func:`build_model`.
+    """
+    import keras
+
+    name = recipe.builder
     builder = find_builder(name)
     takes = builder_schema(name, builder).from_data
     for size, value in sizes.items():
         if size not in takes and (value is True or isinstance(value, np.ndarray)):
             raise InputError(f"model.builder: {name} takes no {size}, which the recipe asks for")
-    with precision(task.recipe.training.precision):
+    with precision(recipe.training.precision):
         model = builder(
-            **task.recipe.builder_parameters,
+            **recipe.builder_parameters,
             **{size: value for size, value in sizes.items() if size in takes},
         )
-    if is_own(name):
-        _check_model(name, model, task)
-    tables, factor = token_tables(model), task.recipe.training.embedding_rate
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"model.builder: {name} must return a keras.Model, was: {type(model).__name__}"
+        )
+    tables, factor = token_tables(model), recipe.training.embedding_rate
     if factor != 1.0 and not tables:
         raise InputError(
             f"training.embedding_rate: {name} makes a model without a table of token vectors that "
@@ -106,22 +161,17 @@ def assemble_model(task: Task[Any], sizes: Mapping[str, Any]) -> Any:
     return model
 
 
-def _check_model(name: str, model: Any, task: Task[Any]) -> None:
+def _check_model(task: AnyTask, preprocessor: AnyPreprocessor, model: Any) -> None:
     """Refuse what the builder of a user's own gave back, where no training could use it."""
-    import keras
-
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f"model.builder: {name} must return a keras.Model, was: {type(model).__name__}"
-        )
+    name = task.recipe.builder
     if strangers := sorted(set(input_names(model)) - set(task.input_names)):
         raise InputError(
             f"model.builder: {name} returned a model with an input {strangers[0]!r}; this task "
             f"gives {' and '.join(task.input_names)} (keras.Input(..., name=...))"
         )
-    width = task.output_width
+    width = preprocessor.output_width
     if width is not None and model.output_shape[-1] != width:
         raise InputError(
             f"model.builder: {name} returned a model whose output ends in {model.output_shape[-1]} "
-            f"values, expected {width}: {task.output_rule}"
+            f"values, expected {width}: {preprocessor.output_rule}"
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from textnets.tasks import Task
+from textnets.errors import InputError
+from textnets.tasks import AnyTask
 from textnets.training.fitting import FitPlan, Monitor
+from textnets.training.setup import TrainingSetup
 
 
-def fit_plan(task: Task[Any]) -> FitPlan:
+def fit_plan(task: AnyTask) -> FitPlan:
     """The metrics that choose the weights, the rate and the end of training.
 
     Without a validation split nothing chooses: the last weights are kept, unless the recipe
@@ -30,3 +30,20 @@ def fit_plan(task: Task[Any]) -> FitPlan:
         else None,
         patience=stopping.patience if stopping else 1,
     )
+
+
+def check_measured(plan: FitPlan, setup: TrainingSetup) -> None:
+    """Refuse to watch what the model's training does not measure, before it begins.
+
+    Raises:
+        InputError: naming the metric, and those that are measured.
+    """
+    measured = ["loss", *setup.metric_names]
+    for key, monitor in (("monitor", plan.monitor), ("early_stopping.metric", plan.stopping)):
+        if monitor is None or monitor.metric.startswith("validation_"):
+            continue
+        if monitor.metric not in measured:
+            raise InputError(
+                f"training.{key}: this model does not measure {monitor.metric!r} while it trains; "
+                f"expected one of {', '.join(measured)}, or a metric of the validation split"
+            )

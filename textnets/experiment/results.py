@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from textnets.evaluation.claims import ClaimResult
 from textnets.evaluation.comparison import Comparison, compare_with_best
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
+from textnets.experiment.record import RunRecord
 from textnets.run.directory import Run
 from textnets.run.files import write_json, write_lines
 from textnets.run.layout import EVALUATION_FILE, PREDICTIONS_FOLDER, RECIPE_FILE, REPORT_FILE
-from textnets.tasks import Task
-from textnets.tasks.task import BaselineScore, Outputs
+from textnets.tasks import AnyTask
+from textnets.tasks.evaluation import BaselineScore
+from textnets.tasks.examples import Examples
+from textnets.tasks.inference import AnyInference
 from textnets.training.fitting import TrainingState
 
 
@@ -68,7 +71,7 @@ def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
 
 
 def judged(
-    task: Task[Any], evaluation: SplitEvaluation, stored: Comparison | None = None
+    task: AnyTask, evaluation: SplitEvaluation, stored: Comparison | None = None
 ) -> SplitEvaluation:
     """The evaluation of one of the recipe's own splits, with what follows from it.
 
@@ -117,9 +120,7 @@ def stored_evaluation(run: Run) -> SplitEvaluation | None:
     )
 
 
-def write_evaluation(
-    task: Task[Any], folder: Path, evaluated: Mapping[str, SplitEvaluation]
-) -> None:
+def write_evaluation(task: AnyTask, folder: Path, evaluated: Mapping[str, SplitEvaluation]) -> None:
     """Write ``evaluation.json``."""
     claim = evaluated["test"].claim if "test" in evaluated else None
     write_json(
@@ -150,25 +151,32 @@ def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
 
 
 def write_predictions(
-    task: Task[Any], folder: Path, name: str, examples: Any, outputs: Outputs
+    task: AnyTask,
+    inference: AnyInference,
+    folder: Path,
+    name: str,
+    examples: Examples | None,
+    outputs: Sized,
 ) -> None:
     """Write ``predictions/NAME.jsonl``; ``examples`` is ``None`` where only ids are at hand."""
     texts = list(examples.texts) if examples is not None else [""] * len(outputs)
     truths = task.truths(examples) if examples is not None else [{} for _ in texts]
     records = [
         {"text": text, **truth, **prediction.as_fields()}
-        for text, truth, prediction in zip(texts, truths, task.decode(texts, outputs), strict=True)
+        for text, truth, prediction in zip(
+            texts, truths, inference.predictions(texts, outputs), strict=True
+        )
     ]
     write_lines(folder / PREDICTIONS_FOLDER / f"{name}.jsonl", records)
 
 
 def write_report(
-    task: Task[Any],
+    task: AnyTask,
     folder: Path,
     evaluation: SplitEvaluation,
     tables: Sequence[Table],
     state: TrainingState,
-    environment: Mapping[str, Any],
+    record: RunRecord,
 ) -> None:
     """Write ``report.html``."""
     rivals = {rival.name: rival.scores for rival in evaluation.baselines}
@@ -189,29 +197,29 @@ def write_report(
         scores=scores,
         history=state.history,
         best_epoch=state.best_epoch or None,
-        monitor=environment["monitor"],
+        monitor=record.monitor or "",
         tables=tables,
         recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
-        facts=_report_facts(environment),
+        facts=_report_facts(record),
     )
     (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
 
 
-def _report_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    device = environment["device"]
+def _report_facts(record: RunRecord) -> list[tuple[str, str]]:
+    device = record.device
     facts = [
-        ("device", f"{device['backend']} on {device['name']} ({device['reason']})"),
-        ("recurrent kernel", environment["recurrent_kernel"]),
-        ("parameters", f"{environment['parameters']:,}"),
-        ("training", f"{environment['training_seconds']:,.0f} s"),
-        ("python", environment["python"]),
+        ("device", f"{device.backend} on {device.name} ({device.reason})"),
+        ("recurrent kernel", record.recurrent_kernel or ""),
+        ("parameters", f"{record.parameters or 0:,}"),
+        ("training", f"{record.training_seconds or 0:,.0f} s"),
+        ("python", record.python),
     ]
-    if environment["batch_parts"] > 1:
-        parts = environment["batch_parts"]
+    parts = record.batch_parts or 1
+    if parts > 1:
         facts.append(("memory", f"ran out; a batch was read in {parts} parts, its update the same"))
-    facts += [(f"version of {name}", number) for name, number in environment["versions"].items()]
+    facts += [(f"version of {name}", number) for name, number in record.versions.items()]
     facts += [
         (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")
-        for name, entry in environment["data"].items()
+        for name, entry in record.data.items()
     ]
     return facts

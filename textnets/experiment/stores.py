@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
+from textnets.recipe import Recipe
 from textnets.run.files import write_json, write_recipe
 from textnets.run.layout import RECIPE_FILE
 from textnets.run.target import written_beside
-from textnets.tasks.task import SPLITS, Task
+from textnets.tasks.examples import SPLITS
+from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.corpus import EncodedSplit
 
 _STORE_FILE = "store.json"
@@ -54,15 +55,15 @@ class Store:
                     "write the store anew with --overwrite"
                 )
 
-    def load(self, task: Task[Any], run_folder: Path) -> dict[str, EncodedSplit]:
-        """Memory-map the splits, and give the vocabularies to the task and to the run."""
-        task.load(self.folder)
+    def load(self, input_names: Sequence[str]) -> dict[str, EncodedSplit]:
+        """Memory-map the splits."""
+        return {name: EncodedSplit.open(self.folder, name, input_names) for name in self.splits}
+
+    def copy_vocabularies(self, run_folder: Path) -> None:
+        """Give the vocabularies to a run."""
         for path in self.folder.iterdir():
             if path.suffix in (".txt", ".model"):
                 shutil.copyfile(path, run_folder / path.name)
-        return {
-            name: EncodedSplit.open(self.folder, name, task.input_names) for name in self.splits
-        }
 
 
 def check_store_place(folder: Path, *, overwrite: bool) -> None:
@@ -82,7 +83,8 @@ def check_store_place(folder: Path, *, overwrite: bool) -> None:
 
 def write_store(
     folder: Path,
-    task: Task[Any],
+    recipe: Recipe,
+    preprocessor: AnyPreprocessor,
     encoded: Mapping[str, EncodedSplit],
     fingerprints: Mapping[str, Mapping[str, str]],
     *,
@@ -95,31 +97,32 @@ def write_store(
     """
     check_store_place(folder, overwrite=overwrite)
     with written_beside(folder) as beside:
-        _write_files(beside, task, encoded, fingerprints)
+        _write_files(beside, recipe, preprocessor, encoded, fingerprints)
 
 
 def _write_files(
     folder: Path,
-    task: Task[Any],
+    recipe: Recipe,
+    preprocessor: AnyPreprocessor,
     encoded: Mapping[str, EncodedSplit],
     fingerprints: Mapping[str, Mapping[str, str]],
 ) -> None:
-    write_recipe(folder / RECIPE_FILE, task.recipe)
-    task.save(folder)
+    write_recipe(folder / RECIPE_FILE, recipe)
+    preprocessor.save(folder)
     for name, split in encoded.items():
         split.save(folder, name)
     write_json(
         folder / _STORE_FILE,
         {
             "format": _FORMAT,
-            "recipe": _key(task),
+            "recipe": _key(recipe),
             "data": fingerprints,
             "splits": [name for name in SPLITS if name in encoded],
         },
     )
 
 
-def open_store(folder: Path, task: Task[Any]) -> Store:
+def open_store(folder: Path, recipe: Recipe) -> Store:
     """Open a store for a recipe.
 
     Raises:
@@ -138,7 +141,7 @@ def open_store(folder: Path, task: Task[Any]) -> Store:
         raise RunError(f"{path}: cannot be read: {error}") from None
     if number > _FORMAT:
         raise RunError(f"{folder}: written by a newer textnets; update textnets")
-    if key != _key(task):
+    if key != _key(recipe):
         raise RunError(
             f"{folder}: was made for other data or text settings than the "
             "recipe's, with another seed or by another textnets; compare with "
@@ -147,8 +150,8 @@ def open_store(folder: Path, task: Task[Any]) -> Store:
     return store
 
 
-def _key(task: Task[Any]) -> str:
-    sections = task.recipe.as_sections()
+def _key(recipe: Recipe) -> str:
+    sections = recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
     decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

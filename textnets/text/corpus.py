@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import DataError
-from textnets.text.vocabulary import PADDING_ID
+from textnets.text.vocabulary import PADDING_ID, load_lines
 
 IntArray = npt.NDArray[np.int32]
 
@@ -175,6 +175,9 @@ class RaggedOutputs:
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
 
+# What version 0.1.0 kept for all splits of a store together.
+_SHARED_UNSEEN_LABELS = "unseen_labels.txt"
+
 #: Inputs, targets and weights, as a training step takes them.
 Batch = tuple[Any, Any, npt.NDArray[np.float32] | None]
 Targets = RaggedIds | npt.NDArray[np.int32] | npt.NDArray[np.float32]
@@ -190,6 +193,7 @@ class EncodedSplit:
             or ragged ids.
         weights: ``<float32>[examples]`` sample weights, or ``None`` where all are one.
         references: texts that outputs are compared with, where those are no targets.
+        unseen_labels: names of the target ids that follow those which training has.
 
     Ragged targets stand for one target a place: a batch of them always has weights, zero
     where there is padding, so that padding counts in no loss.
@@ -199,9 +203,17 @@ class EncodedSplit:
     targets: Targets
     weights: npt.NDArray[np.float32] | None = None
     references: Sequence[str] | None = None
+    unseen_labels: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def ragged_targets(self) -> RaggedIds:
+        """The targets of a task that has one a place."""
+        if not isinstance(self.targets, RaggedIds):
+            raise TypeError("the targets are not ragged")
+        return self.targets
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -225,6 +237,7 @@ class EncodedSplit:
             else targets[:examples],
             None if self.weights is None else self.weights[:examples],
             None if self.references is None else self.references[:examples],
+            self.unseen_labels,
         )
 
     def batch(self, rows: npt.NDArray[np.int64], bucket_width: int) -> Batch:
@@ -245,7 +258,7 @@ class EncodedSplit:
         )
 
     def save(self, folder: Path, name: str) -> None:
-        """Write the split's arrays as ``NAME.*.npy``, references as ``NAME.references.json``."""
+        """Write the split's arrays as ``NAME.*.npy``, and its texts as ``NAME.*.json``."""
         for key, ragged in self.inputs.items():
             ragged.save(folder, f"{name}.{key}")
         if isinstance(self.targets, RaggedIds):
@@ -255,8 +268,9 @@ class EncodedSplit:
         if self.weights is not None:
             np.save(folder / f"{name}.weights.npy", self.weights, allow_pickle=False)
         if self.references is not None:
-            text = json.dumps(list(self.references), ensure_ascii=False)
-            _references_path(folder, name).write_text(text, encoding="utf-8")
+            _save_texts(folder / f"{name}.references.json", self.references)
+        if self.unseen_labels:
+            _save_texts(folder / f"{name}.unseen_labels.json", self.unseen_labels)
 
     @classmethod
     def open(cls, folder: Path, name: str, inputs: Iterable[str]) -> EncodedSplit:
@@ -273,22 +287,25 @@ class EncodedSplit:
         path = folder / f"{name}.weights.npy"
         weights = open_array(path).astype(np.float32) if path.exists() else None
         ragged = {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs}
-        references = _open_references(_references_path(folder, name))
+        references = _open_texts(folder / f"{name}.references.json")
+        unseen_labels = _open_texts(folder / f"{name}.unseen_labels.json")
         sizes = {len(targets), *(len(rows) for rows in ragged.values())}
         sizes |= {len(references)} if references is not None else set()
         if len(sizes | ({len(weights)} if weights is not None else set())) > 1:
             raise DataError(f"{folder}: the stored arrays of '{name}' are not equally long")
-        return cls(ragged, targets, weights, references)
+        if unseen_labels is None and (folder / _SHARED_UNSEEN_LABELS).is_file():
+            unseen_labels = tuple(load_lines(folder / _SHARED_UNSEEN_LABELS))
+        return cls(ragged, targets, weights, references, unseen_labels or ())
 
 
-def _references_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.references.json"
+def _save_texts(path: Path, texts: Sequence[str]) -> None:
+    path.write_text(json.dumps(list(texts), ensure_ascii=False), encoding="utf-8")
 
 
-def _open_references(path: Path) -> tuple[str, ...] | None:
+def _open_texts(path: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
         return tuple(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: no stored references: {error}") from None
+        raise DataError(f"{path}: no stored texts: {error}") from None

@@ -25,7 +25,14 @@ from textnets.text.tokenizers import (
     load_tokenizer,
     normalizer,
 )
-from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
+from textnets.text.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    SPECIAL_TOKENS,
+    UNKNOWN_ID,
+    VOCABULARY_FILE,
+    Vocabulary,
+)
 
 # What is looked at to see whether texts are cut into words: so many texts of a chunk, altogether,
 # and characters of each.
@@ -136,13 +143,13 @@ class TextEncoder:
     @classmethod
     def load(cls, section: TextSection, folder: Path, prefix: str = "") -> Self:
         """Make an encoder again from the files that :meth:`save` wrote."""
-        vocabulary = Vocabulary.load(folder / f"{prefix}vocabulary.txt")
+        vocabulary = Vocabulary.load(folder / f"{prefix}{VOCABULARY_FILE}")
         return cls(section, load_tokenizer(section, vocabulary, folder, prefix), vocabulary)
 
     def save(self, folder: Path, prefix: str = "") -> None:
         """Write ``vocabulary.txt``, and a tokenizer's own file where it has one; the names
         begin with ``prefix``."""
-        self.vocabulary.save(folder / f"{prefix}vocabulary.txt")
+        self.vocabulary.save(folder / f"{prefix}{VOCABULARY_FILE}")
         for name, content in self.tokenizer.files().items():
             (folder / f"{prefix}{name}").write_bytes(content)
 

@@ -7,6 +7,7 @@ made, not before.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -258,6 +259,7 @@ class SentencepieceTokenizer(Tokenizer):
 
         self._model = model
         self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=_string_type())
+        self._pieces._model_resource = _kept_model(model)
 
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(_blanks_to_one(texts))
@@ -271,6 +273,25 @@ class SentencepieceTokenizer(Tokenizer):
 
     def resources(self) -> list[Any]:
         return [self._pieces]
+
+
+def _kept_model(model: bytes) -> Any:
+    """Sentencepiece's model as a resource that lives as long as the process.
+
+    tensorflow-text's own belongs to a kernel, and TensorFlow drops its kernels when it is seeded
+    (``keras.utils.set_random_seed``, by textnets or by anybody): the tokenizer's next call would
+    then raise ``NotFoundError``. One that has a name stays; the same model is kept once.
+    """
+    from tensorflow_text.python.ops import sentencepiece_tokenizer as sentencepiece
+
+    name = f"textnets_sentencepiece_{hashlib.sha256(model).hexdigest()}"
+
+    class KeptModel(sentencepiece._SentencepieceModelResource):  # type: ignore[misc]
+        def _create_resource(self) -> Any:
+            make = sentencepiece.gen_sentencepiece_tokenizer.sentencepiece_op
+            return make(model=self._model, shared_name=name)
+
+    return KeptModel(model, "SentencepieceTokenizer")
 
 
 def has_joins(vocabulary: Vocabulary) -> bool:

@@ -14,6 +14,7 @@ from textnets.errors import DataError, RunError
 
 PADDING_ID, UNKNOWN_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]")
+VOCABULARY_FILE = "vocabulary.txt"  # in a run; of two vocabularies each has a prefix
 
 _ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"))
 

@@ -1,26 +1,28 @@
-"""A run and raw text in, typed predictions out."""
+"""A run and raw texts in, typed predictions out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from textnets.backend.devices import prepare_device
-from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.model_file import load_model
-from textnets.tasks import Task, read_run
-from textnets.tasks.task import Outputs, Prediction, Scorer, Writer
+from textnets.tasks.inference import AnyInference, Prediction
+from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.corpus import EncodedSplit
 from textnets.text.encoder import Token
 
+if TYPE_CHECKING:
+    from textnets.tasks.registry import AnyTask
+
 _CHUNK = 1024  # texts held at a time in a stream
 _CHANGEABLE = "evaluation."
+_Answer = TypeVar("_Answer")
 
 
 class Predictor:
@@ -38,9 +40,13 @@ class Predictor:
     True
     """
 
-    def __init__(self, run: Run, task: Task[Any], model: Any) -> None:
+    #: What kind of model it has, for the message where a run has another.
+    kind: ClassVar[str] = "model"
+
+    def __init__(self, run: Run, task: AnyTask, model: Any) -> None:
         self.run, self.task, self.model = run, task, model
-        self._infer = task.inference(model)
+        self.preprocessor: AnyPreprocessor = task.load(run.folder)
+        self.inference: AnyInference = task.inference(self.preprocessor, model)
 
     @classmethod
     def load(
@@ -50,7 +56,7 @@ class Predictor:
         overrides: Sequence[str] = (),
         device: str = "auto",
         allow_builders: Sequence[str] = (),
-    ) -> Predictor:
+    ) -> Self:
         """Open a run directory.
 
         Args:
@@ -60,11 +66,18 @@ class Predictor:
             device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
             allow_builders: modules that may be imported, for a run whose builder is of one.
 
+        Returns:
+            The predictor of the run's task, which can do what that task can: of a language model
+            a :class:`textnets.tasks.language_modeling.LanguageModelPredictor`.
+
         Raises:
             RunError: the run is incomplete, damaged or from a newer version, or its builder's
                 module is not allowed.
-            InputError: an override is none of the evaluation's keys, or not in its range.
+            InputError: the run is of another kind than this class, or an override is none of the
+                evaluation's keys, or not in its range.
         """
+        from textnets.tasks.registry import read_run  # which knows this class's subclasses
+
         run = open_run(Path(folder))
         for override in overrides:
             if not override.startswith(_CHANGEABLE):
@@ -73,9 +86,13 @@ class Predictor:
                     f"{_CHANGEABLE!r} can be set now"
                 )
         task = read_run(run.folder, overrides, allow_builders=allow_builders)
-        task.load(run.folder)
+        kind = task.predictor
+        if not issubclass(kind, cls):
+            raise InputError(
+                f"{folder}: this run's task is {task.name}; only a {cls.kind} can do this"
+            )
         prepare_device(device)
-        return cls(run, task, load_model(run.model_path, allow_builders))
+        return kind(run, task, load_model(run.model_path, allow_builders))
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predictions for some texts, in their order.
@@ -88,72 +105,26 @@ class Predictor:
         texts = list(texts)
         if not texts:
             return []
-        return list(self.task.decode(texts, self.outputs(self.task.encode_inputs(texts))))
+        outputs = self.outputs(self.preprocessor.encode_inputs(texts))
+        return list(self.inference.predictions(texts, outputs))
 
     def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Predictions for any number of texts, a chunk at a time: memory stays flat."""
-        iterator = iter(texts)
-        while chunk := list(islice(iterator, _CHUNK)):
-            yield from self.predict(chunk)
-
-    def score(self, texts: Iterable[str]) -> Iterator[Prediction]:
-        """The probabilities that a language model gives to texts, a chunk at a time.
-
-        Raises:
-            InputError: the run is no language model's.
-        """
-        score, iterator = self._score, iter(texts)
-
-        def scored() -> Iterator[Prediction]:
-            while chunk := list(islice(iterator, _CHUNK)):
-                yield from score(chunk)
-
-        return scored()
-
-    def write(
-        self,
-        prompt: str = "",
-        *,
-        length: int = 100,
-        sampling: Sampling | None = None,
-        count: int = 1,
-        seed: int = 0,
-        num_alternatives: int = 0,
-    ) -> list[Prediction]:
-        """Texts that a language model writes behind a prompt.
-
-        Args:
-            prompt: how each begins.
-            length: tokens to write at most.
-            sampling: how to choose them; from the model's own probabilities by default.
-            count: how many texts.
-            seed: the texts are a pure function of it; the first of ten is the first of one.
-            num_alternatives: how many of the most likely tokens to tell at each place.
-
-        Raises:
-            InputError: the run is no language model's.
-        """
-        written = self._write(
-            [prompt] * count,
-            sampling or Sampling(),
-            length=length,
-            seeds=[(seed, number) for number in range(count)],
-            num_alternatives=num_alternatives,
-        )
-        return list(written)
-
-    @cached_property
-    def _score(self) -> Scorer:
-        return self.task.scorer(self.model)
-
-    @cached_property
-    def _write(self) -> Writer:
-        return self.task.writer(self.model)
+        return in_chunks(self.predict, texts)
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of some texts as the model sees them."""
-        return self.task.tokens(texts)
+        return self.preprocessor.tokens(texts)
 
-    def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Outputs:
+    def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Any:
         """What the task's predictions are made of, for encoded examples."""
-        return self._infer(split, progress or Progress())
+        return self.inference.outputs(split, progress or Progress())
+
+
+def in_chunks(
+    answer: Callable[[list[str]], Iterable[_Answer]], texts: Iterable[str]
+) -> Iterator[_Answer]:
+    """An answer for each of any number of texts, which are asked for a chunk at a time."""
+    iterator = iter(texts)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield from answer(chunk)

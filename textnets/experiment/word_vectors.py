@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from textnets.data.sources import find_file, sha256_of
 from textnets.errors import DataError
@@ -12,18 +15,41 @@ from textnets.text.vectors import read_vectors
 from textnets.text.vocabulary import Vocabulary
 
 
-def pretrained_vectors(
-    recipe: Recipe, vocabulary: Vocabulary, facts: dict[str, Any], progress: Progress
-) -> dict[str, Any]:
-    """``embedding_vectors`` of ``text.vectors`` for a builder; nothing where there are none.
+@dataclass(frozen=True)
+class WordVectors:
+    """The vectors of a recipe's ``text.vectors``.
 
-    What a run records of them is noted in ``facts``.
+    Attributes:
+        table: ``<float32>[vocabulary, width]``.
+        path: of the file.
+        sha256: of the file.
+        covered_share: of the vocabulary, what the file has.
+    """
+
+    table: npt.NDArray[np.float32]
+    path: str
+    sha256: str
+    covered_share: float
+
+    def as_json(self) -> dict[str, str | float]:
+        """What a run records."""
+        return {
+            "path": self.path,
+            "sha256": self.sha256,
+            "covered_share": round(self.covered_share, 4),
+        }
+
+
+def pretrained_vectors(
+    recipe: Recipe, vocabulary: Vocabulary, progress: Progress
+) -> WordVectors | None:
+    """The vectors of ``text.vectors`` for a vocabulary; ``None`` where a recipe has none.
 
     Raises:
         DataError: the file is missing or damaged, or its vectors are not as wide as the model's.
     """
     if recipe.text.vectors is None:
-        return {}
+        return None
     path = find_file(recipe.text.vectors, beside=recipe.folder)
     vectors = read_vectors(path, vocabulary, seed=recipe.seed)
     wanted = recipe.builder_parameters.get("embedding_width")
@@ -35,9 +61,4 @@ def pretrained_vectors(
     progress.say(
         f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by {path.name}"
     )
-    facts["vectors"] = {
-        "path": str(path.resolve()),
-        "sha256": sha256_of(path),
-        "covered_share": round(vectors.covered_share, 4),
-    }
-    return {"embedding_vectors": vectors.table}
+    return WordVectors(vectors.table, str(path.resolve()), sha256_of(path), vectors.covered_share)

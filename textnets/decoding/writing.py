@@ -1,4 +1,4 @@
-"""Texts that a language model writes."""
+"""Writing texts with a language model, token by token."""
 
 from __future__ import annotations
 
@@ -12,63 +12,12 @@ import numpy.typing as npt
 
 from textnets.backend.steps import compiled
 from textnets.decoding.sampling import Sampling, write_tokens
-from textnets.tasks.task import Prediction
 from textnets.text.corpus import RaggedIds
-from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
+from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID
 
 _NEVER = frozenset({PADDING_ID, UNKNOWN_ID, BOS_ID})
 _ROWS = 64  # prompts at a time
 _NO_LIMIT = 2**30
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A token that was written.
-
-    Attributes:
-        token: its text.
-        probability: what the model gave it, whatever the temperature.
-        alternatives: the most likely tokens at its place and their probabilities.
-    """
-
-    token: str
-    probability: float
-    alternatives: Sequence[tuple[str, float]] = ()
-
-
-@dataclass(frozen=True)
-class WrittenText(Prediction):
-    """A prompt and what the model wrote behind it.
-
-    Attributes:
-        text: the prompt, as given.
-        continued: the prompt with its continuation.
-        choices: each token of the continuation.
-    """
-
-    text: str
-    continued: str
-    choices: Sequence[Choice]
-
-    def as_fields(self) -> dict[str, Any]:
-        return {"continued": self.continued}
-
-    def as_json(self) -> dict[str, Any]:
-        content: dict[str, Any] = {
-            "text": self.text,
-            "continued": self.continued,
-            "tokens": [choice.token for choice in self.choices],
-            "probabilities": [round(choice.probability, 6) for choice in self.choices],
-        }
-        if any(choice.alternatives for choice in self.choices):
-            content["alternatives"] = [
-                {token: round(value, 6) for token, value in choice.alternatives}
-                for choice in self.choices
-            ]
-        return content
-
-    def as_line(self) -> str:
-        return " ".join(self.continued.split())
 
 
 @dataclass(frozen=True)
@@ -79,27 +28,6 @@ class WrittenIds:
     log_probabilities: npt.NDArray[np.float32]
     alternative_ids: npt.NDArray[np.int32]
     alternative_probabilities: npt.NDArray[np.float32]
-
-    def as_text(
-        self, prompt: str, vocabulary: Vocabulary, join: Callable[[str, Sequence[int]], str]
-    ) -> WrittenText:
-        """In words; ``join`` puts the written ids behind the prompt."""
-        name = vocabulary.decode_id
-        names = [[name(i) for i in row] for row in self.alternative_ids.tolist()]
-        likely = [
-            tuple(zip(row, values, strict=True))
-            for row, values in zip(names, self.alternative_probabilities.tolist(), strict=True)
-        ]
-        choices = [
-            Choice(name(token_id), probability, alternatives)
-            for token_id, probability, alternatives in zip(
-                self.token_ids.tolist(),
-                np.exp(self.log_probabilities).tolist(),
-                likely,
-                strict=True,
-            )
-        ]
-        return WrittenText(prompt, join(prompt, self.token_ids.tolist()), choices)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""What a run was made of and with, and what its training found: ``environment.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from textnets.backend.devices import Device
+from textnets.data.sources import IN_MEMORY, sha256_of
+from textnets.recipe import Recipe
+from textnets.tasks import AnyTask
+from textnets.tasks.examples import Examples
+from textnets.training.optimizers import SUMMED_ROWS
+
+#: Path and sha256 of each split's file.
+Fingerprints = dict[str, dict[str, str]]
+
+_PACKAGES = (
+    "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
+)  # fmt: skip
+_NOT_OF_THE_RECORD = ("format", "files", "digest")  # what the run directory adds
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The record of a run, from its beginning; what is found later is ``None`` until then.
+
+    Attributes:
+        textnets: version.
+        created: when, in UTC.
+        command: what the user typed; empty in Python.
+        recipe: path of its file; empty where it is in none.
+        seed: of the run.
+        device: where it is trained.
+        repeated_rows: see :data:`textnets.training.optimizers.SUMMED_ROWS`; ``None`` of runs from
+            before there was that.
+        python, platform: of the process.
+        versions: of the packages that the result rests on.
+        data: of the files, by split.
+        examples: of each split.
+        notes: what whoever trains keeps there besides.
+        prepared: sha256 of what is written before training, by file.
+        continued: each continuation, with what had changed.
+        recurrent_kernel: which one the model uses, and why.
+        parameters: of the model.
+        vectors: the pretrained word vectors.
+        best_epoch: whose weights are kept, from 1.
+        monitor: the metric that chose it; empty where none did.
+        stopped: why training ended early; empty where it did not.
+        batch_parts: in how many parts a batch was read at the end.
+        training_seconds: of all epochs.
+    """
+
+    textnets: str
+    created: str
+    command: str
+    recipe: str
+    seed: int
+    device: Device
+    repeated_rows: str | None
+    python: str
+    platform: str
+    versions: Mapping[str, str]
+    data: Fingerprints
+    examples: Mapping[str, int]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    prepared: Mapping[str, str] | None = None
+    continued: Sequence[Mapping[str, Any]] | None = None
+    recurrent_kernel: str | None = None
+    parameters: int | None = None
+    vectors: Mapping[str, Any] | None = None
+    best_epoch: int | None = None
+    monitor: str | None = None
+    stopped: str | None = None
+    batch_parts: int | None = None
+    training_seconds: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``environment.json`` has it."""
+        content: dict[str, Any] = {}
+        for name in _NAMES:
+            value = getattr(self, name)
+            if name == "notes":
+                content |= value
+            elif value is not None:
+                content[name] = dataclasses.asdict(value) if name == "device" else value
+        return content
+
+    @classmethod
+    def of_json(cls, content: Mapping[str, Any]) -> RunRecord:
+        """What :meth:`as_json` gave, or an earlier version wrote."""
+        known = {name: content.get(name) for name in _NAMES if name not in ("notes", "device")}
+        left = {*_NAMES, *_NOT_OF_THE_RECORD}
+        notes = {name: value for name, value in content.items() if name not in left}
+        return cls(**known, device=Device(**content["device"]), notes=notes)  # type: ignore[arg-type]
+
+
+_NAMES = tuple(one.name for one in dataclasses.fields(RunRecord))
+
+
+def begin_record(
+    recipe: Recipe,
+    fingerprints: Fingerprints,
+    splits: Mapping[str, Examples],
+    device: Device,
+    command: str,
+) -> RunRecord:
+    """All that is known before training."""
+    return RunRecord(
+        textnets=_package_version("textnets"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        recipe=str(recipe.path or ""),
+        seed=recipe.seed,
+        device=device,
+        repeated_rows=SUMMED_ROWS,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions=_package_versions(),
+        data=fingerprints,
+        examples={name: len(examples) for name, examples in splits.items()},
+    )
+
+
+def fingerprints_of(files: Mapping[str, Path]) -> Fingerprints:
+    """Absolute path and sha256 of each split's file."""
+    return {
+        name: {"path": str(path.resolve()), "sha256": sha256_of(path)}
+        for name, path in files.items()
+    }
+
+
+def fingerprint_of_examples(examples: Examples, task: AnyTask) -> dict[str, str]:
+    """Of examples that are in no file: the sha256 of their texts and what is known of them."""
+    digest = hashlib.sha256()
+    for text, truth in zip(examples.texts, task.truths(examples), strict=True):
+        digest.update(json.dumps([text, truth], sort_keys=True).encode())
+    return {"path": IN_MEMORY, "sha256": digest.hexdigest()}
+
+
+def _package_versions() -> dict[str, str]:
+    return {name: found for name in _PACKAGES if (found := _package_version(name))}
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,103 @@
+"""What a classifier says of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.backend.inference import input_names, predict_all
+from textnets.backend.steps import forward
+from textnets.progress import Progress
+from textnets.tasks.classification.examples import LabelSet, joined
+from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
+from textnets.tasks.inference import Inference, Prediction
+from textnets.text.corpus import EncodedSplit, RaggedOutputs
+
+MULTI_LABEL_THRESHOLD = 0.5
+
+Outputs = npt.NDArray[np.float32]  # <float32>[examples, classes]
+
+
+@dataclass(frozen=True)
+class ClassPrediction(Prediction):
+    """The label, or labels, of one text.
+
+    Attributes:
+        text: as given.
+        labels: one label, or in multi-label those above a half.
+        probability: of the label; in multi-label of the least sure of the labels.
+        probabilities: of every class.
+        separator: between several labels in one cell; ``None`` where there is only one.
+    """
+
+    text: str
+    labels: LabelSet
+    probability: float
+    probabilities: Mapping[str, float]
+    separator: str | None = None
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"label": joined(self.labels, self.separator), **self._figures()}
+
+    def as_json(self) -> dict[str, Any]:
+        rounded = {name: round(value, 6) for name, value in self.probabilities.items()}
+        named = {"label": self.labels[0]} if self.separator is None else {"labels": self.labels}
+        return {"text": self.text, **named, **self._figures(), "probabilities": rounded}
+
+    def as_line(self) -> str:
+        label = joined(self.labels, self.separator) or "(none)"
+        return f"{label}\t{self.probability:.3f}\t{' '.join(self.text.split())}"
+
+    def _figures(self) -> dict[str, float]:
+        return {"probability": round(self.probability, 6)}
+
+
+class ClassificationInference(Inference[Outputs]):
+    """The probability of each class; of two classes a model gives that of the second only."""
+
+    def __init__(self, preprocessor: ClassificationPreprocessor, model: Any) -> None:
+        self._preprocessor = preprocessor
+        self._forward, self._names = forward(model), input_names(model)
+
+    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Outputs:
+        found = predict_all(
+            self._forward,
+            split.only(self._names).inputs,
+            bucket_width=self._preprocessor.recipe.training.bucket_width,
+            progress=progress,
+        )
+        if isinstance(found, RaggedOutputs):
+            raise TypeError("a classifier answers once a text")
+        return found
+
+    def predictions(self, texts: Sequence[str], outputs: Outputs) -> list[ClassPrediction]:
+        labels, separator = self._preprocessor.labels, self._preprocessor.separator
+        predictions = []
+        for text, row in zip(texts, probabilities_of(outputs, len(labels)).tolist(), strict=True):
+            chosen = self._choose(row)
+            predictions.append(
+                ClassPrediction(
+                    text=text,
+                    labels=tuple(labels[index] for index in chosen),
+                    probability=min((row[index] for index in chosen), default=1.0 - max(row)),
+                    probabilities=dict(zip(labels, row, strict=True)),
+                    separator=separator,
+                )
+            )
+        return predictions
+
+    def _choose(self, row: list[float]) -> list[int]:
+        if self._preprocessor.multi_label:
+            return [index for index, value in enumerate(row) if value > MULTI_LABEL_THRESHOLD]
+        return [max(range(len(row)), key=row.__getitem__)]
+
+
+def probabilities_of(outputs: Outputs, num_classes: int) -> Outputs:
+    """``<float32>[examples, classes]``; a binary head gives only that of class 1."""
+    if outputs.shape[1] == 1 and num_classes == 2:
+        return np.concatenate([1.0 - outputs, outputs], axis=1)
+    return outputs

@@ -1,0 +1,123 @@
+"""From texts and labels to ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.errors import DataError, RunError
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.classification.examples import LabeledTexts, LabelSet
+from textnets.tasks.preprocessor import EncodedText, Preprocessor
+from textnets.text.corpus import EncodedSplit
+from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
+
+_LABELS_FILE = "labels.txt"
+_SHOWN_LABELS = 20  # in a message
+
+
+@dataclass(frozen=True)
+class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
+    """A vocabulary, and the labels in their order.
+
+    Attributes:
+        text: from texts to ids.
+        labels: of the classes, sorted.
+    """
+
+    output_rule = "the probability of each class; of two classes only that of the second"
+
+    text: EncodedText[TextEncoder]
+    labels: Sequence[str]
+
+    @classmethod
+    def learn(cls, recipe: Recipe, train: LabeledTexts) -> ClassificationPreprocessor:
+        """Of the training split."""
+        encoder = TextEncoder.learn(recipe.text, lambda: train.texts)
+        return cls(recipe, EncodedText.learned(encoder), sorted(train.distinct_labels))
+
+    @classmethod
+    def load(cls, recipe: Recipe, folder: Path) -> ClassificationPreprocessor:
+        """Of a run directory."""
+        text = EncodedText.load(TextEncoder, recipe.text, folder)
+        labels = load_lines(folder / _LABELS_FILE)
+        if len(labels) < 2:
+            raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two labels")
+        return cls(recipe, text, labels)
+
+    def save(self, folder: Path) -> None:
+        self.text.encoder.save(folder)
+        save_lines(folder / _LABELS_FILE, self.labels)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text has any number of labels."""
+        return bool(self.recipe.data.multi_label)
+
+    @property
+    def separator(self) -> str | None:
+        """What stands between the labels of one cell; ``None`` where there is only one."""
+        return self.recipe.data.label_separator if self.multi_label else None
+
+    def encode(
+        self, examples: LabeledTexts, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        token_ids, coverage = self.text.encoder.encode_measured(
+            examples.texts, progress=progress, label=label, total=len(examples)
+        )
+        targets = self.targets_of(examples.labels)
+        return EncodedSplit({"token_ids": token_ids}, targets, examples.weights), coverage
+
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        return EncodedSplit({"token_ids": self.text.encoder.encode(texts)}, np.zeros(0, np.int32))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        return self.text.encoder.tokens(texts)
+
+    def targets_of(
+        self, labels: Sequence[LabelSet]
+    ) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+        """``<int32>[examples]``, or ``<float32>[examples, classes]`` in multi-label."""
+        ids = {label: index for index, label in enumerate(self.labels)}
+        if unknown := sorted({label for row_labels in labels for label in row_labels} - set(ids)):
+            named = ", ".join(repr(label) for label in unknown)
+            raise DataError(
+                f"the data has labels that the model does not know: {named}; "
+                f"known: {shorten(self.labels)}"
+            )
+        if not self.multi_label:
+            return np.array([ids[label] for (label,) in labels], dtype=np.int32)
+        targets = np.zeros((len(labels), len(self.labels)), dtype=np.float32)
+        for row, row_labels in enumerate(labels):
+            targets[row, [ids[label] for label in row_labels]] = 1.0
+        return targets
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        return {
+            "vocabulary_size": len(self.text.vocabulary),
+            "num_classes": len(self.labels),
+            "multi_label": self.multi_label,
+        }
+
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        return {"tokens": ("embedding", self.text.vocabulary)}
+
+    @property
+    def output_width(self) -> int:
+        return 1 if len(self.labels) == 2 and not self.multi_label else len(self.labels)
+
+
+def shorten(names: Sequence[str]) -> str:
+    """Names in a message; of many only the first."""
+    shown = ", ".join(repr(name) for name in names[:_SHOWN_LABELS])
+    rest = len(names) - _SHOWN_LABELS
+    return shown + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,54 @@
+"""The sections of a classification recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from textnets.recipe import TaskSchema
+from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
+
+
+class ClassificationData(DataSection):
+    """Labeled texts."""
+
+    validation: Share | str | None = Field(
+        0.1, description="A seeded, stratified share of the training split, or a file."
+    )
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "folder"] = Field(
+        "auto", description="How the files are written; 'auto' goes by their names."
+    )
+    text: str = Field("text", description="The column of the text.")
+    label: str = Field("label", description="The column of the label.")
+    multi_label: bool = Field(
+        False, description="Each text has any number of labels: a JSON list, or split by "
+        "label_separator."
+    )  # fmt: skip
+    label_separator: Annotated[str, Field(min_length=1)] = Field(
+        "|", description="Between the labels of one cell, with multi_label: true."
+    )
+
+    only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "label_separator": ("multi_label", (True,)),
+    }
+
+
+class ClassificationTraining(TrainingSection):
+    """How the weights are found."""
+
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="Weight of each label in the loss; 'balanced' is inverse to its count. "
+        "Labels left out weigh 1.",
+    )
+
+
+CLASSIFICATION_SCHEMA = TaskSchema(
+    data=ClassificationData,
+    text=TextSection,
+    training=ClassificationTraining,
+    sizes=frozenset({"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}),
+    required_sizes=frozenset({"vocabulary_size", "num_classes"}),
+)

@@ -1,0 +1,228 @@
+"""Classification: one label a text, or several (multi-label)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.backend.devices import require_tensorflow
+from textnets.data.readers import Row, read_rows
+from textnets.data.splits import count_repeated, count_shared
+from textnets.errors import DataError
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.classification.evaluation import ClassificationEvaluation, check_known
+from textnets.tasks.classification.examples import LabeledTexts, LabelSet, joined
+from textnets.tasks.classification.inference import ClassificationInference, Outputs
+from textnets.tasks.classification.preprocessor import ClassificationPreprocessor, shorten
+from textnets.tasks.classification.recipe import CLASSIFICATION_SCHEMA, ClassificationData
+from textnets.tasks.evaluation import Fact
+from textnets.tasks.task import Mistake, Task
+from textnets.text.corpus import EncodedSplit
+from textnets.training.setup import TrainingSetup, example_batches
+
+
+class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]):
+    """Texts to labels."""
+
+    name = "classification"
+    schema = CLASSIFICATION_SCHEMA
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: ClassificationData = recipe.data
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "micro_f1" if self.data.multi_label else "accuracy"
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        single, multi = ("accuracy", "macro_f1"), ("micro_f1", "macro_f1", "exact_match")
+        return {"loss": True, **dict.fromkeys(multi if self.data.multi_label else single, False)}
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return (*super().score_names, *(() if self.data.multi_label else ("log_loss",)))
+
+    @property
+    def training_metrics(self) -> tuple[str, ...]:
+        return () if self.data.multi_label else ("accuracy",)
+
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        if self.recipe.training.class_weights is not None and self.data.multi_label:
+            message = "does not go with data.multi_label: true; remove one of them"
+            found.append((("training", "class_weights"), message))
+        return found
+
+    # --- Files to examples ---
+
+    def strata(self, examples: LabeledTexts) -> list[str]:
+        """The label, or the rarest of several (``""`` for none)."""
+        counts = Counter(label for row in examples.labels for label in row)
+        return [
+            min(row, key=lambda label: (counts[label], label), default="")
+            for row in examples.labels
+        ]
+
+    def read(self, path: Path, progress: Progress) -> LabeledTexts:
+        texts, labels = [], []
+        rows = read_rows(
+            path, columns=[self.data.text, self.data.label], file_format=self.data.format
+        )
+        with progress.steps(f"reading {path.name}", None, "rows") as step:
+            for row in rows:
+                texts.append(_one_text(row, self.data.text))
+                labels.append(self._row_labels(row))
+                step.advance()
+        return self._limit(LabeledTexts(texts, labels))
+
+    def _limit(self, examples: LabeledTexts) -> LabeledTexts:
+        """A seeded, stratified sample where the recipe asks for fewer: a file may be sorted by
+        label, so its first rows are no sample."""
+        limit = self.data.limit
+        if limit is None or limit >= len(examples):
+            return examples
+        _, chosen = self.draw(examples, limit / len(examples), "limit")
+        return examples.select(chosen)
+
+    def _row_labels(self, row: Row) -> LabelSet:
+        value = row.values[self.data.label]
+        if self.data.multi_label:
+            parts = value.split(self.data.label_separator) if isinstance(value, str) else value
+            return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+        if not isinstance(value, str):
+            raise DataError(
+                f"{row.where}: column '{self.data.label}' holds a list of labels; "
+                "set data.multi_label: true"
+            )
+        if not value.strip():
+            raise DataError(
+                f"{row.where}: column '{self.data.label}' is empty; give the row a label or "
+                "remove it"
+            )
+        return (value.strip(),)
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        for row in read_rows(path, columns=[self.data.text], file_format=self.data.format):
+            yield _one_text(row, self.data.text)
+
+    def facts(self, splits: Mapping[str, LabeledTexts]) -> list[Fact]:
+        train = splits["train"]
+        facts = [Fact("repeated texts in train", f"{count_repeated(train.texts):,}")]
+        for name, examples in splits.items():
+            counts = Counter(label for labels in examples.labels for label in labels)
+            (most, times), *_ = counts.most_common(1) or [("none", 0)]
+            share = times / max(len(examples), 1)
+            facts.append(
+                Fact(f"labels of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
+            )
+        for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+            if name in splits and other in splits:
+                shared = count_shared(splits[other].texts, splits[name].texts)
+                facts.append(
+                    Fact(f"{name} texts also in {other}", f"{shared:,} of {len(splits[name]):,}")
+                )
+        return facts
+
+    def truths(self, examples: LabeledTexts) -> list[dict[str, Any]]:
+        separator = self.data.label_separator if self.data.multi_label else None
+        return [{"true_label": joined(labels, separator)} for labels in examples.labels]
+
+    # --- What training rests on ---
+
+    def check(
+        self, splits: Mapping[str, LabeledTexts], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
+        known = splits["train"].distinct_labels
+        if len(known) < 2:
+            what = f"only the label {next(iter(known))!r}" if known else "no label"
+            raise DataError(
+                f"{sources['train']}: holds {what} in column '{self.data.label}'; "
+                "a classifier needs two or more"
+            )
+        for split in ("validation", "test"):
+            if split in splits:
+                source = sources.get(split, sources["train"])
+                check_known(splits[split], known, f"{source}: the {split} split")
+        self._check_class_weights(known)
+
+    def _check_class_weights(self, known: set[str]) -> None:
+        weights = self.recipe.training.class_weights
+        if isinstance(weights, dict) and (unknown := sorted(set(weights) - known)):
+            named = ", ".join(repr(label) for label in unknown)
+            raise DataError(
+                f"training.class_weights names labels that the data lacks: {named}; "
+                f"known: {shorten(sorted(known))}"
+            )
+
+    # --- The parts ---
+
+    def learn(self, train: LabeledTexts) -> ClassificationPreprocessor:
+        require_tensorflow("turning text into ids")
+        return ClassificationPreprocessor.learn(self.recipe, train)
+
+    def load(self, folder: Path) -> ClassificationPreprocessor:
+        return ClassificationPreprocessor.load(self.recipe, folder)
+
+    def training_setup(
+        self, model: Any, preprocessor: ClassificationPreprocessor, train: EncodedSplit
+    ) -> TrainingSetup:
+        loss, metrics = self._loss_of(model)
+        weights = self._weights_of(train, preprocessor.labels)
+        batches = example_batches(
+            model, replace(train, weights=weights), self.recipe.training, self.recipe.seed
+        )
+        return TrainingSetup(model, loss, batches, metrics)
+
+    def _loss_of(self, model: Any) -> tuple[Any, list[Any]]:
+        """The loss and the metrics; a model that answers with one number says class 1."""
+        import keras
+
+        if self.data.multi_label:
+            return keras.losses.BinaryCrossentropy(), []
+        if model.output_shape[-1] == 1:
+            accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+            return keras.losses.BinaryCrossentropy(), [accuracy]
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return keras.losses.SparseCategoricalCrossentropy(), [accuracy]
+
+    def _weights_of(
+        self, train: EncodedSplit, labels: Sequence[str]
+    ) -> npt.NDArray[np.float32] | None:
+        """``<float32>[examples]`` sample weights for training; ``None`` where all are one."""
+        weights = self.recipe.training.class_weights
+        if weights is None:
+            return train.weights
+        targets = np.asarray(train.targets)
+        counts = np.bincount(targets, minlength=len(labels))
+        if weights == "balanced":
+            of_class = len(targets) / (len(labels) * np.maximum(counts, 1))
+        else:
+            of_class = np.array([weights.get(label, 1.0) for label in labels])
+        chosen: npt.NDArray[np.float32] = of_class[targets].astype(np.float32)
+        return chosen if train.weights is None else chosen * train.weights
+
+    def inference(
+        self, preprocessor: ClassificationPreprocessor, model: Any
+    ) -> ClassificationInference:
+        return ClassificationInference(preprocessor, model)
+
+    def evaluation(self, preprocessor: ClassificationPreprocessor) -> ClassificationEvaluation:
+        return ClassificationEvaluation(preprocessor)
+
+
+def _one_text(row: Row, column: str) -> str:
+    value = row.values[column]
+    if not isinstance(value, str):
+        raise DataError(f"{row.where}: column '{column}' holds a list, expected a text")
+    return value

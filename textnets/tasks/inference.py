@@ -1,0 +1,53 @@
+"""What a trained model says: its outputs for encoded examples, and typed predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from textnets.progress import Progress
+from textnets.text.corpus import EncodedSplit
+
+OutputsT = TypeVar("OutputsT")
+
+
+class Prediction(ABC):
+    """What a model says of one text."""
+
+    text: str
+
+    @abstractmethod
+    def as_fields(self) -> dict[str, Any]:
+        """Flat fields, for csv and predictions files."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All there is to say, for jsonl."""
+        return self.as_fields()
+
+    @abstractmethod
+    def as_line(self) -> str:
+        """One line for a person."""
+
+
+class Inference(ABC, Generic[OutputsT]):
+    """From encoded examples to outputs, and from those to predictions, with one model."""
+
+    @abstractmethod
+    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> OutputsT:
+        """What scores, predictions and tables are made of.
+
+        Args:
+            split: encoded by the model's preprocessor.
+            progress: where to show it.
+            quick: give only what :meth:`textnets.tasks.evaluation.Evaluation.measure` needs,
+                after each epoch.
+        """
+
+    @abstractmethod
+    def predictions(self, texts: Sequence[str], outputs: OutputsT) -> Sequence[Prediction]:
+        """Typed predictions, one a text."""
+
+
+#: Of whatever task.
+AnyInference = Inference[Any]

@@ -1,0 +1,299 @@
+"""What a language model says: how probable texts are, and what comes next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.decoding.sampling import Sampling
+from textnets.decoding.surprisals import SurprisalReader
+from textnets.decoding.writing import TextWriter, WrittenIds
+from textnets.evaluation.language_modeling import perplexity
+from textnets.progress import Progress
+from textnets.tasks.inference import Inference, Prediction
+from textnets.tasks.language_modeling.preprocessor import (
+    LanguageModelingPreprocessor,
+    with_ends,
+    with_id,
+    without_last,
+)
+from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs
+from textnets.text.vocabulary import EOS_ID, UNKNOWN_ID
+
+_CONTINUATION = {"characters": 200}  # tokens that ``textnets predict`` writes
+_WORDS_CONTINUATION = 40
+
+
+@dataclass(frozen=True)
+class ScoredText(Prediction):
+    """How probable a text is.
+
+    Attributes:
+        text: as given.
+        tokens: those that were scored, as the model sees them.
+        surprisals: of each, in nats: minus the logarithm of its probability.
+        unknown: which of them are ``[UNK]``, whose probability is not the word's own.
+    """
+
+    text: str
+    tokens: Sequence[str]
+    surprisals: Sequence[float]
+    unknown: Sequence[bool] = ()
+
+    @property
+    def log_probability(self) -> float:
+        """Of the whole text, in nats."""
+        return 0.0 - math.fsum(self.surprisals)
+
+    @property
+    def perplexity(self) -> float:
+        """Per token; 1 where there is none."""
+        return perplexity(-self.log_probability / max(len(self.surprisals), 1))
+
+    @property
+    def unknown_share(self) -> float:
+        """Of the tokens; 0 where there is none."""
+        return sum(self.unknown) / max(len(self.unknown), 1)
+
+    def as_fields(self) -> dict[str, Any]:
+        return {
+            "log_probability": round(self.log_probability, 4),
+            "tokens": len(self.surprisals),
+            "perplexity": round(self.perplexity, 4),
+            "unknown_share": round(self.unknown_share, 4),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "log_probability": round(self.log_probability, 6),
+            "perplexity": round(self.perplexity, 6),
+            "unknown_share": round(self.unknown_share, 6),
+            "tokens": list(self.tokens),
+            "surprisals": [round(value, 6) for value in self.surprisals],
+            "unknown": list(self.unknown),
+        }
+
+    def as_line(self) -> str:
+        shown = " ".join(self.text.split())
+        figures = (self.log_probability, self.perplexity, self.unknown_share)
+        return "\t".join([*(f"{figure:.3f}" for figure in figures), shown])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A token that was written.
+
+    Attributes:
+        token: its text.
+        probability: what the model gave it, whatever the temperature.
+        alternatives: the most likely tokens at its place and their probabilities.
+    """
+
+    token: str
+    probability: float
+    alternatives: Sequence[tuple[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class WrittenText(Prediction):
+    """A prompt and what the model wrote behind it.
+
+    Attributes:
+        text: the prompt, as given.
+        continued: the prompt with its continuation.
+        choices: each token of the continuation.
+    """
+
+    text: str
+    continued: str
+    choices: Sequence[Choice]
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"continued": self.continued}
+
+    def as_json(self) -> dict[str, Any]:
+        content: dict[str, Any] = {
+            "text": self.text,
+            "continued": self.continued,
+            "tokens": [choice.token for choice in self.choices],
+            "probabilities": [round(choice.probability, 6) for choice in self.choices],
+        }
+        if any(choice.alternatives for choice in self.choices):
+            content["alternatives"] = [
+                {token: round(value, 6) for token, value in choice.alternatives}
+                for choice in self.choices
+            ]
+        return content
+
+    def as_line(self) -> str:
+        return " ".join(self.continued.split())
+
+
+@dataclass(frozen=True)
+class Surprisals(RaggedOutputs):
+    """What a language model answers: ``<float32>[tokens]``, in nats.
+
+    Attributes:
+        unknown: ``<bool>[tokens]``: which are ``[UNK]``.
+    """
+
+    unknown: npt.NDArray[np.bool_]
+
+    def unknown_row(self, index: int) -> npt.NDArray[np.bool_]:
+        """``<bool>[length]``, as :meth:`row`."""
+        return self.unknown[self.offsets[index] : self.offsets[index + 1]]
+
+
+#: Of a split with targets the surprisal of each token; of prompts what was written after them.
+LanguageModelOutputs = Surprisals | list[WrittenIds]
+
+
+class LanguageModelingInference(Inference[LanguageModelOutputs]):
+    """Reads texts token by token, and writes on."""
+
+    def __init__(self, preprocessor: LanguageModelingPreprocessor, model: Any) -> None:
+        self._preprocessor, self._model = preprocessor, model
+
+    @cached_property
+    def _reader(self) -> SurprisalReader:
+        return SurprisalReader.of(self._model)
+
+    @cached_property
+    def _writer(self) -> TextWriter:
+        # A model that never saw [EOS] has no opinion of it.
+        never = frozenset[int]() if self._preprocessor.ends_rows else frozenset({EOS_ID})
+        end_id = -1 if self._preprocessor.is_stream else EOS_ID
+        return TextWriter.of(self._model, end_id=end_id, never=never)
+
+    def outputs(
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+    ) -> LanguageModelOutputs:
+        if not isinstance(split.targets, RaggedIds):
+            return self._continuations(split.inputs["token_ids"])
+        ids, targets = split.inputs["token_ids"].ids, split.targets
+        read = (
+            self._reader.read_stream(ids, targets.ids, progress)
+            if self._preprocessor.is_stream
+            else self._reader.read_rows(ids, targets.ids, targets.offsets, progress)
+        )
+        return Surprisals(read, targets.offsets, targets.ids == UNKNOWN_ID)
+
+    def _continuations(self, prompts: RaggedIds) -> list[WrittenIds]:
+        tokenizer = self._preprocessor.recipe.text.tokenizer
+        return self._writer.write(
+            prompts,
+            _CONTINUATION.get(tokenizer, _WORDS_CONTINUATION),
+            Sampling(temperature=0.0),
+            seeds=[(0,)] * len(prompts),
+        )
+
+    def predictions(
+        self, texts: Sequence[str], outputs: LanguageModelOutputs
+    ) -> Sequence[Prediction]:
+        if not isinstance(outputs, Surprisals):
+            return [self._as_written(text, row) for text, row in zip(texts, outputs, strict=True)]
+        # Only the sums are told here; the tokens would have to be found once more.
+        return [
+            ScoredText(text, (), outputs.row(index).tolist(), outputs.unknown_row(index).tolist())
+            for index, text in enumerate(texts)
+        ]
+
+    def scored(self, texts: Sequence[str]) -> list[ScoredText]:
+        """How probable each text is, each on its own."""
+        preprocessor = self._preprocessor
+        found = preprocessor.encoder.encode(texts)
+        targets = with_ends(found) if preprocessor.ends_rows else found
+        prompts = with_id(found, preprocessor.start_id, in_front=True)
+        # Without [EOS] nothing is predicted from the last token of a text.
+        read = prompts if preprocessor.ends_rows else without_last(prompts)
+        surprisals = self._reader.read_rows(read.ids, targets.ids, targets.offsets, Progress())
+        outputs = RaggedOutputs(surprisals, targets.offsets)
+        return [
+            ScoredText(
+                text,
+                [token.text for token in tokens],
+                outputs.row(index).tolist(),
+                [token.unknown for token in tokens],
+            )
+            for index, (text, tokens) in enumerate(
+                zip(texts, preprocessor.tokens(texts), strict=True)
+            )
+        ]
+
+    def written(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        length: int,
+        seeds: Sequence[Sequence[int]],
+        num_alternatives: int = 0,
+    ) -> list[WrittenText]:
+        """One text a prompt.
+
+        Args:
+            prompts: how they begin.
+            sampling: how to choose the next token.
+            length: new tokens at most.
+            seeds: one for each prompt; what is written depends on the prompt and its seed alone.
+            num_alternatives: how many of the most likely tokens to tell at each place.
+        """
+        written = self._writer.write(
+            self._preprocessor.encode_inputs(prompts).inputs["token_ids"],
+            length,
+            sampling,
+            seeds=seeds,
+            num_alternatives=num_alternatives,
+        )
+        return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
+
+    def _as_written(self, prompt: str, written: WrittenIds) -> WrittenText:
+        name = self._preprocessor.vocabulary.decode_id
+        token_ids = written.token_ids.tolist()
+        probabilities = np.exp(written.log_probabilities).tolist()
+        alternatives = zip(
+            written.alternative_ids.tolist(),
+            written.alternative_probabilities.tolist(),
+            strict=True,
+        )
+        likely = [tuple(zip(map(name, ids), of_ids, strict=True)) for ids, of_ids in alternatives]
+        choices = [
+            Choice(name(token_id), probability, others)
+            for token_id, probability, others in zip(token_ids, probabilities, likely, strict=True)
+        ]
+        return WrittenText(prompt, self._joined(prompt, token_ids), choices)
+
+    def _joined(self, prompt: str, token_ids: Sequence[int]) -> str:
+        """The prompt and what was written after it, as a text."""
+        lines: list[list[str]] = [[]]
+        for token_id in token_ids:
+            if token_id == EOS_ID:
+                lines.append([])
+            else:
+                lines[-1].append(self._preprocessor.vocabulary.decode_id(token_id))
+        first, *others = lines
+        found = [
+            prompt + self._after(prompt, first),
+            *map(self._preprocessor.encoder.tokenizer.join, others),
+        ]
+        joined = "\n".join(found)
+        return joined if self._preprocessor.is_stream else joined.removesuffix("\n")
+
+    def _after(self, prompt: str, tokens: Sequence[str]) -> str:
+        """Tokens as a text that goes on where the prompt ends: in a word, or after a blank."""
+        join = self._preprocessor.encoder.tokenizer.join
+        (before,) = self._preprocessor.encoder.tokens([prompt])
+        known = [token.text for token in before]
+        start, whole = join(known), join([*known, *tokens])
+        if not whole.startswith(start):
+            return f" {join(tokens)}"
+        rest = whole[len(start) :]
+        goes_on = self._preprocessor.has_characters or not prompt[-1:].isspace()
+        return rest if goes_on else rest.lstrip(" ")

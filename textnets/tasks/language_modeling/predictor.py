@@ -1,0 +1,52 @@
+"""What a run of a language model can do besides writing on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from textnets.decoding.sampling import Sampling
+from textnets.tasks.language_modeling.inference import (
+    LanguageModelingInference,
+    ScoredText,
+    WrittenText,
+)
+from textnets.tasks.predictor import Predictor, in_chunks
+
+
+class LanguageModelPredictor(Predictor):
+    """A language model: scores texts, and writes new ones; :meth:`predict` continues each."""
+
+    kind = "language model"
+    inference: LanguageModelingInference
+
+    def score(self, texts: Iterable[str]) -> Iterator[ScoredText]:
+        """The probabilities of any number of texts, a chunk at a time: memory stays flat."""
+        return in_chunks(self.inference.scored, texts)
+
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        sampling: Sampling | None = None,
+        count: int = 1,
+        seed: int = 0,
+        num_alternatives: int = 0,
+    ) -> list[WrittenText]:
+        """Texts that begin with a prompt.
+
+        Args:
+            prompt: how each begins.
+            length: tokens to write at most.
+            sampling: how to choose them; from the model's probabilities by default.
+            count: how many texts.
+            seed: the texts are a pure function of it; the first of ten is the first of one.
+            num_alternatives: how many of the most likely tokens to tell at each place.
+        """
+        return self.inference.written(
+            [prompt] * count,
+            sampling or Sampling(),
+            length=length,
+            seeds=[(seed, number) for number in range(count)],
+            num_alternatives=num_alternatives,
+        )

@@ -1,0 +1,212 @@
+"""Language modeling: what comes next, at every place of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textnets.backend.devices import require_tensorflow
+from textnets.data.running_text import cut_long_lines, cut_tail, read_lines
+from textnets.data.splits import count_repeated, count_shared
+from textnets.errors import DataError
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.evaluation import Fact
+from textnets.tasks.language_modeling.evaluation import LanguageModelingEvaluation
+from textnets.tasks.language_modeling.examples import TextLines
+from textnets.tasks.language_modeling.inference import (
+    LanguageModelingInference,
+    LanguageModelOutputs,
+)
+from textnets.tasks.language_modeling.predictor import LanguageModelPredictor
+from textnets.tasks.language_modeling.preprocessor import LanguageModelingPreprocessor
+from textnets.tasks.language_modeling.recipe import (
+    DEFAULT_WINDOW,
+    LANGUAGE_MODELING_SCHEMA,
+    LanguageModelingData,
+    LanguageModelingText,
+)
+from textnets.tasks.task import Mistake, Task
+from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
+from textnets.text.corpus import EncodedSplit
+from textnets.text.streams import StreamBatches
+from textnets.training.setup import TrainingSetup
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, LanguageModelOutputs]):
+    """Text to the probabilities of what comes next."""
+
+    name = "language_modeling"
+    schema = LANGUAGE_MODELING_SCHEMA
+    input_suffixes: ClassVar[tuple[str, ...]] = ()
+    predictor = LanguageModelPredictor
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: LanguageModelingData = recipe.data
+        self.text: LanguageModelingText = recipe.text
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "cross_entropy"
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        bits = "bits_per_character" if self._has_characters else "bits"
+        return dict.fromkeys(("loss", "cross_entropy", bits, "perplexity"), True)
+
+    @property
+    def _has_characters(self) -> bool:
+        return self.text.tokenizer == "characters"
+
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        useless: dict[tuple[str, str], bool] = {
+            ("training", "window"): not self.data.stream,
+            ("text", "max_length"): self.data.stream,
+        }
+        wanted = "false" if self.data.stream else "true"
+        for (section, key), is_useless in useless.items():
+            if is_useless and getattr(getattr(self.recipe, section), key) is not None:
+                found.append(((section, key), f"has an effect with data.stream: {wanted} only"))
+        if self.text.add_eos and not self.data.stream:
+            message = "sentences have [EOS] in any case; it goes with data.stream: true"
+            found.append((("text", "add_eos"), message))
+        is_adaptive = bool(self.recipe.builder_parameters.get("adaptive_softmax"))
+        if is_adaptive and self.recipe.training.sampled_softmax is not None:
+            message = "model.adaptive_softmax needs no sample; remove one of the two"
+            found.append((("training", "sampled_softmax"), message))
+        return found
+
+    # --- Files to examples ---
+
+    def read(self, path: Path, progress: Progress) -> TextLines:
+        suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+        if suffix in _TABLES:
+            raise DataError(
+                f"{path}: language models read plain text, was: a {suffix} file; write its texts "
+                "into a .txt file, one a line"
+            )
+        progress.say(f"reading {path.name} ...")
+        lines = read_lines(path, keep_ends=self.keeps_ends, limit=self.data.limit)
+        return self.examples(lines)
+
+    @property
+    def keeps_ends(self) -> bool:
+        """Whether a line's break is a token of the text."""
+        return self.data.stream and not self.text.add_eos
+
+    def examples(self, lines: list[str]) -> TextLines:
+        """What is read of some lines, with their breaks where those are tokens."""
+        if not self.data.stream:
+            return TextLines([line for line in lines if line.strip()])
+        return TextLines(cut_long_lines(lines) if self.keeps_ends else lines)
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        return read_lines(path)
+
+    def hold_out(self, splits: Mapping[str, TextLines]) -> dict[str, TextLines]:
+        """Shares of a running text are tails of it: the test split last, then validation."""
+        if not self.data.stream:
+            return super().hold_out(splits)
+        parts = dict(splits)
+        lines, held_out = splits["train"].lines, 0.0
+        end = len(lines)
+        for split in ("test", "validation"):
+            share = getattr(self.data, split)
+            if isinstance(share, float):
+                held_out += share
+                if held_out >= 1.0:
+                    raise DataError(f"data.test and data.validation hold out {held_out:g} of 1")
+                start = cut_tail(lines, held_out, split)
+                parts[split] = TextLines(lines[start:end])
+                if start >= end:
+                    raise DataError(f"{split}: a tail of {share} holds no line; enlarge it")
+                end = start
+        parts["train"] = TextLines(lines[:end])
+        return parts
+
+    def check(
+        self, splits: Mapping[str, TextLines], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
+        """Any text can be trained on."""
+
+    def facts(self, splits: Mapping[str, TextLines]) -> list[Fact]:
+        facts = [
+            Fact(f"{name} characters", f"{sum(map(len, examples.lines)):,}")
+            for name, examples in splits.items()
+        ]
+        if self.data.stream:
+            return facts
+        train = splits["train"]
+        facts.append(Fact("repeated texts in train", f"{count_repeated(train.texts):,}"))
+        for name, examples in splits.items():
+            if name != "train":
+                shared = count_shared(train.texts, examples.texts)
+                share = f"{shared:,} of {len(examples):,}"
+                facts.append(Fact(f"{name} texts also in train", share))
+        return facts
+
+    def truths(self, examples: TextLines) -> list[dict[str, Any]]:
+        return [{} for _ in examples.lines]
+
+    # --- The parts ---
+
+    def learn(self, train: TextLines) -> LanguageModelingPreprocessor:
+        require_tensorflow("turning text into ids")
+        return LanguageModelingPreprocessor.learn(self.recipe, train)
+
+    def load(self, folder: Path) -> LanguageModelingPreprocessor:
+        return LanguageModelingPreprocessor.load(self.recipe, folder)
+
+    def training_setup(
+        self, model: Any, preprocessor: LanguageModelingPreprocessor, train: EncodedSplit
+    ) -> TrainingSetup:
+        from textnets.builders.loss_model import build_loss_model
+        from textnets.training.losses import OutputAsLoss
+
+        section = self.recipe.training
+        found = build_loss_model(
+            model,
+            streams=section.batch_size if self.data.stream else None,
+            num_sampled=section.sampled_softmax,
+            seed=self.recipe.seed,
+        )
+        return TrainingSetup(
+            found.model,
+            OutputAsLoss(),
+            TargetsAsInput(self._batches_of(train)),
+            begin_epoch=found.reset,
+            at_row=found.begin_at,
+        )
+
+    def _batches_of(self, train: EncodedSplit) -> TrainingBatches:
+        section = self.recipe.training
+        if not self.data.stream:
+            return ExampleBatches(
+                train,
+                batch_size=section.batch_size,
+                bucket_width=section.bucket_width,
+                seed=self.recipe.seed,
+            )
+        token_ids, targets = train.inputs["token_ids"].ids, train.ragged_targets.ids
+        if len(targets) < section.batch_size:
+            raise DataError(
+                f"training.batch_size: {section.batch_size} streams cannot be made of a text of "
+                f"{len(targets)} tokens"
+            )
+        window = section.window or DEFAULT_WINDOW
+        return StreamBatches(token_ids, targets, section.batch_size, window)
+
+    def inference(
+        self, preprocessor: LanguageModelingPreprocessor, model: Any
+    ) -> LanguageModelingInference:
+        return LanguageModelingInference(preprocessor, model)
+
+    def evaluation(self, preprocessor: LanguageModelingPreprocessor) -> LanguageModelingEvaluation:
+        return LanguageModelingEvaluation(preprocessor)

@@ -1,0 +1,117 @@
+"""From texts to ids: what was learned from the training split, and never changes after."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textnets.backend.devices import require_tensorflow
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.recipe.sections import TextSection
+from textnets.tasks.examples import ExamplesT
+from textnets.text.corpus import EncodedSplit
+from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
+
+EncoderT = TypeVar("EncoderT", bound=TextEncoder)
+
+
+@dataclass(frozen=True)
+class Preprocessor(ABC, Generic[ExamplesT]):
+    """Texts to ids and targets, for one recipe.
+
+    Attributes:
+        recipe: whose ``text:`` section says how.
+    """
+
+    #: What the last axis of a model's output is, for the message where it is not.
+    output_rule: ClassVar[str] = ""
+
+    recipe: Recipe
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies into a run directory; the task's ``load`` reads them."""
+
+    @abstractmethod
+    def encode(
+        self, examples: ExamplesT, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        """Ids and targets of a split, and what encoding did to it."""
+
+    @abstractmethod
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        """Ids of texts to predict; the targets are empty."""
+
+    @abstractmethod
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """The tokens of texts as the model sees them."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> dict[str, Any]:
+        """The builder parameters that are found in the data, but for word vectors."""
+
+    @property
+    @abstractmethod
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        """What a model may have vectors of: by name, the embedding layer and the vocabulary of
+        its rows. The first that a model has is the one that people mean, and the one that
+        ``text.vectors`` are for."""
+
+    @property
+    def output_width(self) -> int | None:
+        """The size of the last axis of a model's output; ``None`` where there is no rule."""
+        return None
+
+
+@dataclass(frozen=True)
+class EncodedText(Generic[EncoderT]):
+    """One text's way to ids: its vocabulary at once, its encoder when it is first used.
+
+    The encoder needs TensorFlow, which training on stored ids does not.
+
+    Attributes:
+        vocabulary: of the encoder.
+        make: makes the encoder.
+    """
+
+    vocabulary: Vocabulary
+    make: Callable[[], EncoderT]
+
+    @classmethod
+    def learned(cls, encoder: EncoderT) -> EncodedText[EncoderT]:
+        """Of an encoder that is there."""
+        return cls(encoder.vocabulary, lambda: encoder)
+
+    @classmethod
+    def load(
+        cls, kind: type[EncoderT], section: TextSection, folder: Path, prefix: str = ""
+    ) -> EncodedText[EncoderT]:
+        """Of the files that an encoder of this kind wrote into a folder.
+
+        Raises:
+            RunError: the vocabulary is missing or damaged.
+        """
+        vocabulary = Vocabulary.load(folder / f"{prefix}{VOCABULARY_FILE}")
+        return cls(vocabulary, lambda: kind.load(section, folder, prefix))
+
+    @cached_property
+    def encoder(self) -> EncoderT:
+        """Made once.
+
+        Raises:
+            InputError: TensorFlow is not installed.
+        """
+        require_tensorflow("turning text into ids")
+        return self.make()
+
+
+#: Of whatever task.
+AnyPreprocessor = Preprocessor[Any]
+PreprocessorT = TypeVar("PreprocessorT", bound=AnyPreprocessor)

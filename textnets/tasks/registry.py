@@ -1,0 +1,91 @@
+"""From a recipe, or a run, to its task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textnets.builders.own import module_of
+from textnets.data.catalog import CATALOG
+from textnets.errors import RecipeError, RunError
+from textnets.recipe import Recipe
+from textnets.recipe.document import Document, apply_overrides, read_document
+from textnets.recipe.reading import check_document
+from textnets.run.layout import RECIPE_FILE
+from textnets.tasks.classification import ClassificationTask
+from textnets.tasks.language_modeling import LanguageModelingTask
+from textnets.tasks.tagging import TaggingTask
+from textnets.tasks.task import Task
+from textnets.tasks.translation import TranslationTask
+
+#: A task of whatever kind, as who knows none sees it.
+AnyTask = Task[Any, Any, Any]
+
+TASKS: dict[str, type[AnyTask]] = {
+    "classification": ClassificationTask,
+    "tagging": TaggingTask,
+    "translation": TranslationTask,
+    "language_modeling": LanguageModelingTask,
+}
+
+
+def read_task(path: Path, overrides: Sequence[str] = ()) -> AnyTask:
+    """Read and check a recipe, and make its task.
+
+    Raises:
+        RecipeError: with every mistake of the recipe.
+    """
+    document = read_document(path)
+    apply_overrides(document, overrides)
+    return task_from(document, path)
+
+
+def read_run(
+    folder: Path, overrides: Sequence[str] = (), *, allow_builders: Sequence[str] = ()
+) -> AnyTask:
+    """The task of a run directory, without its vocabularies.
+
+    Nothing that the run names is imported, unless the caller says so.
+
+    Args:
+        folder: of the run.
+        overrides: as of :func:`read_task`.
+        allow_builders: modules whose builders may be imported.
+
+    Raises:
+        RunError: the run's builder is of another module.
+        RecipeError: its recipe has mistakes.
+    """
+    path = folder / RECIPE_FILE
+    document = read_document(path)
+    section = document.data.get("model")
+    builder = str(section.get("builder")) if isinstance(section, dict) else ""
+    if (module := module_of(builder)) and module not in allow_builders:
+        raise RunError(
+            f"{folder}: its builder {builder!r} is none of textnets' own; --allow-builder "
+            f"{module} imports that module (in Python allow_builders=[{module!r}]), which runs "
+            "its code"
+        )
+    apply_overrides(document, overrides)
+    return task_from(document, path)
+
+
+def task_from(document: Document, path: Path | None) -> AnyTask:
+    """The task of a recipe that was read already; see :func:`read_task`."""
+    recipe = check_document(
+        document,
+        path,
+        tasks={name: task.schema for name, task in TASKS.items()},
+        datasets={name: entry.defaults for name, entry in CATALOG.items()},
+    )
+    task = task_of(recipe)
+    if mistakes := task.mistakes():
+        problems = [document.problem(key, message) for key, message in mistakes]
+        raise RecipeError(document.source, problems)
+    return task
+
+
+def task_of(recipe: Recipe) -> AnyTask:
+    """The task of a recipe, ready to read its data."""
+    return TASKS[recipe.task](recipe)

@@ -1,0 +1,52 @@
+"""Sentences with a tag a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.data.sentences import Sentence
+from textnets.tasks.examples import Examples
+
+
+@dataclass(frozen=True)
+class TaggedSentences(Examples):
+    """Sentences with their tags."""
+
+    sentences: list[Sentence] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, sentences: Iterable[Sentence]) -> TaggedSentences:
+        """With words and tags that are one piece each: cut at blanks, a joined sentence gives the
+        same words again."""
+        pieces = (
+            replace(
+                sentence,
+                words=tuple(map(in_one_piece, sentence.words)),
+                tags=tuple(map(in_one_piece, sentence.tags)),
+            )
+            for sentence in sentences
+        )
+        return cls(list(pieces))
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    @property
+    def texts(self) -> list[str]:
+        return [" ".join(sentence.words) for sentence in self.sentences]
+
+    def select(self, rows: npt.NDArray[np.int64]) -> TaggedSentences:
+        return TaggedSentences([self.sentences[row] for row in rows.tolist()])
+
+    def all_tags(self) -> Iterator[str]:
+        """The tag of each word of each sentence."""
+        return (tag for sentence in self.sentences for tag in sentence.tags)
+
+
+def in_one_piece(word: str) -> str:
+    """A word as a text that is cut at blanks can hold it: ``10 000`` becomes ``10_000``."""
+    return "_".join(word.split()) or "_"

@@ -1,0 +1,190 @@
+"""From words and tags to ids."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textnets.errors import DataError, RunError
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.preprocessor import Preprocessor
+from textnets.tasks.tagging.examples import TaggedSentences
+from textnets.tasks.tagging.recipe import TaggingText
+from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows
+from textnets.text.encoder import Coverage, Token
+from textnets.text.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PADDING_ID,
+    UNKNOWN_ID,
+    VOCABULARY_FILE,
+    Vocabulary,
+    build_vocabulary,
+    load_lines,
+    save_lines,
+)
+
+_CHARACTERS_FILE = "characters.txt"
+_LABELS_FILE = "labels.txt"
+
+
+@dataclass(frozen=True)
+class TaggingPreprocessor(Preprocessor[TaggedSentences]):
+    """Vocabularies of words and of their characters, and the tags in their order.
+
+    Attributes:
+        words: lower-cased where the recipe says so.
+        characters: of the words, with their case.
+        labels: the tags, sorted.
+    """
+
+    output_rule = "the probability of each tag"
+
+    words: Vocabulary
+    characters: Vocabulary
+    labels: Sequence[str]
+
+    @classmethod
+    def learn(cls, recipe: Recipe, train: TaggedSentences) -> TaggingPreprocessor:
+        """Of the training split."""
+        section: TaggingText = recipe.text
+        spellings = [
+            _normalized(word, section) for sentence in train.sentences for word in sentence.words
+        ]
+        words = build_vocabulary(
+            Counter(_as_token(word, section) for word in spellings),
+            max_tokens=section.max_tokens,
+            min_count=section.min_count,
+        )
+        if not words.ordinary_tokens:
+            raise DataError(
+                f"no word of the training split is seen {section.min_count} times or more; "
+                "lower text.min_count"
+            )
+        characters = build_vocabulary(
+            Counter(character for word in spellings for character in word),
+            max_tokens=None,
+            min_count=1,
+        )
+        return cls(recipe, words, characters, sorted(set(train.all_tags())))
+
+    @classmethod
+    def load(cls, recipe: Recipe, folder: Path) -> TaggingPreprocessor:
+        """Of a run directory."""
+        words = Vocabulary.load(folder / VOCABULARY_FILE)
+        characters = Vocabulary.load(folder / _CHARACTERS_FILE)
+        labels = load_lines(folder / _LABELS_FILE)
+        if len(labels) < 2:
+            raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two tags")
+        return cls(recipe, words, characters, labels)
+
+    def save(self, folder: Path) -> None:
+        self.words.save(folder / VOCABULARY_FILE)
+        self.characters.save(folder / _CHARACTERS_FILE)
+        save_lines(folder / _LABELS_FILE, self.labels)
+
+    @property
+    def section(self) -> TaggingText:
+        """The recipe's ``text:``."""
+        text: TaggingText = self.recipe.text
+        return text
+
+    def encode(
+        self, examples: TaggedSentences, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        """The ids of tags that only this split has follow those of the labels: a model never says
+        them, so each is an error, but the spans that they mark are counted."""
+        inputs = self.encode_words([sentence.words for sentence in examples.sentences])
+        unseen = tuple(sorted(set(examples.all_tags()) - set(self.labels)))
+        ids = {tag: index for index, tag in enumerate([*self.labels, *unseen])}
+        targets = join_rows([ids[tag] for tag in sentence.tags] for sentence in examples.sentences)
+        lengths = targets.lengths
+        coverage = Coverage(
+            texts=len(examples),
+            tokens=int(lengths.sum()),
+            unknown=int((inputs["token_ids"].ids == UNKNOWN_ID).sum()),
+            truncated=0,
+            empty=0,
+            longest=int(lengths.max()),
+        )
+        return EncodedSplit(inputs, targets, unseen_labels=unseen), coverage
+
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        return EncodedSplit(
+            self.encode_words([text.split() for text in texts]), np.zeros(0, np.int32)
+        )
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        named = [map(self._as_token, map(self._normalized, text.split())) for text in texts]
+        return [[Token(token, self.words.encode_token(token)) for token in row] for row in named]
+
+    def encode_words(self, sentences: Sequence[Sequence[str]]) -> dict[str, RaggedIds]:
+        """Ids of words and of their characters; a sentence without words is one ``[UNK]``."""
+        places: dict[str, int] = {"": 0}
+        token_ids, spellings = [UNKNOWN_ID], [self._spell("")]
+        rows = []
+        for sentence in sentences:
+            for word in sentence:
+                if word not in places:
+                    places[word] = len(places)
+                    normalized = self._normalized(word)
+                    token_ids.append(self.words.encode_token(self._as_token(normalized)))
+                    spellings.append(self._spell(normalized))
+            rows.append([places[word] for word in sentence] or [0])
+        found = join_rows(rows)
+        table = np.array(spellings, dtype=np.int32)
+        return {
+            "token_ids": RaggedIds(np.array(token_ids, np.int32)[found.ids], found.offsets),
+            "character_ids": RaggedIds(table[found.ids], found.offsets),
+        }
+
+    def _spell(self, word: str) -> list[int]:
+        """Ids of a word's characters between [BOS] and [EOS], padded to ``max_word_length``."""
+        size = self.section.max_word_length
+        room = size - 2
+        if len(word) > room:
+            word = word[: room // 2] + word[len(word) - (room - room // 2) :]
+        ids = [BOS_ID, *map(self.characters.encode_token, word), EOS_ID]
+        return ids + [PADDING_ID] * (size - len(ids))
+
+    def _normalized(self, word: str) -> str:
+        return _normalized(word, self.section)
+
+    def _as_token(self, word: str) -> str:
+        return _as_token(word, self.section)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        return {
+            "vocabulary_size": len(self.words),
+            "num_tags": len(self.labels),
+            "num_characters": len(self.characters),
+        }
+
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        return {
+            "tokens": ("embedding", self.words),
+            "characters": ("character_embedding", self.characters),
+        }
+
+    @property
+    def output_width(self) -> int:
+        return len(self.labels)
+
+
+def _normalized(word: str, section: TaggingText) -> str:
+    if section.normalize == "none":
+        return word
+    return unicodedata.normalize("NFC" if section.normalize == "nfc" else "NFKC", word)
+
+
+def _as_token(word: str, section: TaggingText) -> str:
+    return word.lower() if section.lowercase else word

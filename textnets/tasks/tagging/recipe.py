@@ -1,0 +1,91 @@
+"""The sections of a tagging recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from textnets.recipe import TaskSchema
+from textnets.recipe.sections import (
+    DataSection,
+    EvaluationSection,
+    PositiveInt,
+    Section,
+    TrainingSection,
+)
+
+
+class TaggingData(DataSection):
+    """Sentences with a tag a word."""
+
+    format: Literal["auto", "conllu", "columns", "jsonl"] = Field(
+        "auto",
+        description="How the files are written: CoNLL-U, columns between blanks with an empty "
+        "line between sentences, or jsonl with two lists; 'auto' goes by their names.",
+    )
+    tags: Literal["upos", "xpos", "feats"] = Field(
+        "upos", description="Which column of CoNLL-U holds the tags."
+    )
+    word_column: Annotated[int, Field(ge=0)] = Field(
+        0, description="With format: columns, where the words stand, counted from 0."
+    )
+    tag_column: Annotated[int, Field(ge=0)] = Field(
+        1, description="With format: columns, where the tags stand, counted from 0."
+    )
+    token_key: str = Field("tokens", description="The key of the words in jsonl.")
+    tag_key: str = Field("tags", description="The key of the tags in jsonl.")
+    spans: bool = Field(
+        False,
+        description="The tags mark spans (B-NP, I-NP, O; IOB, IOB2 or IOBES): score those too.",
+    )
+
+
+class TaggingText(Section):
+    """From words to token ids."""
+
+    tokenizer: Literal["pretokenized"] = Field(
+        "pretokenized", description="Words are taken as they are; a raw text is cut at blanks."
+    )
+    normalize: Literal["none", "nfc", "nfkc"] = Field(
+        "nfc", description="Unicode normalization, before anything else."
+    )
+    lowercase: bool = Field(
+        True, description="Lower-case the words of the vocabulary; their characters keep case."
+    )
+    max_tokens: Annotated[int, Field(gt=4)] | None = Field(
+        None, description="Vocabulary size at most, the four special tokens included."
+    )
+    min_count: PositiveInt = Field(
+        1, description="Words seen fewer times in the training split become [UNK]."
+    )
+    max_word_length: Annotated[int, Field(ge=4)] = Field(
+        24,
+        description="In characters, its two ends included, for models that read characters; a "
+        "longer word loses its middle.",
+    )
+    vectors: str | None = Field(
+        None,
+        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
+        "too). model.embedding_width must be their width.",
+    )
+
+
+class TaggingEvaluation(EvaluationSection):
+    """How a tagger is measured, and how it chooses its tags."""
+
+    constrained: bool = Field(
+        False,
+        description="Never predict tags that mark no spans, such as I-NP after O: those of IOBES "
+        "where a tag begins with E- or S-, else of IOB2 (BIO). Needs data.spans: true.",
+    )
+
+
+TAGGING_SCHEMA = TaskSchema(
+    data=TaggingData,
+    text=TaggingText,
+    training=TrainingSection,
+    sizes=frozenset({"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"}),
+    required_sizes=frozenset({"vocabulary_size", "num_tags"}),
+    evaluation=TaggingEvaluation,
+)

@@ -1,0 +1,166 @@
+"""Tagging: one tag a word, of sentences that are cut into words already."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textnets.data.sentences import SENTENCE_SUFFIXES, SentenceLayout, read_sentences
+from textnets.data.splits import count_repeated, count_shared
+from textnets.decoding.tags import conditional_random_field
+from textnets.errors import DataError
+from textnets.evaluation.tagging import are_span_tags
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.evaluation import Fact
+from textnets.tasks.examples import SPLITS
+from textnets.tasks.tagging.evaluation import TaggingEvaluation
+from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
+from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
+from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
+from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
+from textnets.tasks.tagging.span_tags import check_span_tags
+from textnets.tasks.task import Mistake, Task
+from textnets.text.batches import TargetsAsInput
+from textnets.text.corpus import EncodedSplit
+from textnets.training.setup import TrainingSetup, example_batches
+
+_TARGETS = "target_ids"
+
+
+class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
+    """Words to tags."""
+
+    name = "tagging"
+    schema = TAGGING_SCHEMA
+    input_names: ClassVar[tuple[str, ...]] = ("token_ids", "character_ids")
+    input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: TaggingData = recipe.data
+        self._layout = SentenceLayout(
+            file_format=self.data.format,
+            tags=self.data.tags,
+            word_column=self.data.word_column,
+            tag_column=self.data.tag_column,
+            token_key=self.data.token_key,
+            tag_key=self.data.tag_key,
+        )
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "span_f1" if self.data.spans else "accuracy"
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        names = ["accuracy", "sentence_accuracy"]
+        if self.data.spans:
+            names += ["span_precision", "span_recall", "span_f1"]
+        return {"loss": True, **dict.fromkeys(names, False)}
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return (*super().score_names, "unknown_accuracy")
+
+    @property
+    def training_metrics(self) -> tuple[str, ...]:
+        return ("accuracy",)
+
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        if self.recipe.evaluation.constrained and not self.data.spans:
+            found.append((("evaluation", "constrained"), "needs data.spans: true, was: false"))
+        return found
+
+    # --- Files to examples ---
+
+    def read(self, path: Path, progress: Progress) -> TaggedSentences:
+        found = []
+        with progress.steps(f"reading {path.name}", None, "sentences") as step:
+            for sentence in islice(read_sentences(path, self._layout), self.data.limit):
+                found.append(sentence)
+                step.advance()
+        return TaggedSentences.of(found)
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        for sentence in read_sentences(path, self._layout, with_tags=False):
+            yield " ".join(map(in_one_piece, sentence.words))
+
+    def facts(self, splits: Mapping[str, TaggedSentences]) -> list[Fact]:
+        train = splits["train"]
+        known = set(train.all_tags())
+        facts = [Fact("repeated texts in train", f"{count_repeated(train.texts):,}")]
+        if not self.data.spans and are_span_tags(known):
+            facts.append(Fact("spans", "the tags mark spans; data.spans: true would score them"))
+        for name, examples in splits.items():
+            counts = Counter(examples.all_tags())
+            (most, times), *_ = counts.most_common(1)
+            share = times / counts.total()
+            facts.append(
+                Fact(f"tags of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
+            )
+            if name != "train":
+                unseen = ", ".join(sorted(set(counts) - known)) or "none"
+                facts.append(Fact(f"{name} tags that train lacks", unseen))
+                shared = count_shared(train.texts, examples.texts)
+                facts.append(
+                    Fact(f"{name} texts also in train", f"{shared:,} of {len(examples):,}")
+                )
+        return facts
+
+    def truths(self, examples: TaggedSentences) -> list[dict[str, Any]]:
+        return [{"true_tags": " ".join(sentence.tags)} for sentence in examples.sentences]
+
+    def check(
+        self, splits: Mapping[str, TaggedSentences], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
+        tags = sorted(set(splits["train"].all_tags()))
+        if len(tags) < 2:
+            raise DataError(
+                f"{sources['train']}: holds only the tag {tags[0]!r}; a tagger needs two or more"
+            )
+        for name in SPLITS:
+            if name in splits and self.data.spans:
+                check_span_tags(
+                    splits[name].sentences, tags, constrained=self.recipe.evaluation.constrained
+                )
+
+    # --- The parts ---
+
+    def learn(self, train: TaggedSentences) -> TaggingPreprocessor:
+        return TaggingPreprocessor.learn(self.recipe, train)
+
+    def load(self, folder: Path) -> TaggingPreprocessor:
+        return TaggingPreprocessor.load(self.recipe, folder)
+
+    def training_setup(
+        self, model: Any, preprocessor: TaggingPreprocessor, train: EncodedSplit
+    ) -> TrainingSetup:
+        """The loss is the mean over the words of a batch: padding weighs nothing, nor does it
+        divide. A model that ends in a CRF is trained by the CRF's loss."""
+        import keras
+
+        from textnets.builders.crf_loss_model import build_crf_loss_model
+        from textnets.training.losses import OutputAsLoss
+
+        section, seed = self.recipe.training, self.recipe.seed
+        if (crf := conditional_random_field(model)) is not None:
+            trained = build_crf_loss_model(model, crf, _TARGETS)
+            with_tags = TargetsAsInput(example_batches(trained, train, section, seed), _TARGETS)
+            return TrainingSetup(trained, OutputAsLoss(), with_tags)
+        loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        batches = example_batches(model, train, section, seed)
+        return TrainingSetup(model, loss, batches, weighted_metrics=[accuracy])
+
+    def inference(self, preprocessor: TaggingPreprocessor, model: Any) -> TaggingInference:
+        return TaggingInference(preprocessor, model)
+
+    def evaluation(self, preprocessor: TaggingPreprocessor) -> TaggingEvaluation:
+        return TaggingEvaluation(preprocessor)

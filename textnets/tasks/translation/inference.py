@@ -1,0 +1,128 @@
+"""What a translator says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textnets.decoding.translating import Hypothesis, Search, Translator, TranslatorOutputs
+from textnets.progress import Progress
+from textnets.tasks.inference import Inference, Prediction
+from textnets.tasks.translation.preprocessor import TranslationPreprocessor
+from textnets.text.corpus import EncodedSplit
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of the translations of a text.
+
+    Attributes:
+        text: the translation.
+        score: what the translations are ranked by, see ``evaluation.length_penalty``.
+        log_probability: in nats.
+        tokens: of the translation, ``[EOS]`` last, where attention was asked for.
+        attention: for each of the tokens, its weights over the source's.
+    """
+
+    text: str
+    score: float
+    log_probability: float
+    tokens: Sequence[str] = ()
+    attention: Sequence[Sequence[float]] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        found: dict[str, Any] = {
+            "translation": self.text,
+            "score": round(self.score, 6),
+            "log_probability": round(self.log_probability, 6),
+        }
+        if self.tokens:
+            rounded = [[round(weight, 4) for weight in row] for row in self.attention]
+            found |= {"tokens": list(self.tokens), "attention": rounded}
+        return found
+
+
+@dataclass(frozen=True)
+class Translation(Prediction):
+    """A text's translations, best first.
+
+    Attributes:
+        text: as given.
+        alternatives: as many as ``evaluation.n_best`` asks for.
+        source_tokens: of the text, where attention was asked for.
+    """
+
+    text: str
+    alternatives: Sequence[Alternative]
+    source_tokens: Sequence[str] = ()
+
+    @property
+    def translation(self) -> str:
+        """The best one."""
+        return self.alternatives[0].text
+
+    def as_fields(self) -> dict[str, Any]:
+        return {"translation": self.translation, "score": round(self.alternatives[0].score, 6)}
+
+    def as_json(self) -> dict[str, Any]:
+        best, *others = (one.as_json() for one in self.alternatives)
+        found = {"text": self.text, **best}
+        if self.source_tokens:
+            found["source_tokens"] = list(self.source_tokens)
+        if others:
+            found["others"] = others
+        return found
+
+    def as_line(self) -> str:
+        if len(self.alternatives) == 1:
+            return self.translation
+        return "\n".join(f"{one.score:.3f}\t{one.text}" for one in self.alternatives)
+
+
+class TranslationInference(Inference[TranslatorOutputs]):
+    """Searches for translations: with a beam, or greedily where that is enough."""
+
+    def __init__(self, preprocessor: TranslationPreprocessor, model: Any) -> None:
+        recipe = preprocessor.recipe
+        self._preprocessor = preprocessor
+        self._translator = Translator(model, recipe.training.bucket_width)
+        section = recipe.evaluation
+        self._greedy = Search(length_ratio=section.length_ratio)
+        self._full = Search(
+            beam_size=section.beam_size,
+            length_penalty=section.length_penalty,
+            num_best=section.n_best,
+            length_ratio=section.length_ratio,
+            attention=section.attention,
+        )
+
+    def outputs(
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+    ) -> TranslatorOutputs:
+        how = self._greedy if quick else self._full
+        hypotheses = self._translator.search(split.inputs["source_ids"], how, progress)
+        is_given = "target_ids" in split.inputs
+        surprisals = self._translator.surprisals(split, progress) if is_given else None
+        return TranslatorOutputs(hypotheses, surprisals)
+
+    def predictions(self, texts: Sequence[str], outputs: TranslatorOutputs) -> list[Translation]:
+        names = self._preprocessor.tokens(texts) if self._full.attention else [[] for _ in texts]
+        return [
+            Translation(
+                text, [self._alternative(one) for one in hypotheses], [token.text for token in row]
+            )
+            for text, hypotheses, row in zip(texts, outputs.hypotheses, names, strict=True)
+        ]
+
+    def _alternative(self, hypothesis: Hypothesis) -> Alternative:
+        weights = hypothesis.attention
+        tokens = self._preprocessor.target_tokens(hypothesis.token_ids.tolist())
+        return Alternative(
+            text=self._preprocessor.target_text(tokens),
+            score=hypothesis.score,
+            log_probability=hypothesis.log_probability,
+            tokens=[] if weights is None else [*tokens, "[EOS]"],
+            attention=[] if weights is None else weights.tolist(),
+        )

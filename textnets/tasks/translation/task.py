@@ -1,0 +1,180 @@
+"""Translation: a text in, another text out, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textnets.backend.devices import require_tensorflow
+from textnets.data.pairs import PairLayout, read_pairs, read_parallel
+from textnets.data.splits import count_repeated, count_shared, fingerprint, grouped_share
+from textnets.decoding.translating import TranslatorOutputs
+from textnets.errors import DataError
+from textnets.progress import Progress
+from textnets.recipe import Recipe
+from textnets.tasks.evaluation import Fact
+from textnets.tasks.examples import HeldOut
+from textnets.tasks.task import Mistake, Task
+from textnets.tasks.translation.evaluation import TranslationEvaluation, reading_of
+from textnets.tasks.translation.examples import SentencePairs
+from textnets.tasks.translation.inference import TranslationInference
+from textnets.tasks.translation.predictor import TranslationPredictor
+from textnets.tasks.translation.preprocessor import TranslationPreprocessor
+from textnets.tasks.translation.recipe import (
+    TRANSLATION_SCHEMA,
+    TranslationData,
+    TranslationText,
+)
+from textnets.text.corpus import EncodedSplit
+from textnets.training.setup import TrainingSetup, example_batches
+
+
+class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOutputs]):
+    """Texts to their translations."""
+
+    name = "translation"
+    schema = TRANSLATION_SCHEMA
+    input_names: ClassVar[tuple[str, ...]] = ("source_ids", "target_ids")
+    input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".jsonl", ".ndjson")
+    predictor = TranslationPredictor
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.data: TranslationData = recipe.data
+        self.text: TranslationText = recipe.text
+        self._layout = PairLayout(
+            file_format=self.data.format,
+            source=self.data.source,
+            target=self.data.target,
+            source_column=self.data.source_column,
+            target_column=self.data.target_column,
+        )
+
+    # --- Metrics ---
+
+    @property
+    def headline(self) -> str:
+        return "bleu"
+
+    @property
+    def chosen_by(self) -> str:
+        return "chrf"  # BLEU is 0 as long as no four words are right, and so all alike
+
+    @property
+    def metrics(self) -> Mapping[str, bool]:
+        return {"loss": True, "perplexity": True, "bleu": False, "chrf": False}
+
+    def mistakes(self) -> list[Mistake]:
+        found = super().mistakes()
+        model = self.recipe.builder_parameters
+        if model.get("share_embeddings") and not self.text.shared_vocabulary:
+            message = "needs text.shared_vocabulary: true, or the ids mean two things"
+            found.append((("model", "share_embeddings"), message))
+        if self.recipe.evaluation.attention and model.get("attention") == "none":
+            found.append((("evaluation", "attention"), "the model has none: model.attention: none"))
+        return found
+
+    # --- Files to examples ---
+
+    def file_names(self, split: str, given: str) -> list[tuple[str, str]]:
+        if self._layout.format_of(given) != "lines":
+            return [(split, given)]
+        source, target = self._layout.sides_of(given)
+        return [(f"{split}.source", source), (f"{split}.target", target)]
+
+    def read_split(
+        self, split: str, files: Mapping[str, Path], progress: Progress
+    ) -> SentencePairs | None:
+        if split in files:
+            return self._read(files[split], None, progress)
+        if f"{split}.source" not in files:
+            return None
+        return self._read(files[f"{split}.source"], files[f"{split}.target"], progress)
+
+    def read(self, path: Path, progress: Progress) -> SentencePairs:
+        if self._layout.format_of(path.name) != "lines":
+            return self._read(path, None, progress)
+        source, target = self._layout.sides_of(str(path))
+        return self._read(Path(source), Path(target), progress)
+
+    def _read(self, path: Path, target: Path | None, progress: Progress) -> SentencePairs:
+        pairs = read_pairs(path, self._layout) if target is None else read_parallel(path, target)
+        found = []
+        with progress.steps(f"reading {path.name}", None, "pairs") as step:
+            for pair in pairs:
+                found.append(pair)
+                step.advance()
+        examples, limit = SentencePairs(found), self.data.limit
+        if limit is None or limit >= len(examples):
+            return examples
+        # Such files are often sorted by length, so the first pairs are no sample.
+        keys = list(range(len(examples)))
+        share = limit / len(examples)
+        _, chosen = grouped_share(keys, share, seed=self.recipe.seed, purpose="limit")
+        return examples.select(chosen)
+
+    def draw(self, examples: SentencePairs, share: float, purpose: str) -> HeldOut:
+        """A source with all of its translations stays on one side."""
+        sources = [fingerprint(text) for text in examples.texts]
+        return grouped_share(sources, share, seed=self.recipe.seed, purpose=purpose)
+
+    def read_inputs(self, path: Path) -> Iterable[str]:
+        return (pair.source for pair in read_pairs(path, self._layout, with_target=False))
+
+    def facts(self, splits: Mapping[str, SentencePairs]) -> list[Fact]:
+        train = splits["train"]
+        repeated = count_repeated(_joined(train))
+        facts = [Fact("repeated pairs in train", f"{repeated:,}")]
+        for name, examples in splits.items():
+            facts.append(Fact(f"{name} pairs blank on one side", f"{examples.half_empty:,}"))
+            if name != "train":
+                shared = count_shared(train.texts, examples.texts)
+                facts.append(
+                    Fact(f"{name} sources also in train", f"{shared:,} of {len(examples):,}")
+                )
+        return facts
+
+    def truths(self, examples: SentencePairs) -> list[dict[str, Any]]:
+        return [{"true_translation": target} for target in examples.targets]
+
+    def check(
+        self, splits: Mapping[str, SentencePairs], sources: Mapping[str, Any], progress: Progress
+    ) -> None:
+        reading_of(self.recipe).check()
+        for name, examples in splits.items():
+            if not examples.pairs:
+                raise DataError(f"the {name} split holds no pair of texts")
+            if examples.half_empty:
+                progress.warn(
+                    f"{name}: {examples.half_empty:,} pairs have a blank text on one side; they "
+                    "stay where they are"
+                )
+
+    # --- The parts ---
+
+    def learn(self, train: SentencePairs) -> TranslationPreprocessor:
+        require_tensorflow("turning text into ids")
+        return TranslationPreprocessor.learn(self.recipe, train)
+
+    def load(self, folder: Path) -> TranslationPreprocessor:
+        return TranslationPreprocessor.load(self.recipe, folder)
+
+    def training_setup(
+        self, model: Any, preprocessor: TranslationPreprocessor, train: EncodedSplit
+    ) -> TrainingSetup:
+        from textnets.training.losses import SmoothedCrossEntropy
+
+        section = self.recipe.training
+        batches = example_batches(model, train, section, self.recipe.seed)
+        return TrainingSetup(model, SmoothedCrossEntropy(section.label_smoothing), batches)
+
+    def inference(self, preprocessor: TranslationPreprocessor, model: Any) -> TranslationInference:
+        return TranslationInference(preprocessor, model)
+
+    def evaluation(self, preprocessor: TranslationPreprocessor) -> TranslationEvaluation:
+        return TranslationEvaluation(preprocessor)
+
+
+def _joined(examples: SentencePairs) -> list[str]:
+    return [f"{pair.source}\t{pair.target}" for pair in examples.pairs]

@@ -36,7 +36,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 held = [line.split() for line in open("texts.csv", encoding="utf-8")]
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-# The command line, and behind it the most address space that it had.
+# The command line, and after it the most address space that it had.
 TRAIN = """
 import sys
 from textnets.pipeline import train

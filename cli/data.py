@@ -20,8 +20,8 @@ def data(name: str | None, quiet: bool) -> None:
     if name is None:
         show_facts(
             [
-                (name, f"{task}: {rows}; licence: {licence}; {place}")
-                for name, task, rows, licence, place in list_catalog()
+                (name, f"{task}: {rows}; license: {license}; {place}")
+                for name, task, rows, license, place in list_catalog()
             ]
         )
         return

@@ -49,8 +49,8 @@ def show_evaluation(evaluation: SplitEvaluation, output_format: str) -> None:
         "examples": evaluation.examples,
         "scores": {name: found.as_dict() for name, found in evaluation.scores.items()},
         "baselines": {
-            rival.name: {name: found.as_dict() for name, found in rival.scores.items()}
-            for rival in evaluation.baselines
+            baseline.name: {name: found.as_dict() for name, found in baseline.scores.items()}
+            for baseline in evaluation.baselines
         },
         "comparison": evaluation.comparison.as_dict() if evaluation.comparison else None,
         "claim": evaluation.claim.as_dict() if evaluation.claim else None,
@@ -61,7 +61,7 @@ def show_evaluation(evaluation: SplitEvaluation, output_format: str) -> None:
 def _show_scores(evaluation: SplitEvaluation) -> None:
     metrics = list(evaluation.scores)
     systems: list[tuple[str, Mapping[str, Estimate]]] = [("this model", evaluation.scores)]
-    systems += [(rival.name, rival.scores) for rival in evaluation.baselines]
+    systems += [(baseline.name, baseline.scores) for baseline in evaluation.baselines]
     click.echo(f"{evaluation.split}: {evaluation.examples:,} examples")
     rows = [
         (name, *(scores[metric].render() if metric in scores else "–" for metric in metrics))

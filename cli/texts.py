@@ -124,7 +124,7 @@ class _TypedTexts:
                 return
             yield text
             self._ask("> ")
-        self._ask("\n")  # Ctrl-D leaves the cursor behind the prompt
+        self._ask("\n")  # Ctrl-D leaves the cursor after the prompt
 
     def _ask(self, words: str) -> None:
         if not self._quiet:

@@ -126,7 +126,7 @@ def test_a_path_that_leads_out_of_the_archive(run: Path) -> None:
     with zipfile.ZipFile(run / "model.keras", "a") as archive:
         archive.writestr("../../harm", "harm")
     sign(run)
-    assert "'../../harm' does not belong into it" in refused(run)
+    assert "'../../harm' does not belong in it" in refused(run)
 
 
 def test_weights_that_are_a_link_to_another_file(run: Path, tmp_path: Path) -> None:

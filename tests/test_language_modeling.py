@@ -24,7 +24,7 @@ from textnets.errors import DataError, RecipeError
 from textnets.pipeline import store_ids
 from textnets.progress import Progress
 from textnets.tasks import read_task
-from textnets.text.corpus import RaggedIds
+from textnets.text.encoded import RaggedIds
 
 RECIPE = """\
 task: language_modeling
@@ -127,11 +127,11 @@ def test_scores_stand_beside_those_of_counted_ngrams(characters: Path) -> None:
     assert test["scores"]["perplexity"]["value"] == pytest.approx(math.exp(nats["value"]))
     bits = test["scores"]["bits_per_character"]["value"]
     assert bits == pytest.approx(nats["value"] / math.log(2))
-    rivals = {n: r["scores"]["cross_entropy"]["value"] for n, r in test["baselines"].items()}
-    assert rivals["kneser_ney_6"] < rivals["unigram"] - 0.5
-    assert nats["value"] < rivals["unigram"] - 0.3  # it has learned something
+    baselines = {n: r["scores"]["cross_entropy"]["value"] for n, r in test["baselines"].items()}
+    assert baselines["kneser_ney_6"] < baselines["unigram"] - 0.5
+    assert nats["value"] < baselines["unigram"] - 0.3  # it has learned something
     assert test["comparison"]["baseline"] == "kneser_ney_6"
-    assert test["comparison"]["value"] == pytest.approx(nats["value"] - rivals["kneser_ney_6"])
+    assert test["comparison"]["value"] == pytest.approx(nats["value"] - baselines["kneser_ney_6"])
     assert test["comparison"]["value"] > 0.0  # more nats
     assert test["comparison"]["sentence"].endswith("]): the baseline is better")
     history = records_of(characters / "history.jsonl")
@@ -173,8 +173,8 @@ def test_a_test_split_left_unseen_meets_the_same_rivals_later(
     assert "test" not in json.loads(Path("unseen/evaluation.json").read_text())["splits"]
     found, expected = map(textnets.evaluate, ("unseen", characters))
     assert len(found.baselines) == 2
-    assert [(rival.name, rival.scores) for rival in found.baselines] == [
-        (rival.name, rival.scores) for rival in expected.baselines
+    assert [(baseline.name, baseline.scores) for baseline in found.baselines] == [
+        (baseline.name, baseline.scores) for baseline in expected.baselines
     ]
 
 

@@ -71,7 +71,7 @@ def test_evaluating_again_gives_the_same_scores(trained: Path) -> None:
     stored = json.loads((trained / "evaluation.json").read_text())["splits"]["test"]
     again = textnets.evaluate(trained)
     assert {name: found.as_dict() for name, found in again.scores.items()} == stored["scores"]
-    assert [rival.name for rival in again.baselines] == list(stored["baselines"])
+    assert [baseline.name for baseline in again.baselines] == list(stored["baselines"])
 
 
 def test_a_sentence_gets_the_same_probability_everywhere(trained: Path) -> None:
@@ -178,7 +178,7 @@ def test_multi_label(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     assert result.headline == "micro_f1"
     assert result.evaluation is not None
     assert set(result.evaluation.scores) == {"micro_f1", "macro_f1", "exact_match"}
-    assert {rival.name for rival in result.evaluation.baselines} == {"majority", "tfidf_svm"}
+    assert {baseline.name for baseline in result.evaluation.baselines} == {"majority", "tfidf_svm"}
     found: Any = Predictor.load("run").predict(["I lost my card"])[0]
     assert "card" in found.labels
     assert all(0 <= value <= 1 for value in found.probabilities.values())
@@ -366,7 +366,7 @@ def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
     assert set(found["splits"]) == {"validation"}
     assert [path.name for path in Path("run/predictions").iterdir()] == ["validation.jsonl"]
     assert "no test split was scored" in Path("run/report.html").read_text()
-    # Once the recipe is chosen, the test split is a command away, and its rivals with it.
+    # Once the recipe is chosen, the test split is a command away, and its baselines with it.
     found = textnets.evaluate("run")
     expected = textnets.train(make_recipe(), output="at_once").evaluation
     assert found.split == "test"
@@ -376,4 +376,4 @@ def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
 
 
 def rivals_of(evaluation: SplitEvaluation) -> dict[str, Any]:
-    return {rival.name: rival.scores for rival in evaluation.baselines}
+    return {baseline.name: baseline.scores for baseline in evaluation.baselines}

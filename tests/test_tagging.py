@@ -20,13 +20,13 @@ from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from textnets import Predictor
 from textnets.backend.inference import predict_all
-from textnets.decoding.tags import first_breach
+from textnets.decoding.tags import breach_of
 from textnets.errors import InputError
 from textnets.estimators import TextTagger
 from textnets.pipeline import store_ids
 from textnets.progress import Progress
 from textnets.tasks import read_task
-from textnets.text.corpus import RaggedIds, RaggedOutputs
+from textnets.text.encoded import RaggedIds, RaggedOutputs
 
 RECIPE = """\
 task: tagging
@@ -246,7 +246,7 @@ def test_a_chunker_with_a_crf_from_text_to_predictions(tmp_path: Path) -> None:
     assert again.scores == plain.evaluation.scores
     found = records_of(Path("plain/predictions/test.jsonl"))
     tags = [record["tags"].split() for record in found]
-    assert first_breach(tags, ["B-NP", "I-NP", "B-VP", "I-VP", "O"]) is None
+    assert all(breach_of(sentence, with_ends=False) is None for sentence in tags)
     prediction: Any = Predictor.load("plain").predict([record["text"] for record in found[:3]])
     assert [list(one.tags) for one in prediction] == tags[:3]
     assert all(0.0 < p <= 1.0 for one in prediction for p in one.probabilities)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from textnets.backend.devices import prepare_device, require_tensorflow
-from textnets.builders.own import module_of
+from textnets.builders.custom import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
 from textnets.experiment.execution import execute

@@ -16,7 +16,7 @@ class Step(Protocol):
     """Receives how far a piece of work has come."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """``amount`` more units are done; ``note`` replaces the text behind the bar."""
+        """``amount`` more units are done; ``note`` replaces the text after the bar."""
 
 
 class Progress:

@@ -67,24 +67,24 @@ def prototype_lstm(x, states, w, x_mask=1.0, h_mask=1.0):
     return (f * s + i * np.tanh(x @ w_c + (o * seen) @ u_c + b_c),)
 
 
-def normalised(z, gain, bias):
+def normalized(z, gain, bias):
     """LN of Ba et al. (2016), with a small number that keeps it from dividing by zero."""
-    centred = z - z.mean(axis=-1, keepdims=True)
-    variance = (centred**2).mean(axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + 1e-5) * gain + bias
+    centered = z - z.mean(axis=-1, keepdims=True)
+    variance = (centered**2).mean(axis=-1, keepdims=True)
+    return centered / np.sqrt(variance + 1e-5) * gain + bias
 
 
 def layer_norm_lstm(x, states, w, x_mask=1.0, h_mask=1.0):
     """Ba, Kiros and Hinton (2016), supplementary material; beta_1 and beta_2 are in b."""
     h, c = states
     sums = (
-        normalised(h * h_mask @ w["recurrent_kernel"], w["recurrent_gain"], 0.0)
-        + normalised(x * x_mask @ w["kernel"], w["input_gain"], 0.0)
+        normalized(h * h_mask @ w["recurrent_kernel"], w["recurrent_gain"], 0.0)
+        + normalized(x * x_mask @ w["kernel"], w["input_gain"], 0.0)
         + w["bias"]
     )
     i, f, g, o = np.split(sums, 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(normalised(c, w["cell_gain"], w["cell_bias"])), c
+    return sigmoid(o) * np.tanh(normalized(c, w["cell_gain"], w["cell_bias"])), c
 
 
 STEPS = {

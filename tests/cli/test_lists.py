@@ -82,8 +82,8 @@ def test_schema_is_json_schema() -> None:
 def test_data_lists_the_catalog_and_finds_a_set() -> None:
     ended = succeed("data")
     found = {line.split()[0]: line for line in ended.lines}
-    assert "licence: CC BY 4.0" in found["banking77"]
-    assert "licence: CC BY-SA 4.0" in found["ud_english_ewt"]
+    assert "license: CC BY 4.0" in found["banking77"]
+    assert "license: CC BY-SA 4.0" in found["ud_english_ewt"]
     assert Path(succeed("data", "banking77").out.strip()).is_dir()
     assert "did you mean 'banking77'?" in refuse("data", "banking7")
 

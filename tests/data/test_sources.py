@@ -119,7 +119,7 @@ def entry(**changes: object) -> CatalogEntry:
         name="tiny",
         task="classification",
         title="Tiny set",
-        licence="none",
+        license="none",
         citation="nobody",
         size_note="20,001 rows",
         defaults={"train": "tiny/train.csv.gz", "test": "tiny/test.csv.gz"},
@@ -242,12 +242,12 @@ def test_a_set_is_downloaded_once(mirror: Mirror, beside: Path, cache: Path) -> 
 
 
 @pytest.mark.usefixtures("tiny")
-def test_progress_is_told_in_bytes_and_names_the_licence(mirror: Mirror, beside: Path) -> None:
+def test_progress_is_told_in_bytes_and_names_the_license(mirror: Mirror, beside: Path) -> None:
     mirror.files = raw_files()
     log = io.StringIO()
     find_dataset("tiny", beside=beside, progress=PlainProgress(log, every_seconds=0.0))
     lines = log.getvalue().splitlines()
-    assert lines[0] == "downloading Tiny set (licence: none; cite nobody)"
+    assert lines[0] == "downloading Tiny set (license: none; cite nobody)"
     size = len(raw_files()["train.csv"])
     done = [line for line in lines if line.startswith(f"train.csv: {size:,}/{size:,}")]
     assert done

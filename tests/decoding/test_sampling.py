@@ -11,7 +11,7 @@ import pytest
 from textnets.builders import build_rnn_language_model
 from textnets.decoding.sampling import Sampling
 from textnets.decoding.writing import TextWriter, WrittenIds
-from textnets.text.corpus import RaggedIds, join_rows
+from textnets.text.encoded import RaggedIds, join_rows
 from textnets.text.vocabulary import EOS_ID
 
 V = 12

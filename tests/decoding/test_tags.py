@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from textnets.builders import build_rnn_tagger
-from textnets.decoding.tags import first_breach, span_rules, tag_decoder
+from textnets.decoding.tags import breach_of, have_ends, span_rules, tag_decoder
 
 IOB2 = ["B-NP", "B-VP", "I-NP", "I-VP", "O"]
 IOBES = ["B-NP", "E-NP", "I-NP", "O", "S-NP", "S-VP"]
@@ -41,14 +41,14 @@ def test_the_rules_allow_what_the_scheme_does(scheme: list[str]) -> None:
             )
             tags = tuple(scheme[i] for i in ids)
             assert allowed == is_allowed(tags, scheme), tags
-            assert (first_breach([tags], scheme) is None) == allowed
+            assert (breach_of(tags, have_ends(scheme)) is None) == allowed
             counts[allowed] += 1
     assert min(counts.values()) > 50
 
 
 def test_a_breach_is_told_in_words() -> None:
-    sentences = [["B-NP", "I-NP"], ["O", "I-NP"]]
-    assert first_breach(sentences, IOB2) == "sentence 2 has 'I-NP' after 'O'"
+    assert breach_of(["B-NP", "I-NP"], with_ends=False) is None
+    assert breach_of(["O", "I-NP"], with_ends=False) == (1, "'I-NP' after 'O'")
 
 
 def tagger(**more: Any) -> keras.Model:

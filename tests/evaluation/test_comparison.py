@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.evaluation.single_statistic import bootstrap
 from textnets.evaluation.claims import ClaimResult
 from textnets.evaluation.classification import score_labels
 from textnets.evaluation.comparison import Comparison, compare_with_best
-from textnets.evaluation.confidence import Estimate, Resamples, bootstrap, paired_difference
+from textnets.evaluation.confidence import Estimate, Resamples, paired_difference
 from textnets.evaluation.language_modeling import score_surprisals
 from textnets.evaluation.translation import score_translations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.evaluation.single_statistic import bootstrap
 from textnets.errors import DataError
-from textnets.evaluation.confidence import Estimate, bootstrap, bootstrap_many
+from textnets.evaluation.confidence import Estimate, bootstrap_many
 
 
 def mean_of(values: np.ndarray) -> object:

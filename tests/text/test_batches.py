@@ -11,7 +11,7 @@ from textnets.text.batches import (
     prediction_batches,
     training_batches,
 )
-from textnets.text.corpus import EncodedSplit, join_rows, padded_width
+from textnets.text.encoded import EncodedSplit, join_rows, padded_width
 
 LENGTHS = st.lists(st.integers(1, 400), max_size=300).map(lambda drawn: np.array(drawn, np.int64))
 

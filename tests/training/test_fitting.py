@@ -18,7 +18,7 @@ from textnets.errors import RunError, TrainingError
 from textnets.progress import Progress, Step
 from textnets.recipe.sections import TrainingSection
 from textnets.text.batches import ExampleBatches
-from textnets.text.corpus import EncodedSplit, join_rows
+from textnets.text.encoded import EncodedSplit, join_rows
 from textnets.training import fitting
 from textnets.training.fitting import FitPlan, Monitor, TrainingState
 from textnets.training.optimizers import build_optimizer

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from textnets.backend.inference import predict_all
 from textnets.errors import TrainingError
-from textnets.text.corpus import RaggedOutputs, join_rows
+from textnets.text.encoded import RaggedOutputs, join_rows
 
 RANDOM = np.random.default_rng(0)
 IDS = join_rows([RANDOM.integers(4, 20, size=n) for n in RANDOM.integers(1, 40, 60)])

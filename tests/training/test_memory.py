@@ -24,7 +24,7 @@ from textnets.pipeline import train
 from textnets.progress import Progress
 from textnets.recipe.sections import TrainingSection
 from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
-from textnets.text.corpus import EncodedSplit, join_rows
+from textnets.text.encoded import EncodedSplit, join_rows
 from textnets.text.streams import StreamBatches
 from textnets.training import fitting
 from textnets.training.fitting import FitPlan, TrainingState, fit

@@ -13,7 +13,7 @@ from textnets.backend.steps import Forward
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.batches import prediction_batches
-from textnets.text.corpus import RaggedIds, RaggedOutputs, pad_inputs, padded_width
+from textnets.text.encoded import RaggedIds, RaggedOutputs, pad_inputs, padded_width
 
 Rows = npt.NDArray[np.int64]
 _Answer = TypeVar("_Answer")

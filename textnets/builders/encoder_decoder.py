@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameters import (
+from textnets.builders.parameter_types import (
     Attention,
     Cell,
     Initializer,
@@ -50,7 +50,7 @@ def build_encoder_decoder(
     The encoder reads the source. The states of the decoder start from the encoder's last ones
     through a dense layer, the bridge. At each step the decoder looks at the states of the
     encoder, its memory, and gives scores of the next token of the target. Attention luong_dot
-    and luong_general compare the state behind a step with the memory, by a product; bahdanau
+    and luong_general compare the state after a step with the memory, by a product; bahdanau
     the one before it, by a small net, and feeds what it read into the step. The last two need
     no state as wide as the memory. Input feeding hands a step what attention made of the step
     before, so that the steps' attention cannot be computed at once, and takes longer.

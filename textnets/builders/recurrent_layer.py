@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameters import Cell, Initializer, Rate, Strength, Width
+from textnets.builders.parameter_types import Cell, Initializer, Rate, Strength, Width
 
 
 @checked
@@ -35,7 +35,7 @@ def recurrent_layer(
 
     Returns:
         A layer from ``<float>[batch, length, width]`` to ``<float>[batch, length, units]``,
-        and to its states behind the last step, ``<float>[batch, units]``, with
+        and to its states after the last step, ``<float>[batch, units]``, with
         ``return_state``.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameters import (
+from textnets.builders.parameter_types import (
     Cell,
     Cutoffs,
     EmbeddingVectors,
@@ -74,8 +74,8 @@ def build_rnn_language_model(
         A model from a dict to a dict. It takes ``token_ids``, ``<int32>[batch, length]``, padded
         on the right with 0, and ``states``, a list of ``<float>[batch, units]``, those of the
         first layer first and zeros before a text. It gives ``logits``,
-        ``<float32>[batch, length, vocabulary_size]``, of the token that comes behind each
-        place, and ``states``, those behind the last place (padding included).
+        ``<float32>[batch, length, vocabulary_size]``, of the token that comes after each
+        place, and ``states``, those after the last place (padding included).
 
     Raises:
         InputError: if an argument is out of its range.
@@ -127,8 +127,8 @@ def build_rnn_language_model(
     for layer in recurrent:
         count = num_states(layer)
         before, remaining = remaining[:count], remaining[count:]
-        sequence, *behind = layer(sequence, initial_state=before)
-        states += behind
+        sequence, *after = layer(sequence, initial_state=before)
+        states += after
         sequence = _drop(sequence, dropout, variational_dropout, f"{layer.name}_dropout")
     if tie_embeddings and units[-1] != embedding_width:
         sequence = keras.layers.Dense(

@@ -52,7 +52,7 @@ class CatalogEntry:
         name: its key in :data:`CATALOG` and the folder that holds its files.
         task: the kind of problem that it poses.
         title: its full name.
-        licence: what its authors allow.
+        license: what its authors allow.
         citation: the paper to cite.
         size_note: its rows and classes, for people.
         defaults: the recipe's ``data:`` keys that it implies; files are relative to the folder
@@ -67,7 +67,7 @@ class CatalogEntry:
     name: str
     task: str
     title: str
-    licence: str
+    license: str
     citation: str
     size_note: str
     defaults: Mapping[str, Any]
@@ -106,7 +106,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="imdb",
         task="classification",
         title="Large Movie Review Dataset",
-        licence="none stated; research use",
+        license="none stated; research use",
         citation="Maas et al. 2011, Learning Word Vectors for Sentiment Analysis",
         size_note="25,000 train, 25,000 test; 2 classes",
         defaults={
@@ -135,7 +135,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="mr",
         task="classification",
         title="Movie Review sentence polarity",
-        licence="none stated; research use",
+        license="none stated; research use",
         citation="Pang and Lee 2005, Seeing Stars",
         size_note="10,662 sentences, no split; 2 classes",
         defaults={"train": "mr/mr.csv.gz", "text": "text", "label": "label"},
@@ -154,7 +154,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="sst2",
         task="classification",
         title="Stanford Sentiment Treebank, two classes, sentences",
-        licence="none stated; research use",
+        license="none stated; research use",
         citation="Socher et al. 2013, Recursive Deep Models for Semantic Compositionality",
         size_note="6,920 train, 872 validation, 1,821 test; 2 classes",
         defaults={
@@ -183,7 +183,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="trec",
         task="classification",
         title="TREC question classification",
-        licence="none stated; research use",
+        license="none stated; research use",
         citation="Li and Roth 2002, Learning Question Classifiers",
         size_note="5,452 train, 500 test; 6 classes",
         defaults={
@@ -210,7 +210,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="banking77",
         task="classification",
         title="BANKING77, intents of bank customers",
-        licence="CC BY 4.0",
+        license="CC BY 4.0",
         citation="Casanueva et al. 2020, Efficient Intent Detection with Dual Sentence Encoders",
         size_note="10,003 train, 3,080 test; 77 classes",
         defaults={
@@ -244,7 +244,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="conll2000",
         task="tagging",
         title="CoNLL-2000 shared task, chunks of Wall Street Journal text",
-        licence="not open (Penn Treebank, LDC); research use",
+        license="not open (Penn Treebank, LDC); research use",
         citation="Tjong Kim Sang and Buchholz 2000, Introduction to the CoNLL-2000 Shared Task",
         size_note="8,936 train, 2,012 test sentences; 22 chunk tags (11 types of span)",
         defaults={
@@ -278,7 +278,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="ud_english_ewt",
         task="tagging",
         title="Universal Dependencies English Web Treebank 2.16",
-        licence="CC BY-SA 4.0",
+        license="CC BY-SA 4.0",
         citation="Silveira et al. 2014, A Gold Standard Dependency Corpus for English",
         size_note="12,544 train, 2,001 validation, 2,077 test sentences; 17 UPOS tags",
         defaults={
@@ -323,7 +323,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="tiny_shakespeare",
         task="language_modeling",
         title="Tiny Shakespeare, plays in one file",
-        licence="public domain",
+        license="public domain",
         citation="Karpathy 2015, The Unreasonable Effectiveness of Recurrent Neural Networks",
         size_note="1,115,394 characters, no split; 65 different characters",
         defaults={"train": "tiny_shakespeare/input.txt.gz", "stream": True},
@@ -344,7 +344,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="multi30k_en_de",
         task="translation",
         title="Multi30k, captions of pictures in English and German",
-        licence="CC BY-NC-SA 4.0, as announced by its authors; not commercial",
+        license="CC BY-NC-SA 4.0, as announced by its authors; not commercial",
         citation="Elliott et al. 2016, Multi30K: Multilingual English-German Image Descriptions",
         size_note="29,000 train, 1,014 validation, 1,000 test pairs (test_2016_flickr)",
         defaults={
@@ -383,7 +383,7 @@ CATALOG: dict[str, CatalogEntry] = {
         name="wikitext2",
         task="language_modeling",
         title="WikiText-2, articles of Wikipedia",
-        licence="CC BY-SA 3.0",
+        license="CC BY-SA 3.0",
         citation="Merity et al. 2017, Pointer Sentinel Mixture Models",
         size_note="2,088,628 train, 217,646 validation, 245,569 test tokens; 33,278 types",
         defaults={

@@ -15,7 +15,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-# Fully matched, so members with other names (``../``, links, the unlabelled reviews) are passed
+# Fully matched, so members with other names (``../``, links, the unlabeled reviews) are passed
 # over. Nothing is ever extracted to disk.
 _REVIEW = re.compile(r"aclImdb/(train|test)/(neg|pos)/(\d+)_(\d+)\.txt")
 

@@ -10,12 +10,12 @@ from textnets.progress import Progress
 
 
 def list_catalog() -> list[tuple[str, str, str, str, str]]:
-    """Name, task, rows, licence and place of each data set."""
+    """Name, task, rows, license and place of each data set."""
     rows = []
     for name, entry in CATALOG.items():
         root = where_is(name, beside=Path())
         place = str(root / name) if root else "not here yet"
-        rows.append((name, entry.task, entry.size_note, entry.licence, place))
+        rows.append((name, entry.task, entry.size_note, entry.license, place))
     return rows
 
 

@@ -43,7 +43,7 @@ def _ended(line: str, keep_end: bool) -> str:
 
 
 def cut_long_lines(lines: Sequence[str], longest: int = _LONGEST_LINE) -> list[str]:
-    """The same text where no line is much longer: cut behind blanks, or nowhere.
+    """The same text where no line is much longer: cut after blanks, or nowhere.
 
     Some corpora are a single line of a hundred million characters.
     """

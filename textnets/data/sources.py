@@ -324,7 +324,7 @@ def find_dataset(name: str, *, beside: Path, progress: Progress, download: bool 
     if not download:
         raise DataError(f"the data set {name} is not on this machine\n{_ways(entry, beside)}")
     cache = cache_folder()
-    progress.say(f"downloading {entry.title} (licence: {entry.licence}; cite {entry.citation})")
+    progress.say(f"downloading {entry.title} (license: {entry.license}; cite {entry.citation})")
     try:
         _fetch(entry, cache, progress)
     except DataError as error:

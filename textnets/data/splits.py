@@ -85,10 +85,10 @@ def grouped_share(
 
     Args:
         keys: one an example.
-        share, seed, purpose: as of :func:`stratified_share`.
+        share, seed, purpose: as in :func:`stratified_share`.
 
     Returns:
-        ``rest`` and ``held_out``, as of :func:`stratified_share`; ``held_out`` has the share
+        ``rest`` and ``held_out``, as in :func:`stratified_share`; ``held_out`` has the share
         or the few more that its last group brings.
 
     Raises:

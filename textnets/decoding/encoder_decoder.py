@@ -40,10 +40,10 @@ class EncoderDecoder:
 
         Args:
             target_ids: ``<int32>[batch, steps]``, those before it.
-            encoded: of :meth:`encode`, with the states behind the tokens before these.
+            encoded: of :meth:`encode`, with the states after the tokens before these.
 
         Returns:
-            The logits, ``<float32>[batch, steps, vocabulary]``, the states behind the last
+            The logits, ``<float32>[batch, steps, vocabulary]``, the states after the last
             step, and the weights of attention, ``<float32>[batch, steps, source_length]``, or
             ``None`` in a model without attention.
         """

@@ -67,11 +67,11 @@ def write_tokens(
         allowed: ``<bool>[vocabulary]``: tokens that may be written.
         temperature, top_p: ``<float32>[]``.
         top_k: ``<int32>[]``.
-        end_id: behind it a row writes nothing more; -1 for none.
+        end_id: after it a row writes nothing more; -1 for none.
         num_alternatives: how many of the most likely tokens to tell at each place, 1 or more.
 
     Returns:
-        ``token_ids``, ``<int32>[rows, new]``, 0 behind the end; their ``log_probabilities``,
+        ``token_ids``, ``<int32>[rows, new]``, 0 after the end; their ``log_probabilities``,
         ``<float32>[rows, new]``, by the model itself, whatever the temperature;
         ``alternative_ids`` and ``alternative_probabilities``,
         ``[rows, new, num_alternatives]``, most likely first.

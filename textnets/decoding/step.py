@@ -7,6 +7,6 @@ from typing import Any
 
 #: ``(token_ids, states) -> (logits, states)``: the last tokens, ``<int32>[rows]``, and a nest of
 #: arrays whose first dimension is the rows, to ``<float32>[rows, vocabulary]`` and the states
-#: behind those tokens. Written in ``keras.ops``, so that a whole decoding is one compiled call
+#: after those tokens. Written in ``keras.ops``, so that a whole decoding is one compiled call
 #: (:func:`textnets.backend.steps.compiled`).
 Step = Callable[[Any, Any], tuple[Any, Any]]

@@ -17,7 +17,7 @@ from textnets.backend.steps import compiled
 from textnets.builders.loss_model import split_at_loss
 from textnets.errors import TrainingError
 from textnets.progress import Progress
-from textnets.text.corpus import IntArray, padded_width
+from textnets.text.encoded import IntArray, padded_width
 
 _LOGITS = 2**25  # at a time: 128 MiB of float32
 _ROWS = 64
@@ -57,8 +57,8 @@ class SurprisalReader:
 
         def score(token_ids: Any, target_ids: Any, states: Any) -> Any:
             read = inner({"token_ids": token_ids, "states": states}, training=False)
-            behind = [keras.ops.cast(state, "float32") for state in read["states"]]
-            return loss([read[output], target_ids]), behind
+            after = [keras.ops.cast(state, "float32") for state in read["states"]]
+            return loss([read[output], target_ids]), after
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
         return cls(compiled(core, score), sizes, core.output["logits"].shape[-1])

@@ -49,16 +49,6 @@ def span_rules(tags: Sequence[str]) -> TagRules:
     )
 
 
-def first_breach(sentences: Iterable[Sequence[str]], tags: Sequence[str]) -> str | None:
-    """The first place where tags break the rules of :func:`span_rules`, in words."""
-    with_ends = have_ends(tags)
-    for number, sentence in enumerate(sentences, start=1):
-        breach = breach_of(sentence, with_ends)
-        if breach is not None:
-            return f"sentence {number} has {breach[1]}"
-    return None
-
-
 def breach_of(sentence: Sequence[str], with_ends: bool) -> tuple[int, str] | None:
     """The first tag of a sentence that may not stand where it does, or the sentence's length
     where its last tag may not end it; and what is wrong, in words."""
@@ -104,7 +94,7 @@ def tag_decoder(model: Any, rules: TagRules | None = None) -> Any:
 
     Returns:
         A ``keras.Model`` from the same inputs to ``<float32>[batch, length, tags + 1]``: the
-        probabilities, and behind them the id of the chosen tag.
+        probabilities, and after them the id of the chosen tag.
     """
     import keras
 

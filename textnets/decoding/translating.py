@@ -13,7 +13,7 @@ from textnets.backend.inference import answers_in_batches
 from textnets.backend.steps import compiled
 from textnets.errors import TrainingError
 from textnets.progress import Progress
-from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows, padded_width
+from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows, padded_width
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.

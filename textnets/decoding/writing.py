@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from textnets.backend.steps import compiled
 from textnets.decoding.sampling import Sampling, write_tokens
-from textnets.text.corpus import RaggedIds
+from textnets.text.encoded import RaggedIds
 from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID
 
 _NEVER = frozenset({PADDING_ID, UNKNOWN_ID, BOS_ID})
@@ -22,7 +22,7 @@ _NO_LIMIT = 2**30
 
 @dataclass(frozen=True)
 class WrittenIds:
-    """What was written behind one prompt: ``[tokens]`` and ``[tokens, alternatives]``."""
+    """What was written after one prompt: ``[tokens]`` and ``[tokens, alternatives]``."""
 
     token_ids: npt.NDArray[np.int32]
     log_probabilities: npt.NDArray[np.float32]
@@ -60,8 +60,8 @@ class TextWriter:
         def step(token_ids: Any, states: Any) -> Any:
             read = core({"token_ids": token_ids[:, None], "states": states}, training=False)
             # A loop's states keep their type, whatever the model computes in.
-            behind = [keras.ops.cast(state, "float32") for state in read["states"]]
-            return read["logits"][:, 0], behind
+            after = [keras.ops.cast(state, "float32") for state in read["states"]]
+            return read["logits"][:, 0], after
 
         @functools.cache
         def write_batch(num_alternatives: int) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from textnets.backend.devices import prepare_device
-from textnets.builders.own import module_of
+from textnets.builders.custom import module_of
 from textnets.data.sources import IN_MEMORY
 from textnets.errors import InputError, InterruptedTrainingError, did_you_mean
 from textnets.estimators.flat_parameters import (

@@ -201,7 +201,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         columns: int | None,
     ) -> None:
         """Set the classes, and which column of the model's answer is each: its columns are the
-        run's labels, and behind them one for what it does not know."""
+        run's labels, and after them one for what it does not know."""
         self.classes_, self._is_matrix = classes, columns is not None
         places = {name: index for index, name in enumerate(labels)}
         found = [places.get(names[label], len(labels)) for label in classes.tolist()]

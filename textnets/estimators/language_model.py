@@ -35,7 +35,7 @@ class TextLanguageModel(TextEstimator):
         parameters: the rest, by name.
 
     Attributes:
-        history_, n_iter_, model_: as of ``TextClassifier``.
+        history_, n_iter_, model_: as in ``TextClassifier``.
 
     >>> model = TextLanguageModel(units=[32], epochs=30, learning_rate=0.02, random_state=1)
     >>> likely, odd = model.fit(["a b c d e"] * 40).score_samples(["a b c d e", "e d c b a"])
@@ -120,7 +120,7 @@ class TextLanguageModel(TextEstimator):
         """Texts that the model writes.
 
         Args:
-            n_samples: how many behind each prompt.
+            n_samples: how many after each prompt.
             prompts: how they begin.
             length: new tokens at most.
             temperature: 0 always takes the most likely token.
@@ -129,7 +129,7 @@ class TextLanguageModel(TextEstimator):
             random_state: the texts are a pure function of it.
 
         Returns:
-            The prompts with what was written behind, those of one prompt together.
+            The prompts with what was written after, those of one prompt together.
         """
         predictor = self._language_model
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)

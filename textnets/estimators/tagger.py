@@ -34,7 +34,7 @@ class TextTagger(TextEstimator):
 
     Attributes:
         tags_: the tags, sorted.
-        history_, n_iter_, model_: as of ``TextClassifier``.
+        history_, n_iter_, model_: as in ``TextClassifier``.
 
     >>> sentences = [["the", "dog", "barks"], ["a", "cat", "sleeps"]] * 10
     >>> tags = [["DET", "NOUN", "VERB"]] * 20

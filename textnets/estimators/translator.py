@@ -33,7 +33,7 @@ class TextTranslator(TextEstimator):
         parameters: the rest, by name.
 
     Attributes:
-        history_, n_iter_, model_: as of ``TextClassifier``.
+        history_, n_iter_, model_: as in ``TextClassifier``.
 
     >>> words = {"one": "un", "two": "deux", "three": "trois"}
     >>> texts = [f"{a} {b}" for a in words for b in words] * 4

@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 14.0, 38.0
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on an axis, in the units of its drawing."""
+    """A labeled place on an axis, in the units of its drawing."""
 
     position: float
     label: str

@@ -47,7 +47,7 @@ class Comparison:
 def compare_with_best(
     metric: str,
     scores: Mapping[str, Estimate],
-    rivals: Mapping[str, Mapping[str, Estimate]],
+    baselines: Mapping[str, Mapping[str, Estimate]],
     *,
     lower_is_better: bool,
     split: str,
@@ -58,12 +58,12 @@ def compare_with_best(
     Args:
         metric: to compare by.
         scores: the model's.
-        rivals: those of each baseline, from the same examples and the same resamples.
+        baselines: those of each baseline, from the same examples and the same resamples.
         lower_is_better: of the metric.
         split: the examples' name, for the sentence.
         confidence: of the interval, in (0, 1).
     """
-    known = {name: found[metric] for name, found in rivals.items() if metric in found}
+    known = {name: found[metric] for name, found in baselines.items() if metric in found}
     if not known:
         return None
     sign = -1.0 if lower_is_better else 1.0

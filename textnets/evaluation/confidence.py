@@ -70,24 +70,6 @@ class Estimate:
         return self.render()
 
 
-def bootstrap(
-    statistic: Statistic,
-    num_examples: int,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int,
-) -> Estimate:
-    """The interval of one statistic; see :func:`bootstrap_many`."""
-    return bootstrap_many(
-        {"statistic": statistic},
-        num_examples,
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-    )["statistic"]
-
-
 def bootstrap_many(
     statistics: Mapping[str, Statistic],
     num_examples: int,

@@ -1,4 +1,4 @@
-"""The strong rival of a language model: counting n-grams, smoothed as they should be.
+"""The strong baseline of a language model: counting n-grams, smoothed as they should be.
 
 Interpolated modified Kneser-Ney (Chen and Goodman 1998, "An Empirical Study of Smoothing
 Techniques for Language Modeling"), on arrays: an n-gram is the number of its prefix and its last
@@ -127,15 +127,15 @@ def _raw_counts(numbers: Integers, keys: Integers) -> Floats:
 
 def _continuations(shorter: Integers, longer: Integers, longer_keys: Integers) -> Floats:
     """For each n-gram, in how many different tokens' wake it stands; for one that never stands
-    behind anything, as at the start of a text, how often it was seen."""
+    after anything, as at the start of a text, how often it was seen."""
     plain = np.bincount(shorter[shorter >= 0])
-    behind = np.zeros(len(plain), np.float64)
+    after = np.zeros(len(plain), np.float64)
     known = longer >= 0
     # One place of each longer n-gram: the shorter one that ends there is its ending.
     one = np.zeros(len(longer_keys), np.int64)
     one[longer[known]] = np.flatnonzero(known)
-    np.add.at(behind, shorter[one], 1.0)
-    return np.where(behind > 0, behind, plain)
+    np.add.at(after, shorter[one], 1.0)
+    return np.where(after > 0, after, plain)
 
 
 def _discounts(counts: Floats) -> Floats:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What a table cell may hold. ``None`` is shown as a dash.
 Cell = str | int | float | None
 
-#: Texts longer than this are folded behind their beginning.
+#: Texts longer than this are folded after their beginning.
 LONGEST_CELL = 280
 
 #: A table with more rows than this shows the first :data:`FIRST_ROWS` until it is opened.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from textnets.builders.own import module_of
+from textnets.builders.custom import module_of
 from textnets.evaluation.report import Table
 from textnets.experiment.models import CompiledModel, compile_model
 from textnets.experiment.monitoring import check_measured, fit_plan

@@ -10,7 +10,7 @@ import numpy as np
 
 from textnets.backend.devices import Device, precision
 from textnets.backend.inference import input_names
-from textnets.builders.own import is_own
+from textnets.builders.custom import is_custom
 from textnets.errors import InputError
 from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
 from textnets.progress import Progress
@@ -19,7 +19,7 @@ from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
 from textnets.tasks import AnyTask
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.training.optimizers import build_optimizer, token_tables
 from textnets.training.setup import TrainingSetup
 
@@ -120,7 +120,7 @@ def build_model(task: AnyTask, preprocessor: AnyPreprocessor, vectors: WordVecto
     """
     sizes = preprocessor.sizes | ({} if vectors is None else {"embedding_vectors": vectors.table})
     model = assemble_model(task.recipe, sizes)
-    if is_own(task.recipe.builder):
+    if is_custom(task.recipe.builder):
         _check_model(task, preprocessor, model)
     return model
 

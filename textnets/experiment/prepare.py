@@ -15,7 +15,7 @@ from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import Fact, Split
 from textnets.tasks.examples import Examples
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage
 
 

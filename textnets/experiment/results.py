@@ -30,7 +30,7 @@ class SplitEvaluation:
         split: its name.
         examples: how many.
         scores: the model's metrics.
-        baselines: those of the cheap rivals, trained on the same training split.
+        baselines: cheap ones, trained on the same training split.
         comparison: with the best of them; ``None`` where there is none.
         claim: what became of the recipe's claim, on its own test split.
     """
@@ -84,7 +84,7 @@ def judged(
     comparison = stored or compare_with_best(
         task.headline,
         evaluation.scores,
-        {rival.name: rival.scores for rival in evaluation.baselines},
+        {baseline.name: baseline.scores for baseline in evaluation.baselines},
         lower_is_better=task.metrics[task.headline],
         split=evaluation.split,
         confidence=task.recipe.evaluation.confidence,
@@ -139,12 +139,12 @@ def _as_json(evaluation: SplitEvaluation) -> dict[str, Any]:
         "examples": evaluation.examples,
         "scores": {name: found.as_dict() for name, found in evaluation.scores.items()},
         "baselines": {
-            rival.name: {
-                "description": rival.description,
-                "scores": {name: found.as_dict() for name, found in rival.scores.items()},
-                "seconds": round(rival.seconds, 1),
+            baseline.name: {
+                "description": baseline.description,
+                "scores": {name: found.as_dict() for name, found in baseline.scores.items()},
+                "seconds": round(baseline.seconds, 1),
             }
-            for rival in evaluation.baselines
+            for baseline in evaluation.baselines
         },
         "comparison": evaluation.comparison.as_dict() if evaluation.comparison else None,
     }
@@ -179,10 +179,10 @@ def write_report(
     record: RunRecord,
 ) -> None:
     """Write ``report.html``."""
-    rivals = {rival.name: rival.scores for rival in evaluation.baselines}
+    baselines = {baseline.name: baseline.scores for baseline in evaluation.baselines}
     scores = {
         system: {metric: found.as_dict() for metric, found in found_scores.items()}
-        for system, found_scores in {task.recipe.builder: evaluation.scores, **rivals}.items()
+        for system, found_scores in {task.recipe.builder: evaluation.scores, **baselines}.items()
     }
     report = Report(
         title=task.recipe.name,
@@ -190,8 +190,8 @@ def write_report(
         note=describe_split(evaluation),
         sentences=evaluation.sentences,
         descriptions={
-            rival.name: f"{rival.description}, {rival.seconds:.1f} s"
-            for rival in evaluation.baselines
+            baseline.name: f"{baseline.description}, {baseline.seconds:.1f} s"
+            for baseline in evaluation.baselines
         },
         headline_metric=task.headline,
         scores=scores,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textnets.builders.own import module_of
+from textnets.builders.custom import module_of
 from textnets.errors import RunError
 from textnets.experiment.record import RunRecord
 from textnets.progress import Progress

@@ -22,7 +22,7 @@ from textnets.run.layout import RECIPE_FILE
 from textnets.run.target import written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 _STORE_FILE = "store.json"
 _FORMAT = 1

@@ -58,7 +58,7 @@ class AdaptiveTokenTable(TokenTable):
         )
         self.cutoffs = list(cutoffs)
         ends = [*self.cutoffs[1:], vocabulary_size]
-        #: The first id of each group and the first behind it.
+        #: The first id of each group and the first after it.
         self.groups = list(zip(self.cutoffs, ends, strict=True))
 
     def build(self, input_shape: Any) -> None:

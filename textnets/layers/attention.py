@@ -37,7 +37,7 @@ class DotAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
         """There are no weights to make."""
 
     def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
-        """Contexts and weights; shapes as of the class."""
+        """Contexts and weights; shapes as in the class."""
         scores = keras.ops.matmul(queries, keras.ops.transpose(keys, (0, 2, 1)))
         scores = scores / keys.shape[-1] ** 0.5
         return _read_memory(scores, memory, mask)
@@ -66,7 +66,7 @@ class AdditiveAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras ship
         self.score.build((*keys_shape[:-1], self.width))
 
     def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
-        """Contexts and weights; shapes as of :class:`DotAttention`."""
+        """Contexts and weights; shapes as in :class:`DotAttention`."""
         asked = keras.ops.expand_dims(self.query_projection(queries), 2)
         found = keras.ops.tanh(asked + keras.ops.expand_dims(keys, 1))
         return _read_memory(keras.ops.squeeze(self.score(found), -1), memory, mask)
@@ -90,7 +90,7 @@ class AttentionRNN(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
 
     With ``look: before`` (Bahdanau et al. 2015) the state before a step asks, and what it
     reads enters the step beside the input. With ``look: after`` (Luong et al. 2015, input
-    feeding) the state behind a step asks, and the attentional vector made of both enters
+    feeding) the state after a step asks, and the attentional vector made of both enters
     the next step; it is the last of the states.
 
     Call with ``sequence``, ``<float>[batch, steps, width]``, a list of ``states``,
@@ -136,7 +136,7 @@ class AttentionRNN(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
     def call(
         self, sequence: Any, states: Any, keys: Any, memory: Any, mask: Any, training: bool = False
     ) -> tuple[Any, list[Any], Any]:
-        """Attentional vectors, states and weights; shapes as of the class."""
+        """Attentional vectors, states and weights; shapes as in the class."""
         with self.cell.reading(keys, memory, mask):
             both, *after = self.rnn(sequence, initial_state=list(states), training=training)
         width = self.cell.output_width

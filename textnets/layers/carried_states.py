@@ -9,7 +9,7 @@ import keras
 
 
 class CarriedStates(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """Keeps the states behind one batch for the next, in variables that are not trained.
+    """Keeps the states after one batch for the next, in variables that are not trained.
 
     Stateful training of Zaremba et al. (2014), "Recurrent Neural Network Regularization": row
     ``i`` of a batch goes on where row ``i`` of the batch before it ended, and no gradient

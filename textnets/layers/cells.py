@@ -184,7 +184,7 @@ class PrototypeLSTMCell(_LSTMVariant):
 
 @keras.saving.register_keras_serializable("textnets")
 class LayerNormLSTMCell(_LSTMVariant):
-    """An LSTM whose sums and cell state are normalised, over the units of each row.
+    """An LSTM whose sums and cell state are normalized, over the units of each row.
 
     Ba, Kiros and Hinton (2016), "Layer Normalization", supplementary material, the LSTM
     "that incorporates layer normalization"::
@@ -196,7 +196,7 @@ class LayerNormLSTMCell(_LSTMVariant):
     LN is (z - mean) / sqrt(variance + 1e-5), times a gain that starts at 1; the first two
     take mean and variance over all four blocks together. Only that of c adds a bias of its
     own: for the first two it would be the same as b. The c that is carried on is not
-    normalised. States: the output, then c.
+    normalized. States: the output, then c.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -214,28 +214,28 @@ class LayerNormLSTMCell(_LSTMVariant):
         from_inputs = keras.ops.matmul(self._drop_inputs(inputs, training), self.kernel)
         from_state = keras.ops.matmul(self._drop_state(hidden, training), self.recurrent_kernel)
         sums = (
-            _normalise(from_inputs, self.input_gain)
-            + _normalise(from_state, self.recurrent_gain)
+            _normalize(from_inputs, self.input_gain)
+            + _normalize(from_state, self.recurrent_gain)
             + self.bias
         )
         entry, forget, candidate, exit_ = keras.ops.split(sums, 4, axis=-1)
         memory = keras.ops.sigmoid(forget) * before
         memory = memory + keras.ops.sigmoid(entry) * keras.ops.tanh(candidate)
-        normal = _normalise(memory, self.cell_gain, self.cell_bias)
+        normal = _normalize(memory, self.cell_gain, self.cell_bias)
         output = keras.ops.sigmoid(exit_) * keras.ops.tanh(normal)
         return output, [output, memory]
 
 
-def _normalise(values: Any, gain: Any, bias: Any = None) -> Any:
-    """Layer normalisation of ``<float>[batch, width]``, its sums in float32 at least.
+def _normalize(values: Any, gain: Any, bias: Any = None) -> Any:
+    """Layer normalization of ``<float>[batch, width]``, its sums in float32 at least.
 
     By hand: on TensorFlow's CPU a training step of the LSTM took about a fifth less
     time than with ``keras.ops.layer_normalization``.
     """
     wide = keras.ops.cast(values, keras.backend.result_type(values.dtype, "float32"))
-    centred = wide - keras.ops.mean(wide, axis=-1, keepdims=True)
-    variance = keras.ops.mean(centred * centred, axis=-1, keepdims=True)
-    normal = keras.ops.cast(centred * keras.ops.rsqrt(variance + 1e-5), values.dtype) * gain
+    centered = wide - keras.ops.mean(wide, axis=-1, keepdims=True)
+    variance = keras.ops.mean(centered * centered, axis=-1, keepdims=True)
+    normal = keras.ops.cast(centered * keras.ops.rsqrt(variance + 1e-5), values.dtype) * gain
     return normal if bias is None else normal + bias
 
 

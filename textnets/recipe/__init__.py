@@ -1,6 +1,6 @@
 """What was asked for: YAML with positions, typed sections, overrides, JSON Schema."""
 
-from textnets.recipe.reading import TaskSchema, read_recipe
+from textnets.recipe.reading import TaskSchema
 from textnets.recipe.sections import Recipe
 
-__all__ = ["Recipe", "TaskSchema", "read_recipe"]
+__all__ = ["Recipe", "TaskSchema"]

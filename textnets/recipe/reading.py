@@ -7,7 +7,7 @@ tasks hand in their section classes as :class:`TaskSchema`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from textnets.builders import BUILDERS
-from textnets.builders.own import import_builder, is_own
+from textnets.builders.custom import import_builder, is_custom
 from textnets.errors import InputError, Problem, RecipeError, did_you_mean
-from textnets.recipe.document import Document, apply_overrides, read_document, shown
+from textnets.recipe.document import Document, shown
 from textnets.recipe.messages import readable_problems
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.sections import (
@@ -52,29 +52,6 @@ class TaskSchema:
     evaluation: type[EvaluationSection] = EvaluationSection
 
 
-def read_recipe(
-    path: Path,
-    overrides: Sequence[str] = (),
-    *,
-    tasks: Mapping[str, TaskSchema],
-    datasets: Mapping[str, Mapping[str, Any]],
-) -> Recipe:
-    """Read and check one recipe.
-
-    Args:
-        path: the YAML file.
-        overrides: ``section.key=value`` strings.
-        tasks: the tasks that there are, by name.
-        datasets: the catalog: for each name the ``data:`` keys it stands for.
-
-    Raises:
-        RecipeError: with every mistake that was found.
-    """
-    document = read_document(path)
-    apply_overrides(document, overrides)
-    return check_document(document, path, tasks=tasks, datasets=datasets)
-
-
 def check_document(
     document: Document,
     path: Path | None,
@@ -82,7 +59,17 @@ def check_document(
     tasks: Mapping[str, TaskSchema],
     datasets: Mapping[str, Mapping[str, Any]],
 ) -> Recipe:
-    """Check a document that was read already; see :func:`read_recipe`."""
+    """Check a recipe that was read, its overrides applied.
+
+    Args:
+        document: of the recipe.
+        path: of its file; ``None`` where it is in none.
+        tasks: the tasks that there are, by name.
+        datasets: the catalog: for each name the ``data:`` keys it stands for.
+
+    Raises:
+        RecipeError: with every mistake that was found.
+    """
     problems = _unknown_sections(document)
     schema = _find_task(document, tasks, problems)
     _fill_in_dataset(document, datasets, problems)
@@ -110,7 +97,7 @@ def find_builder(name: str) -> Any:
     Raises:
         InputError: a builder of the user's own cannot be imported.
     """
-    return import_builder(name) if is_own(name) else BUILDERS.get(name)
+    return import_builder(name) if is_custom(name) else BUILDERS.get(name)
 
 
 def fitting_builders(schema: TaskSchema) -> list[str]:
@@ -151,7 +138,7 @@ def _find_task(
 def _fill_in_dataset(
     document: Document, datasets: Mapping[str, Mapping[str, Any]], problems: list[Problem]
 ) -> None:
-    """Write the catalog's files and columns behind ``dataset``; the recipe's own keys win."""
+    """Write the catalog's files and columns after ``dataset``; the recipe's own keys win."""
     data = document.data.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("dataset"), str):
         return

@@ -113,7 +113,7 @@ class TextKeys(Section):
         description="Which side of a too long text is cut off: 'start' keeps its last tokens.",
     )
     add_bos: bool = Field(False, description="Put [BOS] before every text.")
-    add_eos: bool = Field(False, description="Put [EOS] behind every text.")
+    add_eos: bool = Field(False, description="Put [EOS] after every text.")
     vectors: str | None = Field(
         None,
         description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "

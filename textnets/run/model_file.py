@@ -55,7 +55,7 @@ def _refuse_strangers(path: Path, modules: Sequence[str]) -> None:
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member.file_size for member in archive.infolist()}
         if strangers := sorted(members.keys() - _MEMBERS):
-            raise ValueError(f"{strangers[0]!r} does not belong into it")
+            raise ValueError(f"{strangers[0]!r} does not belong in it")
         if members["config.json"] > _LARGEST_CONFIG:
             raise ValueError("its config.json is too large")
         waiting = [json.loads(archive.read("config.json"))]

@@ -13,7 +13,7 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.tasks.examples import ExamplesT
 from textnets.tasks.inference import OutputsT
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 Scores = dict[str, Estimate]
 

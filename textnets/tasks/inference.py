@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from textnets.progress import Progress
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 OutputsT = TypeVar("OutputsT")
 

@@ -14,7 +14,7 @@ from textnets.run.directory import Run, open_run
 from textnets.run.model_file import load_model
 from textnets.tasks.inference import AnyInference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Token
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
 from textnets.tasks.examples import ExamplesT
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
 

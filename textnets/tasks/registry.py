@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from textnets.builders.own import module_of
+from textnets.builders.custom import module_of
 from textnets.data.catalog import CATALOG
 from textnets.errors import RecipeError, RunError
 from textnets.recipe import Recipe
@@ -50,7 +50,7 @@ def read_run(
 
     Args:
         folder: of the run.
-        overrides: as of :func:`read_task`.
+        overrides: as in :func:`read_task`.
         allow_builders: modules whose builders may be imported.
 
     Raises:

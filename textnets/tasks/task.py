@@ -27,7 +27,7 @@ from textnets.tasks.examples import SPLITS, ExamplesT, HeldOut
 from textnets.tasks.inference import Inference, OutputsT
 from textnets.tasks.predictor import Predictor
 from textnets.tasks.preprocessor import PreprocessorT
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup
 
 #: A key's path in the recipe, and what is wrong with it.

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from textnets.text.corpus import Batch, EncodedSplit
+from textnets.text.encoded import Batch, EncodedSplit
 
 # Batches that are sorted together. Wide enough that lengths in a batch are close, narrow
 # enough that an epoch's batches still differ from the last one's.

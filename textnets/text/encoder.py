@@ -12,7 +12,7 @@ import numpy as np
 
 from textnets.progress import Progress
 from textnets.recipe.sections import TextSection
-from textnets.text.corpus import RaggedIds, join_parts
+from textnets.text.encoded import RaggedIds, join_parts
 from textnets.text.segmentation import CUT_AT_WORDS, doubt
 from textnets.text.tokenizers import (
     CHUNK,
@@ -301,6 +301,6 @@ class TextEncoder:
 
 
 class RunningTextEncoder(TextEncoder):
-    """For texts that are read one behind the other: one without tokens adds none."""
+    """For texts that are read one after the other: one without tokens adds none."""
 
     fills_empty = False

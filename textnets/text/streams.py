@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from textnets.text.batches import Rows, TrainingBatches
-from textnets.text.corpus import Batch, IntArray
+from textnets.text.encoded import Batch, IntArray
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class WordTokenizer(Tokenizer):
 
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
-        """Blanks between tokens, but for those before closing and behind opening punctuation."""
+        """Blanks between tokens, but for those before closing and after opening punctuation."""
         text = _BEFORE_CLOSING.sub(r"\1", " ".join(tokens))
         return _BEHIND_OPENING.sub(r"\1", text)
 

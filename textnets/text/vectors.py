@@ -101,7 +101,7 @@ def _collect(
 
 
 def _count_numbers(line: str) -> int:
-    """How many numbers stand behind the word; the word itself may be one, or have blanks."""
+    """How many numbers stand after the word; the word itself may be one, or have blanks."""
     parts = line.split(" ")
     count = 0
     while count < len(parts) - 1 and _is_number(parts[-1 - count]):

@@ -25,7 +25,7 @@ from textnets.recipe.sections import TrainingSection
 from textnets.run import checkpoint_files
 from textnets.run.layout import CHECKPOINT_FOLDER, HISTORY_FILE
 from textnets.text.batches import Rows, TrainingBatches
-from textnets.text.corpus import Batch
+from textnets.text.encoded import Batch
 from textnets.training import checkpoints
 from textnets.training.interrupts import Interrupts
 from textnets.training.optimizers import learning_rate_at
@@ -140,7 +140,7 @@ def fit(
         measure: scores the model on the validation split; ``None`` without one.
         begin_epoch: called before an epoch's first batch, not where one is continued.
         at_row: see :func:`textnets.backend.accumulation.parted_step`.
-        rehearse: tries out, behind the first checkpoint and before the first batch, what comes
+        rehearse: tries out, after the first checkpoint and before the first batch, what comes
             after the training: a run shall not fail there after an hour.
         resume: continue from the folder's checkpoint if there is one.
         progress: where to show it.

@@ -35,7 +35,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras sh
     """Cross-entropy of logits, in nats, with label smoothing (Szegedy et al. 2016).
 
     The target is the right class with ``1 - smoothing``, and all classes with the rest in
-    equal parts. The mean is over what has a sample weight, as of :class:`OutputAsLoss`.
+    equal parts. The mean is over what has a sample weight, as in :class:`OutputAsLoss`.
 
     Called with class ids, ``<int>[batch, length]``, and logits,
     ``<float>[batch, length, classes]``.

@@ -9,7 +9,7 @@ from typing import Any
 from textnets.backend.inference import input_names
 from textnets.recipe.sections import TrainingSection
 from textnets.text.batches import ExampleBatches, TrainingBatches
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from textnets.tasks.classification.inference import (
 )
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor, shorten
 from textnets.tasks.evaluation import BaselineScore, Evaluation, Scores, Split
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 
 class ClassificationEvaluation(Evaluation[LabeledTexts, Outputs]):

@@ -15,7 +15,7 @@ from textnets.progress import Progress
 from textnets.tasks.classification.examples import LabelSet, joined
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
 from textnets.tasks.inference import Inference, Prediction
-from textnets.text.corpus import EncodedSplit, RaggedOutputs
+from textnets.text.encoded import EncodedSplit, RaggedOutputs
 
 MULTI_LABEL_THRESHOLD = 0.5
 

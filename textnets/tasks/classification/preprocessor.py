@@ -15,7 +15,7 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet
 from textnets.tasks.preprocessor import EncodedText, Preprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
 

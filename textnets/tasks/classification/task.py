@@ -24,7 +24,7 @@ from textnets.tasks.classification.preprocessor import ClassificationPreprocesso
 from textnets.tasks.classification.recipe import CLASSIFICATION_SCHEMA, ClassificationData
 from textnets.tasks.evaluation import Fact
 from textnets.tasks.task import Mistake, Task
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
 

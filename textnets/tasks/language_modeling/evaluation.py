@@ -20,7 +20,7 @@ from textnets.tasks.evaluation import BaselineScore, Evaluation, Scores, Split
 from textnets.tasks.language_modeling.examples import TextLines
 from textnets.tasks.language_modeling.inference import LanguageModelOutputs, Surprisals
 from textnets.tasks.language_modeling.preprocessor import LanguageModelingPreprocessor, with_id
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.vocabulary import BOS_ID, PADDING_ID, UNKNOWN_ID
 
 _ORDERS = {"characters": (1, 6)}  # of the counting baselines

@@ -23,7 +23,7 @@ from textnets.tasks.language_modeling.preprocessor import (
     with_id,
     without_last,
 )
-from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs
+from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
 from textnets.text.vocabulary import EOS_ID, UNKNOWN_ID
 
 _CONTINUATION = {"characters": 200}  # tokens that ``textnets predict`` writes
@@ -103,7 +103,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class WrittenText(Prediction):
-    """A prompt and what the model wrote behind it.
+    """A prompt and what the model wrote after it.
 
     Attributes:
         text: the prompt, as given.

@@ -15,7 +15,7 @@ from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
 from textnets.tasks.language_modeling.examples import TextLines
 from textnets.tasks.preprocessor import EncodedText, Preprocessor
-from textnets.text.corpus import EncodedSplit, IntArray, RaggedIds
+from textnets.text.encoded import EncodedSplit, IntArray, RaggedIds
 from textnets.text.encoder import Coverage, RunningTextEncoder, Token
 from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
@@ -91,7 +91,7 @@ class LanguageModelingPreprocessor(Preprocessor[TextLines]):
         return EncodedSplit({"token_ids": self._shifted(targets)}, targets), coverage
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
-        """Prompts: each text behind what starts one."""
+        """Prompts: each text after what starts one."""
         prompts = with_id(self.encoder.encode(texts), self.start_id, in_front=True)
         return EncodedSplit({"token_ids": prompts}, np.zeros(0, np.int32))
 

@@ -38,7 +38,7 @@ class LanguageModelingText(TextSection):
     )
     add_eos: bool = Field(
         False,
-        description="Put [EOS] behind every line of a running text, in place of its line break. "
+        description="Put [EOS] after every line of a running text, in place of its line break. "
         "Sentences always have one.",
     )
 

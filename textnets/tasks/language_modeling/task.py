@@ -29,7 +29,7 @@ from textnets.tasks.language_modeling.recipe import (
 )
 from textnets.tasks.task import Mistake, Task
 from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.streams import StreamBatches
 from textnets.training.setup import TrainingSetup
 

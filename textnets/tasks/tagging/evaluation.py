@@ -16,7 +16,7 @@ from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.inference import TagOutputs
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
 from textnets.tasks.tagging.span_tags import check_span_tags
-from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs
+from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
 from textnets.text.vocabulary import UNKNOWN_ID
 
 _SMALLEST_PROBABILITY = 1e-7

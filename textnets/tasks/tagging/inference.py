@@ -14,7 +14,7 @@ from textnets.decoding.tags import conditional_random_field, span_rules, tag_dec
 from textnets.progress import Progress
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
-from textnets.text.corpus import EncodedSplit, RaggedIds, RaggedOutputs
+from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from textnets.recipe import Recipe
 from textnets.tasks.preprocessor import Preprocessor
 from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.recipe import TaggingText
-from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows
+from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, Token
 from textnets.text.vocabulary import (
     BOS_ID,

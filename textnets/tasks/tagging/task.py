@@ -25,7 +25,7 @@ from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
 from textnets.tasks.tagging.span_tags import check_span_tags
 from textnets.tasks.task import Mistake, Task
 from textnets.text.batches import TargetsAsInput
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
 _TARGETS = "target_ids"

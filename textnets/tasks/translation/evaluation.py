@@ -23,7 +23,7 @@ from textnets.tasks.evaluation import BaselineScore, Evaluation, Fact, Scores, S
 from textnets.tasks.translation.ceiling import LOW_CEILING, Ceiling
 from textnets.tasks.translation.examples import SentencePairs
 from textnets.tasks.translation.preprocessor import TranslationPreprocessor, sections_of
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.text.vocabulary import UNKNOWN_ID
 
 _SHOWN_SENTENCES = 20  # in the report

@@ -10,7 +10,7 @@ from textnets.decoding.translating import Hypothesis, Search, Translator, Transl
 from textnets.progress import Progress
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.translation.preprocessor import TranslationPreprocessor
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 
 
 @dataclass(frozen=True)

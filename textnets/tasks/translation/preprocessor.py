@@ -15,7 +15,7 @@ from textnets.recipe.sections import TextSection
 from textnets.tasks.preprocessor import EncodedText, Preprocessor
 from textnets.tasks.translation.examples import SentencePairs
 from textnets.tasks.translation.recipe import TranslationText
-from textnets.text.corpus import EncodedSplit, join_rows
+from textnets.text.encoded import EncodedSplit, join_rows
 from textnets.text.encoder import Coverage, RunningTextEncoder, TextEncoder, Token
 from textnets.text.tokenizers import has_joins, join_tokens
 from textnets.text.vocabulary import BOS_ID, EOS_ID, Vocabulary

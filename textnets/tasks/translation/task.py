@@ -26,7 +26,7 @@ from textnets.tasks.translation.recipe import (
     TranslationData,
     TranslationText,
 )
-from textnets.text.corpus import EncodedSplit
+from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
 

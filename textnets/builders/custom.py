@@ -14,14 +14,14 @@ from textnets.errors import InputError, did_you_mean
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
-def is_own(name: str) -> bool:
+def is_custom(name: str) -> bool:
     """Whether a builder's name is that of a function in some module."""
     return ":" in name
 
 
 def module_of(name: str) -> str:
     """The module that holds a builder of a user's own; empty for one of textnets."""
-    return name.partition(":")[0] if is_own(name) else ""
+    return name.partition(":")[0] if is_custom(name) else ""
 
 
 def import_builder(name: str) -> Callable[..., Any]:

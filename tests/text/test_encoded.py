@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textnets.errors import DataError
-from textnets.text.corpus import EncodedSplit, RaggedIds, join_rows, pad_inputs
+from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows, pad_inputs
 
 ROWS = [[5, 6, 7], [1], [], [9, 8]]
 RAGGED = st.lists(st.lists(st.integers(1, 99), max_size=6), max_size=8)

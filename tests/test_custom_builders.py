@@ -16,7 +16,7 @@ from textnets.tasks import read_task
 MODULE = '''
 import keras
 
-from textnets.builders.parameters import Model, NumClasses, VocabularySize, Width
+from textnets.builders.parameter_types import Model, NumClasses, VocabularySize, Width
 
 imported = True
 

@@ -161,7 +161,7 @@ class RaggedOutputs:
 
     Attributes:
         values: ``<float32>[total, ...]``, all rows one after the other.
-        offsets: ``<int64>[rows + 1]``, as of :class:`RaggedIds`.
+        offsets: ``<int64>[rows + 1]``, as in :class:`RaggedIds`.
     """
 
     values: npt.NDArray[np.float32]

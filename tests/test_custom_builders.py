@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +14,13 @@ import pytest
 import textnets
 from tests.cli.conftest import textnets as command
 from textnets import InputError, TextClassifier
+from textnets.pipeline import store_ids
 from textnets.tasks import read_task
 
 MODULE = '''
 import keras
 
-from textnets.builders.parameter_types import Model, NumClasses, VocabularySize, Width
+from textnets.builders.parameters import Model, NumClasses, VocabularySize, Width
 
 imported = True
 
@@ -72,6 +76,8 @@ def build_nothing(*, vocabulary_size: VocabularySize, num_classes: NumClasses) -
     return "no model"
 
 
+def build_faulty(*, vocabulary_size: VocabularySize, num_classes: NumClasses) -> Model:
+    return keras.Model(keras.Input((None,)) + "no tensor")
 def build_by_place(vocabulary_size: VocabularySize, num_classes: NumClasses) -> Model: ...
 def build_bare(*, vocabulary_size, num_classes): ...
 def build_misfit(*, vocabulary_size: VocabularySize) -> Model: ...
@@ -174,6 +180,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
     ("builder", "message"),
     [
         ("build_nothing", "must return a keras.Model, was: str"),
+        ("build_faulty", r"build_faulty raised \w+ \(.*my_models\.py:\d+\): ."),
         ("build_strange_input", "an input 'ids'; this task gives token_ids"),
         ("build_wide", "output ends in 9 values, expected 4: the probability of each class"),
         ("build_forgetful", "cannot be loaded"),
@@ -188,3 +195,65 @@ def test_a_model_that_cannot_be_used_is_refused_before_training(
         textnets.train(recipe, {"model.builder": f"my_models:{builder}"}, output="run")
     assert not Path("run").exists()
     assert not Path("run.partial").exists()
+
+
+# --- A tagger that ends in a CRF ---
+
+TAGGER = """
+import keras
+
+from textnets import layers
+from textnets.builders.parameters import Model, NumTags, VocabularySize
+
+
+def build_mine(*, vocabulary_size: VocabularySize, num_tags: NumTags) -> Model:
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    vectors = keras.layers.Embedding(vocabulary_size, 8, name="embedding")(token_ids)
+    emissions = keras.layers.Dense(num_tags, name="emissions")(vectors)
+    mask = keras.ops.not_equal(token_ids, 0)
+    return keras.Model(token_ids, layers.LinearChainCRF(num_tags, name="crf")([emissions, mask]))
+"""
+TAGGING = """
+task: tagging
+data: {train: train.jsonl, validation: 0.25}
+model: {builder: "my_taggers:build_mine"}
+training: {epochs: 25, learning_rate: 0.1}
+evaluation: {baselines: false}
+"""
+SENTENCES = [("the dog barks", "DET NOUN VERB"), ("a cat sleeps", "DET NOUN VERB"),
+             ("the cat barks loudly", "DET NOUN VERB ADV")]  # fmt: skip
+
+
+@pytest.fixture
+def tagging(tmp_path: Path) -> Iterator[Path]:
+    """A recipe of a custom tagger in the current folder, with its module and its data."""
+    Path("my_taggers.py").write_text(TAGGER)
+    rows = [{"tokens": words.split(), "tags": tags.split()} for words, tags in SENTENCES * 8]
+    Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("tagging.yaml").write_text(TAGGING)
+    paths = list(sys.path)
+    yield Path("tagging.yaml")
+    sys.path[:] = paths
+    sys.modules.pop("my_taggers", None)
+
+
+def test_its_model_decides_how_it_is_trained(tagging: Path) -> None:
+    """A custom tagger has no key that says that it ends in a CRF."""
+    run = textnets.train(tagging, output="run")
+    assert run.evaluation is not None
+    assert run.evaluation.scores["accuracy"].value == 1.0
+    assert "accuracy" not in run.run.history()[-1]  # a CRF's loss has no tags to count
+    with pytest.raises(InputError, match="does not measure 'accuracy'"):
+        textnets.train(tagging, {"training.monitor": "accuracy"}, output="other")
+    assert not Path("other.partial").exists()
+
+
+def test_it_trains_on_jax(tagging: Path) -> None:
+    pytest.importorskip("jax")
+    store_ids(tagging, "ids")
+    words = [sys.executable, "-m", "textnets_cli", "train", tagging, "--store", "ids", "-o", "run"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    ended = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode == 0, ended.stderr
+    scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["validation"]["scores"]
+    assert scores["accuracy"]["value"] == 1.0

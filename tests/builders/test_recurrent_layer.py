@@ -16,7 +16,7 @@ import pytest
 
 import textnets.layers
 from tests.builders.cells_by_hand import STEPS, read_by_hand
-from textnets.builders.parameter_types import Cell
+from textnets.builders.parameters import Cell
 from textnets.builders.recurrent_layer import recurrent_layer
 from textnets.errors import InputError
 from textnets.layers import CELLS

@@ -15,7 +15,7 @@ import pytest
 
 import textnets.builders
 from textnets.builders import BUILDERS
-from textnets.builders.parameter_types import FromData
+from textnets.builders.parameters import FromData
 from textnets.errors import InputError
 
 CLASSIFIER = {"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}

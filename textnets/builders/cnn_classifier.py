@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from textnets.builders.arguments import checked
 from textnets.builders.classification_head import classify
-from textnets.builders.parameter_types import (
+from textnets.builders.parameters import (
     Activation,
     EmbeddingVectors,
     Initializer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textnets.builders.arguments import checked
 from textnets.builders.classification_head import classify
-from textnets.builders.parameter_types import (
+from textnets.builders.parameters import (
     Activation,
     EmbeddingVectors,
     Initializer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameter_types import Cell, Initializer, Rate, Strength, Width
+from textnets.builders.parameters import Cell, Initializer, Rate, Strength, Width
 
 
 @checked

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from textnets.builders.parameter_types import Cell, Initializer
+from textnets.builders.parameters import Cell, Initializer
 from textnets.builders.recurrent_layer import recurrent_layer
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.classification_head import classify
-from textnets.builders.parameter_types import (
+from textnets.builders.parameters import (
     Activation,
     Cell,
     EmbeddingVectors,

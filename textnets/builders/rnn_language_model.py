@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameter_types import (
+from textnets.builders.parameters import (
     Cell,
     Cutoffs,
     EmbeddingVectors,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from textnets.backend.devices import Device, precision
 from textnets.backend.inference import input_names
 from textnets.builders.custom import is_custom
-from textnets.errors import InputError
+from textnets.errors import InputError, TextnetsError
 from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -139,11 +141,9 @@ def assemble_model(recipe: Recipe, sizes: Mapping[str, Any]) -> Any:
     for size, value in sizes.items():
         if size not in takes and (value is True or isinstance(value, np.ndarray)):
             raise InputError(f"model.builder: {name} takes no {size}, which the recipe asks for")
-    with precision(recipe.training.precision):
-        model = builder(
-            **recipe.builder_parameters,
-            **{size: value for size, value in sizes.items() if size in takes},
-        )
+    given = {size: value for size, value in sizes.items() if size in takes}
+    with precision(recipe.training.precision), _told_as_input_errors(name, builder):
+        model = builder(**recipe.builder_parameters, **given)
     if not isinstance(model, keras.Model):
         raise InputError(
             f"model.builder: {name} must return a keras.Model, was: {type(model).__name__}"
@@ -159,6 +159,23 @@ def assemble_model(recipe: Recipe, sizes: Mapping[str, Any]) -> Any:
         # gradients of a token's places in reduced precision, where 128 + 0.4 is 128.
         table._autocast = False
     return model
+
+
+@contextmanager
+def _told_as_input_errors(name: str, builder: Any) -> Iterator[None]:
+    """Say where a custom builder failed; those of textnets do not, but for what they refuse."""
+    try:
+        yield
+    except Exception as error:
+        if not is_custom(name) or isinstance(error, TextnetsError):
+            raise
+        path = getattr(getattr(builder, "__code__", None), "co_filename", None)
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == path]
+        where = f" ({path}:{lines[-1]})" if lines else ""
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"model.builder: {name} raised {type(error).__name__}{where}: {reason}"
+        ) from error
 
 
 def _check_model(task: AnyTask, preprocessor: AnyPreprocessor, model: Any) -> None:

@@ -1,7 +1,7 @@
 """The ``model:`` section: a builder's own signature is its schema.
 
 Nothing is written twice: keyword, type, range, default and description are read from
-the builder function. Parameters marked :class:`~textnets.builders.parameter_types.FromData`
+the builder function. Parameters marked :class:`~textnets.builders.parameters.FromData`
 are filled in by the task and are no recipe keys.
 """
 
@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
-from textnets.builders.parameter_types import FromData
+from textnets.builders.parameters import FromData
 
 Builder = Callable[..., Any]
 

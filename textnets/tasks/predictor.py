@@ -85,12 +85,14 @@ class Predictor:
                     f"{override!r}: the run is trained; only keys that start with "
                     f"{_CHANGEABLE!r} can be set now"
                 )
-        task = read_run(run.folder, overrides, allow_builders=allow_builders)
+        task = read_run(run.folder, allow_builders=allow_builders)
         kind = task.predictor
         if not issubclass(kind, cls):
             raise InputError(
                 f"{folder}: this run's task is {task.name}; only a {cls.kind} can do this"
             )
+        if overrides:
+            task = read_run(run.folder, overrides, allow_builders=allow_builders)
         prepare_device(device)
         return kind(run, task, load_model(run.model_path, allow_builders))
 

@@ -227,7 +227,8 @@ def test_a_continued_run_equals_one_that_was_never_interrupted(
         assert {k: v for k, v in row.items() if k not in timings} == {
             k: v for k, v in other.items() if k not in timings
         }
-    assert (state.best_epoch, state.best_value) == (expected.best_epoch, expected.best_value)
+    assert (state.best, state.plateau) == (expected.best, expected.plateau)
+    assert state.stopping == expected.stopping
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What an exact continuation needs of a model: every variable, by a stable name.
 
 A checkpoint holds the variables of the model (weights, the seed states of dropout, statistics)
-and of the optimizer, and the plain numbers of the training state. Keras's own
+and of the optimizer, and the plain numbers of the training state. Keras's
 ``BackupAndRestore``, ``save_weights`` and ``.keras`` files lose the seed states.
 """
 
@@ -15,35 +15,67 @@ from typing import Any
 import numpy as np
 
 from textnets.errors import RunError
-from textnets.run.checkpoint_files import Arrays, read_checkpoint, write_checkpoint
+from textnets.run.checkpoint_files import (
+    Arrays,
+    load_best,
+    read_checkpoint,
+    save_best,
+    write_checkpoint,
+)
 from textnets.run.layout import CHECKPOINT_STATE_FILE
+
+Variables = dict[str, Any]  # keras.Variable by a stable name
 
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+")
 
 
-def variables_of(model: Any) -> dict[str, Any]:
+def variables_of(model: Any) -> Variables:
     """All variables of a compiled model and its optimizer, by a stable name."""
     optimizer = _named(model.optimizer.variables, "optimizer/")
     return {**_named(model.variables, "model/"), **optimizer}
 
 
-def weights_of(model: Any) -> Arrays:
-    """Copies of the model's own variables: what a best epoch is kept as."""
-    return _values(_named(model.variables))
+class BestWeights:
+    """Copies of a model's variables after its best epoch: in memory, and in a file of ``folder``
+    from the next checkpoint on."""
 
+    def __init__(self, folder: Path, model: Any) -> None:
+        self._folder, self._model = folder, model
+        self._weights: Arrays | None = None
+        self._saved_epoch = 0
 
-def set_weights(model: Any, weights: Arrays) -> None:
-    """Put back what :func:`weights_of` gave."""
-    _assign(_named(model.variables), weights, "the best weights")
+    def keep(self) -> None:
+        """Those of the model as it is now; they are not written yet."""
+        self._weights = _values(_named(self._model.variables))
+
+    def save(self, epoch: int) -> None:
+        """Write them as those of an epoch, from 1, unless that was done."""
+        if self._weights is not None and self._saved_epoch != epoch:
+            save_best(self._folder, epoch, self._weights)
+            self._saved_epoch = epoch
+
+    def load(self, epoch: int) -> None:
+        """Read those of an epoch; 0 for none.
+
+        Raises:
+            RunError: the file is damaged or missing.
+        """
+        self._weights = load_best(self._folder, epoch) if epoch else None
+        self._saved_epoch = epoch
+
+    def put_back(self) -> None:
+        """Give the model what is kept, if anything is."""
+        if self._weights is not None:
+            _assign(_named(self._model.variables), self._weights, "the best weights")
 
 
 def are_lost(model: Any) -> bool:
     """Whether a variable's memory was given away to a step that failed (JAX donates it)."""
-    values: list[Any] = [variable.value for variable in variables_of(model).values()]
+    values = [variable.value for variable in variables_of(model).values()]
     return any(value.is_deleted() for value in values if hasattr(value, "is_deleted"))
 
 
-def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> bool:
+def save_checkpoint(folder: Path, model: Any, state: Mapping[str, object]) -> bool:
     """Write all variables of a compiled model, and the training state.
 
     Returns:
@@ -53,7 +85,7 @@ def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> bool:
     arrays = _values(variables_of(model))
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
         return False
-    write_checkpoint(folder, arrays, state)
+    write_checkpoint(folder, arrays, dict(state))
     return True
 
 
@@ -68,7 +100,7 @@ def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
     return state
 
 
-def _named(variables: Iterable[Any], prefix: str = "") -> dict[str, Any]:
+def _named(variables: Iterable[Any], prefix: str = "") -> Variables:
     """Variables by place and path; Keras numbers seed generators over the whole process, so
     their number is left out."""
     return {
@@ -77,12 +109,12 @@ def _named(variables: Iterable[Any], prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _values(variables: Mapping[str, Any]) -> Arrays:
-    # Copied: on CPU the array may be the variable's own memory, which the next step changes.
+def _values(variables: Variables) -> Arrays:
+    # Copied: on CPU the array may be the variable's memory itself, which the next step changes.
     return {name: np.asarray(variable).copy() for name, variable in variables.items()}
 
 
-def _assign(variables: dict[str, Any], arrays: Arrays, source: str) -> None:
+def _assign(variables: Variables, arrays: Arrays, source: str) -> None:
     if differing := _difference(variables, arrays.keys()):
         raise RunError(
             f"{source}: the checkpoint is of another model: {differing} is not on both sides; "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Any, Self
+from typing import Self
 
 from textnets.errors import InterruptedTrainingError
+
+Handler = Callable[[int, FrameType | None], object]
 
 
 class Interrupts:
@@ -20,7 +23,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.pending: int | None = None
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Handler | int | None] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -327,8 +327,12 @@ def test_ids_that_were_stored_earlier_are_trained_on(
     visit("chunks", tmp_path, monkeypatch)
     said = answer(["tokenize", "chunks.yaml", "--store", "stored_now"])
     assert_same_text(said, Path("expected/store.txt").read_bytes().decode(), "tokenize --store")
-    assert_same_folder(Path("stored_now"), Path("ids"))
+    # What was one file for all splits, and is still read, is one for each that has such tags.
     assert Path("ids/unseen_labels.txt").read_bytes() == b"B-ADVP\n"
+    assert json.loads(Path("stored_now/test.unseen_labels.json").read_text()) == ["B-ADVP"]
+    Path("stored_now/test.unseen_labels.json").rename("stored_now/unseen_labels.txt")
+    Path("stored_now/unseen_labels.txt").write_bytes(b"B-ADVP\n")
+    assert_same_folder(Path("stored_now"), Path("ids"))
     code, _, err = command("train", "chunks.yaml", "--store", "ids", "--output", "run")
     if version("textnets") != made_with()["textnets"]:
         assert code == 2

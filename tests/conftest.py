@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.sharing import share_below
+
 # The same examples in every CI run, so that a change fails for what it changed; elsewhere
 # hypothesis goes on exploring.
 settings.register_profile("ci", derandomize=True)
@@ -70,6 +72,15 @@ evaluation:
 seed: 3
 """
 
+# What trains soonest, for tests that look at files rather than at models.
+MLP_MODEL = """\
+model:
+  builder: mlp_classifier
+  embedding_width: 8
+  dense_units: []
+"""
+CHEAP_RECIPE = RECIPE[: RECIPE.index("model:")] + MLP_MODEL + RECIPE[RECIPE.index("training:") :]
+
 RNN_MODEL = """\
 model:
   builder: rnn_classifier
@@ -82,22 +93,43 @@ model:
 """
 
 
+def write_recipe(
+    folder: Path, text: str = RECIPE, name: str = "tiny", replace: dict[str, str] | None = None
+) -> Path:
+    """A recipe with its data beside it; ``replace`` maps parts of its text."""
+    write_csv(folder / "train.csv", read_questions("train"))
+    write_csv(folder / "test.csv", read_questions("test"))
+    for old, new in (replace or {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def make_recipe(tmp_path: Path) -> Callable[..., Path]:
     """Writes a tiny recipe with its data beside it; ``replace`` maps parts of its text."""
 
     def write(name: str = "tiny", replace: dict[str, str] | None = None) -> Path:
-        write_csv(tmp_path / "train.csv", read_questions("train"))
-        write_csv(tmp_path / "test.csv", read_questions("test"))
-        text = RECIPE
-        for old, new in (replace or {}).items():
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_recipe(tmp_path, RECIPE, name, replace)
 
     return write
+
+
+@pytest.fixture
+def make_cheap_recipe(tmp_path: Path) -> Callable[..., Path]:
+    """As ``make_recipe``, with the model that trains soonest."""
+
+    def write(name: str = "tiny", replace: dict[str, str] | None = None) -> Path:
+        return write_recipe(tmp_path, CHEAP_RECIPE, name, replace)
+
+    return write
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    share_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(autouse=True)

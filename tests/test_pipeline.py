@@ -346,18 +346,6 @@ def test_published_bilstm_has_its_published_size() -> None:
     assert model.count_params() == 2_757_761
 
 
-def test_importing_textnets_loads_nothing_heavy() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, textnets; heavy = {'keras', 'tensorflow', 'sklearn', 'numpy', 'pydantic'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
 def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
     result = textnets.train(make_recipe(), {"evaluation.test": False}, output="run")
     assert result.evaluation is not None

@@ -84,17 +84,17 @@ tags = tagger.predict("a word", 3)
 
 
 def test_a_users_code_is_type_checked(tmp_path: Path) -> None:
-    def problems(code: str) -> list[str]:
-        (tmp_path / "user.py").write_text(code)
-        arguments = ["--strict", "--no-error-summary", "--ignore-missing-imports"]
-        found = subprocess.run(
-            [sys.executable, "-m", "mypy", *arguments, str(tmp_path / "user.py")],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-        )
-        return [line for line in found.stdout.splitlines() if "user.py" in line]
-
-    assert problems(USER_CODE) == []
-    assert len(problems(USER_CODE + WRONG)) >= 2
+    codes = {"user.py": USER_CODE, "wrong.py": USER_CODE + WRONG}
+    for name, code in codes.items():
+        (tmp_path / name).write_text(code)
+    arguments = ["--strict", "--no-error-summary", "--ignore-missing-imports"]
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", *arguments, *(str(tmp_path / name) for name in codes)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    told = {name: [line for line in found.stdout.splitlines() if name in line] for name in codes}
+    assert told["user.py"] == []
+    assert len(told["wrong.py"]) >= 2

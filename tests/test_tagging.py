@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from tests.jax_runs import jax_runs
 from textnets.backend.inference import predict_all
 from textnets.decoding.tags import first_breach
 from textnets.errors import InputError
@@ -337,8 +335,7 @@ def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
     assert [pair.partition("/")[0] for pair in line.split()] == first["text"].split()
 
 
-def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) -> None:
-    pytest.importorskip("jax")
+def write_for_jax(folder: Path) -> Path:
     # One width, so that JAX compiles once.
     few = {"epochs: 6": "epochs: 3", "  batch_size: 8": "  batch_size: 10\n  bucket_width: 64",
            "characters: cnn": "characters: none", "  spans": "  limit: 100\n  spans"}  # fmt: skip
@@ -346,16 +343,17 @@ def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) 
     for old, new in few.items():
         assert old in text
         text = text.replace(old, new)
-    recipe = write_chunks(tmp_path, text)
-    store_ids(recipe, "ids")
-    command = [sys.executable, "-m", "textnets_cli", "train", recipe, "--store", "ids", "-o", "run"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "jax on CPU" in ended.stderr
-    scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    return write_chunks(folder, text)
+
+
+def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow() -> None:
+    pytest.importorskip("jax")
+    run = jax_runs() / "tagging" / "run"
+    said = json.loads((jax_runs() / "said.json").read_text())["tagging"]
+    assert "jax on CPU" in said["err"]
+    scores = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
     assert scores["accuracy"]["value"] > 0.5
-    found = textnets.evaluate("run").scores
+    found = textnets.evaluate(run).scores
     assert {name: score.as_dict() for name, score in found.items()} == scores
 
 

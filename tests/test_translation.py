@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -20,7 +17,7 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
-from textnets.pipeline import store_ids
+from tests.jax_runs import jax_runs
 from textnets.predictor import Predictor
 
 RECIPE = """\
@@ -219,26 +216,23 @@ SUBWORDS = {
 }
 
 
-def test_shared_subwords_and_stored_ids_on_jax(project: Callable[..., Path]) -> None:
+def write_for_jax(folder: Path) -> Path:
+    text = RECIPE
+    for old, new in SUBWORDS.items():
+        assert old in text
+        text = text.replace(old, new)
+    return write_project(folder, text)
+
+
+def test_shared_subwords_and_stored_ids_on_jax() -> None:
     """Ids from a store, in a process without TensorFlow; then TensorFlow scores what it made."""
     pytest.importorskip("jax")
-    recipe = project(SUBWORDS)
-    store_ids(recipe, "ids")
-    assert Path("ids/vocabulary.txt").is_file()
-    from tests.test_processes import WITHOUT_TENSORFLOW
-
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", str(recipe), "--store", "ids"]
-    trained = subprocess.run(
-        [*command, "-o", "jax_run"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert trained.returncode == 0, trained.stderr
-    assert "jax on CPU" in trained.stderr
-    stored = json.loads(Path("jax_run/evaluation.json").read_text())["splits"]["test"]["scores"]
-    again = textnets.evaluate("jax_run")
+    folder = jax_runs() / "translation"
+    assert (folder / "ids" / "vocabulary.txt").is_file()
+    said = json.loads((jax_runs() / "said.json").read_text())["translation"]
+    assert "jax on CPU" in said["err"]
+    stored = json.loads((folder / "run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate(folder / "run")
     for name in ("bleu", "chrf", "perplexity"):
         assert again.scores[name].value == pytest.approx(stored[name]["value"], rel=1e-4)
 

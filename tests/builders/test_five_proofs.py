@@ -5,9 +5,6 @@ Here are four of them for all builders; the values by hand are in each builder's
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-import textnets.layers
-
-REPOSITORY = Path(textnets.layers.__file__).parents[2]
+from tests.warm import run_program
 
 # Few, because JAX compiles each of them; together they use every layer of textnets.
 TO_PROVE_ON_JAX = (
@@ -52,15 +47,7 @@ np.savez(f"{folder}/{keras.backend.backend()}.npz", **answers)
 def answers_of_a_fresh_process(
     folder: Path, backend: str, cases: list[Any]
 ) -> dict[str, np.ndarray]:
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(REPOSITORY)}
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_ANSWER, str(folder), *(case.name for case in cases)],
-        env=environment,
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        timeout=300,
-    )
+    run_program(LOAD_AND_ANSWER, folder, *(case.name for case in cases), backend=backend)
     with np.load(folder / f"{backend}.npz") as archive:
         return dict(archive)
 

@@ -1,0 +1,49 @@
+"""What is made once and read by all workers of a test run: trained runs, mostly."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+_FOLDER = "TEXTNETS_TESTS_SHARED"
+
+
+def share_below(base: Path) -> None:
+    """Say where the folder is, given pytest's folder for this worker."""
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ[_FOLDER] = str(root / "shared")
+
+
+def shared_folder() -> Path:
+    """The folder of what is shared."""
+    folder = Path(os.environ[_FOLDER])
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def ends_last() -> int:
+    """The process that ends when the whole test run does: the workers of pytest-xdist have one
+    parent."""
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first who asks for it fills; the others wait. Nobody may write into it.
+
+    Args:
+        name: what it is called; the same name has the same content.
+        make: fills the folder, which is where it stays.
+    """
+    folder = shared_folder() / name
+    made = shared_folder() / f"{name}.made"
+    with (shared_folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of one who failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder

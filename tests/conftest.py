@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.sharing import share_below
+from tests.sharing import made_once, share_below
 
 # The same examples in every CI run, so that a change fails for what it changed; elsewhere
 # hypothesis goes on exploring.
@@ -125,6 +125,21 @@ def make_cheap_recipe(tmp_path: Path) -> Callable[..., Path]:
         return write_recipe(tmp_path, CHEAP_RECIPE, name, replace)
 
     return write
+
+
+#: How ``finished`` was trained.
+QUICK = ["evaluation.baselines=false", "training.checkpoint_every=1"]
+
+
+@pytest.fixture(scope="session")
+def finished() -> Path:
+    """The run of the cheap recipe with ``QUICK``; do not write into it."""
+    from textnets.pipeline import train
+
+    def make(folder: Path) -> None:
+        train(write_recipe(folder, CHEAP_RECIPE), QUICK, output=folder / "run")
+
+    return made_once("finished", make) / "run"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Ended, listing, succeed, textnets
-from tests.conftest import CHEAP_RECIPE, write_recipe
+from tests.conftest import CHEAP_RECIPE, QUICK, write_recipe
 from tests.sharing import made_once
 from tests.test_continuation import what_it_learned
 from tests.warm import WarmProcess, start_textnets
@@ -31,7 +31,6 @@ from textnets.training import fitting
 from textnets.training.checkpoints import load_checkpoint
 
 MakeRecipe = Callable[..., Path]
-QUICK = ["evaluation.baselines=false", "training.checkpoint_every=1"]
 FLAGS = [word for setting in QUICK for word in ("--set", setting)]
 
 
@@ -85,22 +84,12 @@ def make_recipe(make_cheap_recipe: MakeRecipe) -> MakeRecipe:
     return make_cheap_recipe
 
 
-def make_finished(folder: Path) -> None:
-    train(write_recipe(folder, CHEAP_RECIPE), QUICK, output=folder / "run")
-
-
 def make_unfinished(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         stop_at(patch, 16)
         with pytest.raises(PulledPlugError):
             train(write_recipe(folder, CHEAP_RECIPE), QUICK, output=folder / "run")
     assert len((folder / "run.partial/history.jsonl").read_text().splitlines()) == 1
-
-
-@pytest.fixture
-def finished() -> Path:
-    """The run of the cheap recipe with ``QUICK``; do not write into it."""
-    return made_once("finished", make_finished) / "run"
 
 
 @pytest.fixture

@@ -40,16 +40,16 @@ class EpochMemory(Progress):
             self.sizes.append(resident())
 
 
-def test_epochs_take_no_memory_with_them(make_recipe: MakeRecipe) -> None:
+def test_epochs_take_no_memory_with_them(make_cheap_recipe: MakeRecipe) -> None:
     watch = EpochMemory()
     settings = ["training.epochs=60", "evaluation.baselines=false"]
-    train(make_recipe(), settings, output="run", progress=watch)
+    train(make_cheap_recipe(), settings, output="run", progress=watch)
     assert len(watch.sizes) == 60
     assert watch.sizes[-1] - watch.sizes[15] < NOISE
 
 
-def test_a_long_stream_takes_no_memory_with_it(make_recipe: MakeRecipe) -> None:
-    train(make_recipe(), ["training.epochs=1", "evaluation.baselines=false"], output="run")
+def test_a_long_stream_takes_no_memory_with_it(make_cheap_recipe: MakeRecipe) -> None:
+    train(make_cheap_recipe(), ["training.epochs=1", "evaluation.baselines=false"], output="run")
     predictor = Predictor.load("run")
     texts = [text for text, _ in read_questions("test")]
 

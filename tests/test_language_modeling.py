@@ -16,6 +16,7 @@ import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets.decoding.sampling import Sampling
 from textnets.errors import DataError, RecipeError
 from textnets.predictor import Predictor
@@ -74,20 +75,23 @@ def write_project(folder: Path, replace: dict[str, str] | None = None) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(name: str, replace: dict[str, str] | None = None) -> Path:
+    def train(folder: Path) -> None:
+        textnets.train(write_project(folder, replace), output=folder / "run")
+
+    return made_once(name, train) / "run"
+
+
+@pytest.fixture(scope="session")
+def characters() -> Path:
     """A tiny run over one running text, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("characters")
-    textnets.train(write_project(folder), output=folder / "run")
-    return folder / "run"
+    return trained("characters")
 
 
-@pytest.fixture(scope="module")
-def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def sentences() -> Path:
     """A tiny run over sentences, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("sentences")
-    textnets.train(write_project(folder, SENTENCES), output=folder / "run")
-    return folder / "run"
+    return trained("sentences", SENTENCES)
 
 
 @pytest.fixture

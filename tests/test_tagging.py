@@ -16,6 +16,7 @@ import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets.backend.inference import predict_all
 from textnets.decoding.tags import first_breach
 from textnets.errors import InputError
@@ -69,11 +70,12 @@ def write_project(folder: Path, recipe: str = RECIPE) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained() -> Path:
     """One tiny run, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("tagger")
-    textnets.train(write_project(folder), output=folder / "run")
+    folder = made_once(
+        "tagger", lambda folder: textnets.train(write_project(folder), output=folder / "run")
+    )
     return folder / "run"
 
 

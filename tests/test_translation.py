@@ -18,6 +18,7 @@ import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets.predictor import Predictor
 
 RECIPE = """\
@@ -39,7 +40,7 @@ model:
   attention: luong_general
 training:
   batch_size: 16
-  epochs: 30
+  epochs: 12
   learning_rate: 1e-2
   label_smoothing: 0.1
 evaluation:
@@ -76,11 +77,12 @@ def write_project(folder: Path, recipe: str = RECIPE) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained() -> Path:
     """One tiny run, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("translator")
-    textnets.train(write_project(folder), output=folder / "run")
+    folder = made_once(
+        "translator", lambda folder: textnets.train(write_project(folder), output=folder / "run")
+    )
     return folder / "run"
 
 
@@ -209,7 +211,7 @@ def test_check_says_what_is_blank_on_one_side(project: Callable[..., Path]) -> N
 SUBWORDS = {
     "tokenizer: words": "tokenizer: sentencepiece\n  shared_vocabulary: true",
     # One width for all: JAX compiles each.
-    "epochs: 30": "epochs: 1\n  bucket_width: 64",
+    "epochs: 12": "epochs: 1\n  bucket_width: 64",
     "attention: luong_general": "attention: luong_general\n  share_embeddings: true\n"
     "  tie_embeddings: true",
     "beam_size: 3": "beam_size: 2\n  baselines: false",
@@ -258,7 +260,9 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 @pytest.mark.parametrize(
     "decoder",
     [
-        pytest.param({"model.attention": "none", "training.epochs": 28}, id="none"),
+        pytest.param(
+            {"model.attention": "none", "training.epochs": 28}, id="none", marks=pytest.mark.long
+        ),
         pytest.param(
             {
                 "model.attention": "luong_general",

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.sharing import ends_last, shared_folder
@@ -37,6 +37,7 @@ class WarmProcess:
         words: Sequence[str | Path] = (),
         *,
         backend: str = "tensorflow",
+        environment: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
         stderr: int | None = None,
@@ -45,6 +46,7 @@ class WarmProcess:
 
         Args:
             backend: of Keras, which is imported already.
+            environment: by default that of this process.
             stdin: an open file; by default an empty one.
             stdout: an open file; by default one that :meth:`communicate` reads.
             stderr: likewise.
@@ -54,7 +56,7 @@ class WarmProcess:
             "program": program,
             "words": ["-c", *map(str, words)],
             "folder": str(Path.cwd()),
-            "environment": environment_of(backend),
+            "environment": environment_of(backend) if environment is None else {**environment},
         }
         content = json.dumps(wanted).encode()
         # Files rather than pipes: nobody has to read them while it runs.

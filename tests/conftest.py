@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import heavy
 from tests.sharing import made_once, share_below
 
 # The same examples in every CI run, so that a change fails for what it changed; elsewhere
@@ -31,8 +32,26 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # A background job of a shell ignores Ctrl-C, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+heavy.watch()
+
 ROOT = Path(__file__).parent.parent
 INTENTS = ("card_arrival", "change_pin", "exchange_rate", "lost_or_stolen_card")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if heavy.is_heavy(item):
+            item.add_marker(pytest.mark.heavy)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    heavy.begin(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    heavy.end()
 
 
 def read_questions(split: str, most: int = 60) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.heavy import refuse_unless_heavy
+
 _FOLDER = "TEXTNETS_TESTS_SHARED"
 
 
@@ -37,6 +39,7 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
         name: what it is called; the same name has the same content.
         make: fills the folder, which is where it stays.
     """
+    refuse_unless_heavy("it reads what was trained")
     folder = shared_folder() / name
     made = shared_folder() / f"{name}.made"
     with (shared_folder() / f"{name}.lock").open("w") as lock:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.heavy import refuse_unless_heavy
 from tests.sharing import ends_last, shared_folder
 
 #: The command line, as the installed script calls it.
@@ -51,6 +52,7 @@ class WarmProcess:
             stdout: an open file; by default one that :meth:`communicate` reads.
             stderr: likewise.
         """
+        refuse_unless_heavy("it starts a process")
         self.returncode: int | None = None
         wanted = {
             "program": program,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import heavy
+from tests import heavy, warm
 from tests.sharing import made_once, share_below
 
 # The same examples in every CI run, so that a change fails for what it changed; elsewhere
@@ -52,6 +52,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
     heavy.end()
+
+
+def pytest_sessionfinish() -> None:
+    warm.end_servers()
 
 
 def read_questions(split: str, most: int = 60) -> list[tuple[str, str]]:

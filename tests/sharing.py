@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.heavy import refuse_unless_heavy
 
@@ -17,6 +22,11 @@ def share_below(base: Path) -> None:
     """Say where the folder is, given pytest's folder for this worker."""
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ[_FOLDER] = str(root / "shared")
+
+
+def is_shared() -> bool:
+    """Whether the folder is known: a test has begun in this process."""
+    return _FOLDER in os.environ
 
 
 def shared_folder() -> Path:
@@ -50,3 +60,31 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
             make(folder)
             made.touch()
     return folder
+
+
+def share_fits(patch: pytest.MonkeyPatch) -> None:
+    """Let estimators of the same settings, seed and data be fitted once: the examples of pages and
+    of docstrings are much alike. Without a ``random_state`` each fit is another."""
+    import textnets
+
+    for name in ("TextClassifier", "TextTagger", "TextTranslator", "TextLanguageModel"):
+        kind = getattr(textnets, name)
+        patch.setattr(kind, "fit", _shared_fit(kind.fit))
+
+
+def _shared_fit(real: Callable[..., Any]) -> Callable[..., Any]:
+    def fit(estimator: Any, *data: Any, **named: Any) -> Any:
+        params = estimator.get_params()
+        if params.get("random_state") is None:
+            return real(estimator, *data, **named)
+        told = pickle.dumps((type(estimator).__name__, sorted(params.items()), data, named))
+
+        def make(folder: Path) -> None:
+            real(estimator, *data, **named)
+            (folder / "fitted.pickle").write_bytes(pickle.dumps(estimator))
+
+        folder = made_once(f"fit-{hashlib.sha256(told).hexdigest()[:16]}", make)
+        estimator.__dict__.update(vars(pickle.loads((folder / "fitted.pickle").read_bytes())))
+        return estimator
+
+    return fit

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import textnets
+from tests.sharing import share_fits
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "pydantic", "pandas", "jax", "click")
@@ -22,6 +23,7 @@ def test_every_public_name_has_an_example_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    share_fits(monkeypatch)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     finder = doctest.DocTestFinder(recurse=False)
     told: list[str] = []

@@ -10,6 +10,8 @@ import pytest
 
 from tests.warm import run_program, start_program
 
+pytestmark = pytest.mark.heavy
+
 
 def test_it_has_its_words_folder_environment_and_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

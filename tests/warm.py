@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.heavy import refuse_unless_heavy
-from tests.sharing import ends_last, shared_folder
+from tests.sharing import ends_last, is_shared, shared_folder
 
 #: The command line, as the installed script calls it.
 TEXTNETS = "from textnets_cli import main; main()"
@@ -52,8 +52,10 @@ class WarmProcess:
             stdout: an open file; by default one that :meth:`communicate` reads.
             stderr: likewise.
         """
-        refuse_unless_heavy("it starts a process")
         self.returncode: int | None = None
+        self._written: list[int] = []
+        self._connection = socket.socket(socket.AF_UNIX)
+        refuse_unless_heavy("it starts a process")
         wanted = {
             "program": program,
             "words": ["-c", *map(str, words)],
@@ -69,7 +71,6 @@ class WarmProcess:
             self._written[0] if stdout is None else stdout,
             self._written[1] if stderr is None else stderr,
         ]
-        self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(str(_server(backend)))
         self._connection.sendall(len(content).to_bytes(4))
         socket.send_fds(self._connection, [content[:1]], files)
@@ -176,5 +177,27 @@ def _server(backend: str) -> Path:
             while not place.exists():
                 assert process.poll() is None, f"see {log.name}"
                 time.sleep(0.02)
-            process.returncode = 0  # nobody waits for it: it outlasts this worker
+            _started.append(process)
     return place
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def end_servers() -> None:
+    """End what this worker has started, once all workers have run their tests.
+
+    It is waited for, so that what it took counts as time of the tests.
+    """
+    if not is_shared():
+        return  # nothing has run here
+    (shared_folder() / f"ended-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}").touch()
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    latest = time.monotonic() + 1800  # where a worker crashed
+    while _started and len([*shared_folder().glob("ended-*")]) < workers:
+        if time.monotonic() > latest:
+            break
+        time.sleep(0.1)
+    for process in _started:
+        process.terminate()
+        process.wait()

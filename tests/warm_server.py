@@ -92,6 +92,7 @@ def become(wanted: dict[str, Any], files: list[int]) -> None:
         os.environ.update(wanted["environment"])
         os.chdir(wanted["folder"])
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sys.argv = wanted["words"]
         sys.path[0] = ""
         for name, file in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
@@ -126,5 +127,6 @@ def run(program: str) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when its tests have ended
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
     import_what_is_heavy()
     serve(sys.argv[1], int(sys.argv[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import os
 import signal
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if heavy.is_heavy(item):
             item.add_marker(pytest.mark.heavy)
+
+
+def pytest_collection_finish() -> None:
+    # The million objects of what was imported stay: the collector need not look at them again
+    # each time that a model is traced.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -163,6 +171,20 @@ def finished() -> Path:
         train(write_recipe(folder, CHEAP_RECIPE), QUICK, output=folder / "run")
 
     return made_once("finished", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def recurrent() -> Path:
+    """The run of a recurrent classifier, an epoch long; do not write into it."""
+    from textnets.pipeline import train
+
+    text = RECIPE[: RECIPE.index("model:")] + RNN_MODEL + RECIPE[RECIPE.index("training:") :]
+
+    def make(folder: Path) -> None:
+        settings = ["training.epochs=1", "evaluation.baselines=false"]
+        train(write_recipe(folder, text), settings, output=folder / "run")
+
+    return made_once("recurrent", make) / "run"
 
 
 @pytest.fixture(scope="session", autouse=True)

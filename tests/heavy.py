@@ -13,7 +13,9 @@ from types import FunctionType
 from typing import Any
 
 #: Fixtures that are trained runs.
-TRAINED = {"trained", "run_copy", "finished", "unfinished", "kept", "characters", "reader"}
+TRAINED = {
+    "trained", "run_copy", "finished", "unfinished", "kept", "characters", "reader", "recurrent",
+}  # fmt: skip
 #: Folders whose tests are all heavy.
 FOLDERS = ("estimators", "training")
 

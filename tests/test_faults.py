@@ -174,6 +174,7 @@ def test_a_disk_that_is_full_at_any_moment(
     assert what_it_learned(run) == expected
 
 
+@pytest.mark.heavy
 def test_a_run_on_a_disk_that_cannot_be_written(
     make_recipe: MakeRecipe, disk: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_killed_while_it_evaluates_and_while_it_writes_its_end(
     assert open_run(Path("run"))
 
 
+@pytest.mark.heavy
 def test_sigterm_saves_and_says_how_to_continue(make_recipe: MakeRecipe) -> None:
     process = start(make_recipe(replace={"epochs: 2": "epochs: 300"}))
     wait_until(Path("run.partial/history.jsonl").exists, process)
@@ -237,6 +239,7 @@ def test_sigterm_saves_and_says_how_to_continue(make_recipe: MakeRecipe) -> None
 # --- Moved ---
 
 
+@pytest.mark.heavy
 def test_a_run_that_is_moved_away_while_it_trains(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe(replace={"epochs: 2": "epochs: 4"})
     process = start(recipe)
@@ -384,6 +387,7 @@ def test_another_value_in_a_sound_archive_is_noticed(unfinished: Path) -> None:
 # --- Losses that are no number ---
 
 
+@pytest.mark.heavy
 def test_after_a_loss_that_is_no_number_it_goes_on_with_another_rate(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -489,6 +493,7 @@ def test_another_version_is_named(unfinished: Path) -> None:
 # --- Before the first batch ---
 
 
+@pytest.mark.heavy
 def test_what_fails_behind_training_fails_before_it(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ def test_a_vocabulary_of_anything(run: Path, content: bytes, turns: Iterator[int
         (run / name).write_bytes(before)
 
 
+@pytest.mark.heavy
 def test_a_checkpoint_with_a_pickle(make_recipe: MakeRecipe) -> None:
     """NumPy's object arrays are pickles, which run code when they are read."""
 
@@ -276,6 +277,7 @@ print((after - before) // 1024)
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("line", [b"\0" * 2**20, b"a,b\n" * 2**18], ids=["one line", "many"])
 def test_a_gzip_bomb_takes_little_memory(make_recipe: MakeRecipe, line: bytes) -> None:
     recipe = make_recipe(replace={"train: train.csv": "train: bomb.csv"})
@@ -296,6 +298,7 @@ def test_a_gzip_bomb_takes_little_memory(make_recipe: MakeRecipe, line: bytes) -
     assert int(found.stdout) < 3000  # MB; the whole text takes ten times as much
 
 
+@pytest.mark.heavy
 def test_a_cell_of_fifty_megabytes(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe()
     with Path("train.csv").open("a", encoding="utf-8") as file:

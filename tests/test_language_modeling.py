@@ -211,6 +211,7 @@ def test_lines_of_a_stream_may_end_in_a_token(project: Callable[..., Path]) -> N
     assert split.inputs["token_ids"].ids[0] == 3  # as if behind another line
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("tokenizer", ["sentencepiece\n  max_tokens: 200", "words"])
 def test_subwords_and_words_go_on_where_the_prompt_ends(
     project: Callable[..., Path], tokenizer: str
@@ -235,6 +236,7 @@ def test_subwords_and_words_go_on_where_the_prompt_ends(
 CHINESE = ["今天老师讨论苹果", "他们从来不学习数学作业", "我明天想念家乡的味道", "小猫经常看见窗户"]
 
 
+@pytest.mark.heavy
 def test_text_without_blanks_between_words_is_told_before_and_while_training(
     project: Callable[..., Path],
 ) -> None:
@@ -477,6 +479,7 @@ def write_for_jax(folder: Path) -> Path:
     return write_project(folder, better)
 
 
+@pytest.mark.heavy
 def test_stored_ids_train_on_jax_and_score_alike() -> None:
     pytest.importorskip("jax")
     run = jax_runs() / "language_modeling" / "run"

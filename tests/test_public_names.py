@@ -19,6 +19,7 @@ HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "pydantic", "pandas", "jax",
 NAMES = sorted(textnets.__all__, key=lambda name: (name != "train", name))
 
 
+@pytest.mark.heavy
 def test_every_public_name_has_an_example_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,6 +42,7 @@ def test_the_names_are_all_there_is() -> None:
         textnets.trian  # noqa: B018
 
 
+@pytest.mark.heavy
 def test_import_loads_nothing_heavy() -> None:
     program = (
         "import sys, textnets;"
@@ -85,6 +87,7 @@ tags = tagger.predict("a word", 3)
 """
 
 
+@pytest.mark.heavy
 def test_a_users_code_is_type_checked(tmp_path: Path) -> None:
     codes = {"user.py": USER_CODE, "wrong.py": USER_CODE + WRONG}
     for name, code in codes.items():

@@ -108,12 +108,14 @@ def test_one_step_moves_every_weight(case, token_ids):
             assert moved.mean() > 0.9, weight.path
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     case, built, token_ids, answer, loaded
 ):
     np.testing.assert_array_equal(loaded[case.name], answer(built(case), token_ids))
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_a_saved_model_answers_the_same_on_jax(cases, built, token_ids, answer, saved):
     few = [case for case in cases if case.name in TO_PROVE_ON_JAX]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.warm import run_program
 from textnets.builders import build_cnn_classifier
@@ -23,6 +24,7 @@ np.save(sys.argv[2], model.predict(np.load(sys.argv[3]), verbose=0))
 """
 
 
+@pytest.mark.heavy
 def test_a_users_own_fit_freezing_and_wrapping(tmp_path: Path) -> None:
     import keras
 

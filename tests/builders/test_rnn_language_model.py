@@ -138,6 +138,7 @@ np.save(f"{folder}/found.npy", keras.ops.convert_to_numpy(found["logits"]))
 """
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     ids: np.ndarray, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_each_verb_explains_itself(verb: str) -> None:
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.heavy
 def test_help_loads_nothing_heavy() -> None:
     commands = [["--help"], *([verb, "--help"] for verb in VERBS)]
     for command, (code, modules) in zip(commands, loaded_by(*commands), strict=True):
@@ -68,6 +69,7 @@ def test_help_loads_nothing_heavy() -> None:
         assert not modules & {*HEAVY, "rich", "pydantic", "ruamel.yaml"}, command
 
 
+@pytest.mark.heavy
 def test_lists_and_refusals_load_no_framework(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("task: classification\nepochs: 3\n")
     commands = [["recipes"], ["schema"], ["train", str(tmp_path / "bad.yaml")]]

@@ -78,6 +78,7 @@ def test_train_says_plain_lines_and_ends_with_the_scores(trained: Trained) -> No
     assert "\r" not in err
 
 
+@pytest.mark.heavy
 def test_quiet_says_nothing_but_results(project: Project) -> None:
     ended = succeed("train", project(), "--quiet")
     assert ended.err == ""
@@ -95,6 +96,7 @@ def test_quiet_says_nothing_but_results(project: Project) -> None:
         assert ended.out, words
 
 
+@pytest.mark.heavy
 def test_a_process_is_free_of_the_frameworks_noise(project: Project) -> None:
     ended = run_process("train", project(), "--set", "training.epochs=1")
     assert ended.code == 0, ended.err

@@ -27,28 +27,9 @@ Project = Callable[..., Path]
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def spawn(*words: str | Path) -> pexpect.spawn[str]:
-    return pexpect.spawn(
-        TEXTNETS,
-        [str(word) for word in words],
-        dimensions=(24, 80),
-        encoding="utf-8",
-        timeout=120,
-        env={**plain_environment(), "TERM": "xterm-256color"},
-    )
-
-
-def ended(child: pexpect.spawn[str]) -> str:
-    """What was shown until the end, which must be a good one."""
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0, child.before
-    return str(child.before)
-
-
 @contextmanager
 def at_a_terminal(*words: str | Path) -> Iterator[fdspawn[str]]:
-    """As ``spawn``, but with a process that need not import TensorFlow first; it must end well."""
+    """``textnets WORDS...`` at a terminal of 24 lines; it must end well."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     process = WarmProcess(
@@ -65,6 +46,7 @@ def at_a_terminal(*words: str | Path) -> Iterator[fdspawn[str]]:
     os.close(ours)
 
 
+@pytest.mark.heavy
 def test_training_shows_a_live_bar(project: Project) -> None:
     with at_a_terminal("train", project(), "--set", "training.batch_size=1") as child:
         child.expect(pexpect.EOF)
@@ -79,14 +61,15 @@ def test_training_shows_a_live_bar(project: Project) -> None:
 
 
 def test_texts_are_asked_for_and_answered_at_once(trained: Trained) -> None:
-    child = spawn("predict", trained.run, "--format", "csv")
-    child.expect_exact("type a text and press Enter; an empty line ends\r\n> ")
-    child.sendline("my card, please")
-    child.expect(r'text,label,probability\r\n"my card, please",\w+,0\.\d+\r\n> ')
-    child.sendline("PIN")
-    child.expect(r"PIN\r\nPIN,\w+,0\.\d+\r\n> ")
-    child.sendline("")
-    assert ended(child) == "\r\n"
+    with at_a_terminal("predict", trained.run, "--format", "csv") as child:
+        child.expect_exact("type a text and press Enter; an empty line ends\r\n> ")
+        child.sendline("my card, please")
+        child.expect(r'text,label,probability\r\n"my card, please",\w+,0\.\d+\r\n> ')
+        child.sendline("PIN")
+        child.expect(r"PIN\r\nPIN,\w+,0\.\d+\r\n> ")
+        child.sendline("")
+        child.expect(pexpect.EOF)
+    assert child.before == "\r\n"
 
 
 def test_the_end_of_the_file_ends_too(trained: Trained) -> None:
@@ -102,6 +85,7 @@ def test_the_end_of_the_file_ends_too(trained: Trained) -> None:
 # --- Ctrl-C ---
 
 
+@pytest.mark.heavy
 def test_a_stopped_training_says_how_to_continue_and_does(project: Project) -> None:
     recipe = project({"epochs: 2": "epochs: 500"})
     words = ["train", str(recipe), "--output", "a place/run", "--set", "training.batch_size=4"]
@@ -132,6 +116,7 @@ def test_a_stopped_training_says_how_to_continue_and_does(project: Project) -> N
     assert [json.loads(line)["epoch"] for line in history] == list(range(1, last + 1))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seconds", [0.3, 2.0])
 def test_ctrl_c_before_training_leaves_nothing(project: Project, seconds: float) -> None:
     recipe = project({"epochs: 2": "epochs: 5000"})

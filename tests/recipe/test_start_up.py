@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CODE = """
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.heavy
 def test_reading_a_recipe_loads_no_framework(tmp_path: Path, good: str) -> None:
     for seed in ("3", "x"):
         text = good.replace("seed: 3", f"seed: {seed}")

@@ -491,6 +491,7 @@ def test_stored_ids_train_on_jax_and_score_alike() -> None:
     assert generated["out"] == f"{text.as_fields()['continued']}\n"
 
 
+@pytest.mark.heavy
 @pytest.mark.slow
 def test_brackets_close_what_was_opened(tmp_path: Path) -> None:
     """A language that no n-gram knows: ``( [ ] )`` is a sentence, ``( ]`` begins none."""

@@ -122,6 +122,7 @@ def test_a_moved_run_still_predicts(trained: Path, tmp_path: Path) -> None:
     assert before == after
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 def test_the_same_recipe_gives_the_same_bytes(
     make_recipe: MakeRecipe, recurrent: Path, model: str
@@ -156,6 +157,7 @@ def test_stored_ids_are_not_overwritten_unasked(make_cheap_recipe: MakeRecipe) -
         store_ids(recipe, "notes", overwrite=True)
 
 
+@pytest.mark.heavy
 def test_multi_label(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_cheap_recipe(
         replace={"  test: test.csv": "  test: test.csv\n  multi_label: true"}
@@ -177,6 +179,7 @@ def test_multi_label(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
     assert all(0 <= value <= 1 for value in found.probabilities.values())
 
 
+@pytest.mark.heavy
 def test_two_classes_have_one_output(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_cheap_recipe()
     rows = [row for row in read_questions("train") if row[1] in ("card_arrival", "change_pin")]
@@ -192,6 +195,7 @@ def test_two_classes_have_one_output(make_cheap_recipe: MakeRecipe, tmp_path: Pa
     assert result.evaluation.scores["accuracy"].value > 0.85
 
 
+@pytest.mark.heavy
 def test_class_weights_move_the_model(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe()
     heavy = {"training.class_weights": {"change_pin": 50.0}, "evaluation.baselines": False}
@@ -207,6 +211,7 @@ def test_class_weights_move_the_model(make_cheap_recipe: MakeRecipe) -> None:
         textnets.train(recipe, {"training.class_weights": {"chnge_pin": 2.0}}, output="none")
 
 
+@pytest.mark.heavy
 def test_pretrained_vectors_start_the_embedding(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     words = ("card", "my", "pin", "rate", "the")
@@ -227,6 +232,7 @@ def test_pretrained_vectors_start_the_embedding(make_recipe: MakeRecipe, tmp_pat
     assert not Path("none.partial").exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("schedule", "optimizer"),
     [("cosine", "adamw"), ("halving", "nesterov"), ("plateau", "rmsprop")],
@@ -246,6 +252,7 @@ def test_schedules_and_optimizers_train(
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.heavy
 def test_mixed_precision_trains_and_predicts_in_float32(make_recipe: MakeRecipe) -> None:
     import keras
 
@@ -257,6 +264,7 @@ def test_mixed_precision_trains_and_predicts_in_float32(make_recipe: MakeRecipe)
     assert keras.config.dtype_policy().name == "float32"  # the caller's own was put back
 
 
+@pytest.mark.heavy
 def test_without_a_test_split_the_validation_split_is_scored(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe(replace={"  test: test.csv\n": ""})
     result = textnets.train(recipe, {"training.epochs": 1}, output="run")
@@ -264,6 +272,7 @@ def test_without_a_test_split_the_validation_split_is_scored(make_cheap_recipe: 
     assert result.evaluation.split == "validation"
 
 
+@pytest.mark.heavy
 def test_a_share_can_be_the_test_split(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe(replace={"test: test.csv": "test: 0.25"})
     result = textnets.train(recipe, {"training.epochs": 1}, output="run")
@@ -273,6 +282,7 @@ def test_a_share_can_be_the_test_split(make_cheap_recipe: MakeRecipe) -> None:
     assert again.scores == result.evaluation.scores
 
 
+@pytest.mark.heavy
 def test_without_validation_the_last_weights_are_kept(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe(replace={"validation: 0.2": "validation: null"})
     result = textnets.train(recipe, {"evaluation.baselines": False}, output="run")
@@ -284,6 +294,7 @@ def test_without_validation_the_last_weights_are_kept(make_cheap_recipe: MakeRec
     assert worse.state.best_epoch == 2
 
 
+@pytest.mark.heavy
 def test_early_stopping_names_its_metric(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe()
     with pytest.raises(
@@ -302,6 +313,7 @@ def test_early_stopping_names_its_metric(make_cheap_recipe: MakeRecipe) -> None:
     assert "validation_loss" in result.state.stopped
 
 
+@pytest.mark.heavy
 def test_changed_data_is_noticed_by_evaluate(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_cheap_recipe()
     textnets.train(recipe, {"training.epochs": 1, "evaluation.baselines": False}, output="run")
@@ -311,6 +323,7 @@ def test_changed_data_is_noticed_by_evaluate(make_cheap_recipe: MakeRecipe, tmp_
     assert textnets.evaluate("run", tmp_path / "test.csv").examples == 20
 
 
+@pytest.mark.heavy
 def test_every_tokenizer_journeys(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe()
     for name in ("whitespace", "characters", "wordpiece", "sentencepiece"):
@@ -339,6 +352,7 @@ def test_published_bilstm_has_its_published_size() -> None:
     assert model.count_params() == 2_757_761
 
 
+@pytest.mark.heavy
 def test_the_test_split_can_be_left_unseen(make_cheap_recipe: MakeRecipe) -> None:
     result = textnets.train(make_cheap_recipe(), {"evaluation.test": False}, output="run")
     assert result.evaluation is not None

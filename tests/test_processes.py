@@ -18,6 +18,7 @@ MakeRecipe = Callable[..., Path]
 SETTINGS = ("--set", "training.checkpoint_minutes=0", "--set", "evaluation.baselines=false")
 
 
+@pytest.mark.heavy
 def test_two_trainings_do_not_share_a_place(make_cheap_recipe: MakeRecipe) -> None:
     recipe = make_cheap_recipe(replace={"epochs: 2": "epochs: 500"})
     first = start_textnets("train", recipe, "-o", "run", *SETTINGS)
@@ -35,9 +36,11 @@ def test_two_trainings_do_not_share_a_place(make_cheap_recipe: MakeRecipe) -> No
 
 
 def write_for_jax(folder: Path) -> Path:
-    return write_recipe(folder, replace={"epochs: 2": "epochs: 6"})
+    # One width, so that JAX compiles once.
+    return write_recipe(folder, replace={"epochs: 2": "epochs: 6\n  bucket_width: 64"})
 
 
+@pytest.mark.heavy
 def test_stored_ids_train_on_jax_without_tensorflow() -> None:
     pytest.importorskip("jax")
     said = json.loads((jax_runs() / "said.json").read_text())["classification"]

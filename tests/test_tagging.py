@@ -179,8 +179,10 @@ def test_ragged_outputs_come_back_in_order() -> None:
     assert [found.row(index)[:, 0].tolist() for index in range(3)] == [[10], [12, 14, 16], [18, 8]]
 
 
+@pytest.mark.heavy
 def test_training_on_stored_ids_gives_the_same_scores(project: Callable[..., Path]) -> None:
-    recipe = project({"epochs: 6": "epochs: 1"})
+    once = {"epochs: 6": "epochs: 1", "resamples: 50": "resamples: 50\n  baselines: false"}
+    recipe = project(once)
     store_ids(recipe, "ids")
     plain = textnets.train(recipe, output="plain").evaluation
     stored = textnets.train(recipe, output="stored", store="ids").evaluation
@@ -189,6 +191,7 @@ def test_training_on_stored_ids_gives_the_same_scores(project: Callable[..., Pat
     assert plain.scores == stored.scores
 
 
+@pytest.mark.heavy
 def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
     for name in ("train.txt", "test.txt"):
         (tmp_path / name).write_text(CHUNKS * 12 + ("etc FW I-LST\n" if name[1] == "e" else ""))
@@ -232,6 +235,7 @@ def write_chunks(folder: Path, recipe: str = CHUNKER) -> Path:
     return path
 
 
+@pytest.mark.heavy
 def test_a_chunker_with_a_crf_from_text_to_predictions(tmp_path: Path) -> None:
     recipe = write_chunks(tmp_path, CHUNKER.replace("epochs: 6", "epochs: 4"))
     plain = textnets.train(recipe, output="plain")
@@ -296,6 +300,7 @@ def test_tags_of_every_split_are_checked(train: str, more: str, said: str) -> No
     assert f"more.txt{said}" in refuse("train", "names.yaml", *as_test)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("train", [IOB2, IOBES])
 def test_tags_of_other_files_are_checked(train: str) -> None:
     """A type that training lacks is none of the faults: the model is wrong there, and scored."""
@@ -323,6 +328,7 @@ def test_rules_hold_in_every_split(tmp_path: Path) -> None:
     succeed("check", recipe, "--set", "evaluation.constrained=false")
 
 
+@pytest.mark.heavy
 def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
     """From the file to the lines of predictions every word has its own tag."""
     rows = "the\tDET\n10 000\tNUM\nNew\u00a0York\tPROPN\nends\tVERB\n\nthe\tDET\ncity\tNOUN\n"
@@ -348,6 +354,7 @@ def write_for_jax(folder: Path) -> Path:
     return write_chunks(folder, text)
 
 
+@pytest.mark.heavy
 def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow() -> None:
     pytest.importorskip("jax")
     run = jax_runs() / "tagging" / "run"

@@ -40,7 +40,7 @@ model:
   attention: luong_general
 training:
   batch_size: 16
-  epochs: 12
+  epochs: 15
   learning_rate: 1e-2
   label_smoothing: 0.1
 evaluation:
@@ -211,7 +211,7 @@ def test_check_says_what_is_blank_on_one_side(project: Callable[..., Path]) -> N
 SUBWORDS = {
     "tokenizer: words": "tokenizer: sentencepiece\n  shared_vocabulary: true",
     # One width for all: JAX compiles each.
-    "epochs: 12": "epochs: 1\n  bucket_width: 64",
+    "epochs: 15": "epochs: 1\n  bucket_width: 64",
     "attention: luong_general": "attention: luong_general\n  share_embeddings: true\n"
     "  tie_embeddings: true",
     "beam_size: 3": "beam_size: 2\n  baselines: false",
@@ -226,6 +226,7 @@ def write_for_jax(folder: Path) -> Path:
     return write_project(folder, text)
 
 
+@pytest.mark.heavy
 def test_shared_subwords_and_stored_ids_on_jax() -> None:
     """Ids from a store, in a process without TensorFlow; then TensorFlow scores what it made."""
     pytest.importorskip("jax")
@@ -256,6 +257,7 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder",

@@ -260,6 +260,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.heavy
 def test_a_fresh_process_gives_the_same_ids(learned, tmp_path: Path, sentences):
     import json
 

@@ -29,7 +29,7 @@ test: $(STAMP)
 
 # What can be known at each save: nothing is trained, no process is started.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not heavy'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not heavy and not long'
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -1,7 +1,7 @@
-"""Which tests are heavy: they train a model or start a process.
+"""Which tests are heavy: they train a model, start a process, or ask much of many models.
 
-``make test-fast`` leaves them out, so that it can run at each save. A test that is heavy and not
-marked so fails, here and there: the fast ones stay fast.
+``make test-fast`` leaves them out, so that it can run at each save. A test that trains or starts
+a process and is not marked so fails, in every run: the fast ones stay fast.
 """
 
 from __future__ import annotations

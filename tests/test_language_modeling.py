@@ -179,6 +179,7 @@ def test_a_test_split_left_unseen_meets_the_same_rivals_later(
     ]
 
 
+@pytest.mark.heavy
 def test_sentences_begin_and_end(sentences: Path) -> None:
     task = read_task(sentences / "recipe.yaml")
     task.load(sentences)
@@ -288,6 +289,7 @@ def test_score_reads_files_and_pipes(characters: Path, tmp_path: Path) -> None:
     assert csv[0] == "text,log_probability,tokens,perplexity,unknown_share"
 
 
+@pytest.mark.heavy
 def test_the_share_of_unknown_tokens_stands_beside_every_perplexity(
     sentences: Path, tmp_path: Path
 ) -> None:
@@ -335,6 +337,7 @@ def test_nobody_chooses_by_the_share_of_unknown_tokens(project: Callable[..., Pa
         assert "unknown metric" in refuse("train", recipe, "--set", key)
 
 
+@pytest.mark.heavy
 def test_a_sentence_pays_for_its_end(sentences: Path) -> None:
     record = json.loads(succeed("score", sentences, "--format", "jsonl", "-t", "").out)
     assert record["tokens"] == ["[EOS]"]
@@ -387,6 +390,7 @@ def test_predict_continues(characters: Path, sentences: Path) -> None:
     assert two[1].startswith("to be")
 
 
+@pytest.mark.heavy
 def test_a_sentence_ends_where_the_model_ends_it(sentences: Path) -> None:
     texts = Predictor.load(sentences).write(length=60, count=20, seed=1)
     records: list[Any] = [text.as_json() for text in texts]

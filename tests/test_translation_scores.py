@@ -74,6 +74,7 @@ def figures(told: str) -> list[float]:
 TOKENIZERS = ["words", "whitespace", "characters", "wordpiece", "sentencepiece"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @pytest.mark.parametrize("language", SETS)
 def test_the_ceiling_is_full_marks(tmp_path, language, tokenizer):
@@ -99,6 +100,7 @@ def perfect(recipe: Path) -> tuple[tuple[TranslatorOutputs, Any], Any]:
     return (TranslatorOutputs(found, np.zeros(len(split))), split), task
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "text",
     [

@@ -81,6 +81,7 @@ def test_shape(case, built, token_ids, answer):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_the_amount_of_padding_does_not_change_the_answer(case, built, token_ids, answer):
     model = built(case)
     expected = answer(model, token_ids)
@@ -91,6 +92,7 @@ def test_the_amount_of_padding_does_not_change_the_answer(case, built, token_ids
         np.testing.assert_allclose(answer(model, alone)[0], expected[row], rtol=0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_one_step_moves_every_weight(case, token_ids):
     model = case.build(dropout=0.0)
     before = [weight.numpy().copy() for weight in model.trainable_weights]
@@ -135,6 +137,7 @@ def test_names_are_the_same_in_every_model_of_a_process(case, built):
     assert [layer.name for layer in again.layers] == [layer.name for layer in built(case).layers]
 
 
+@pytest.mark.heavy
 def test_mixed_bfloat16_answers_in_float32(case, built, token_ids, answer, policy):
     expected = answer(built(case), token_ids)
     policy("mixed_bfloat16")

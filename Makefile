@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test test-all check format install clean
+.PHONY: demo test test-fast test-all check format install clean
 
 install: $(STAMP)
 
@@ -26,6 +26,10 @@ demo: $(STAMP)
 # 'worksteal' leaves a file's tests together, so that what they share is made once.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not long'
+
+# What can be known at each save: nothing is trained, no process is started.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not heavy and not long'
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

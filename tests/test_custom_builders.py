@@ -106,6 +106,7 @@ def recipe(make_recipe: Callable[..., Path]) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.heavy
 def test_it_is_trained_saved_and_loaded(recipe: Path) -> None:
     run = textnets.train(recipe, output="run")
     assert run.model.get_layer("embedding").output.shape[-1] == 4
@@ -127,6 +128,7 @@ def test_it_is_trained_saved_and_loaded(recipe: Path) -> None:
     assert textnets.evaluate("run", allow_builders=["my_models"]).split == "test"
 
 
+@pytest.mark.heavy
 def test_no_code_of_it_runs_unless_the_caller_says_so(recipe: Path) -> None:
     textnets.train(recipe, output="run")
     sys.modules.pop("my_models")
@@ -138,6 +140,7 @@ def test_no_code_of_it_runs_unless_the_caller_says_so(recipe: Path) -> None:
     assert "my_models" not in sys.modules
 
 
+@pytest.mark.heavy
 def test_an_estimator_takes_it_with_its_parameters(recipe: Path) -> None:
     texts, labels = ["a fine film", "a dull film"] * 10, ["good", "bad"] * 10
     model = TextClassifier("my_models:build_mine", width=6, epochs=20, learning_rate=0.05)
@@ -176,6 +179,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
         read_task(recipe, [f"model.{key}={value}"])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("builder", "message"),
     [
@@ -237,6 +241,7 @@ def tagging(tmp_path: Path) -> Iterator[Path]:
     sys.modules.pop("my_taggers", None)
 
 
+@pytest.mark.heavy
 def test_its_model_decides_how_it_is_trained(tagging: Path) -> None:
     """A custom tagger has no key that says that it ends in a CRF."""
     run = textnets.train(tagging, output="run")
@@ -248,6 +253,7 @@ def test_its_model_decides_how_it_is_trained(tagging: Path) -> None:
     assert not Path("other.partial").exists()
 
 
+@pytest.mark.heavy
 def test_it_trains_on_jax(tagging: Path) -> None:
     pytest.importorskip("jax")
     store_ids(tagging, "ids")

@@ -35,6 +35,7 @@ from markdown_it import MarkdownIt
 
 from tests.cli.conftest import Ended, textnets
 from tests.conftest import ROOT
+from tests.sharing import share_fits
 from textnets import pipeline
 from textnets.errors import RecipeError
 from textnets.recipe.document import Document, parse_document, read_document
@@ -146,6 +147,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """A reader who types in what a page shows; nothing of it stays behind."""
     (tmp_path / "recipes").symlink_to(shipped_folder())  # as in a clone
     monkeypatch.setattr(pipeline, "read_task", read_small_task)
+    share_fits(monkeypatch)
     modules, paths = set(sys.modules), list(sys.path)
     yield Reader(tmp_path, monkeypatch)
     sys.path[:] = paths

@@ -28,6 +28,8 @@ from textnets_cli.main import main
 
 import textnets
 
+pytestmark = pytest.mark.heavy
+
 HERE = Path(__file__).parent / "earlier_runs"
 COMMANDS: dict[str, dict[str, list[str]]] = json.loads((HERE / "commands.json").read_text())
 TOLERANCE = 1e-4  # relative or absolute, of a computed number on another machine

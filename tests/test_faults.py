@@ -7,7 +7,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Ended, listing, succeed, textnets
+from tests.conftest import CHEAP_RECIPE, QUICK, write_recipe
+from tests.sharing import made_once
 from tests.test_continuation import what_it_learned
+from tests.warm import WarmProcess, start_textnets
 from textnets.errors import RunError, TextnetsError, TrainingError
 from textnets.pipeline import train
 from textnets.progress import Progress
@@ -29,7 +31,6 @@ from textnets.training import fitting
 from textnets.training.checkpoints import load_checkpoint
 
 MakeRecipe = Callable[..., Path]
-QUICK = ["evaluation.baselines=false", "training.checkpoint_every=1"]
 FLAGS = [word for setting in QUICK for word in ("--set", setting)]
 
 
@@ -78,31 +79,41 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 @pytest.fixture
-def unfinished(make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recipe whose run was cut off in its second epoch, as ``run.partial``."""
-    recipe = make_recipe()
-    with monkeypatch.context() as patch:
+def make_recipe(make_cheap_recipe: MakeRecipe) -> MakeRecipe:
+    """These tests are about files."""
+    return make_cheap_recipe
+
+
+def make_unfinished(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
         stop_at(patch, 16)
         with pytest.raises(PulledPlugError):
-            train(recipe, QUICK, output="run")
-    assert len(Path("run.partial/history.jsonl").read_text().splitlines()) == 1
-    return recipe
+            train(write_recipe(folder, CHEAP_RECIPE), QUICK, output=folder / "run")
+    assert len((folder / "run.partial/history.jsonl").read_text().splitlines()) == 1
 
 
-def start(recipe: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "textnets_cli", "train", str(recipe), "-o", "run", *FLAGS]
-    return subprocess.Popen(
-        [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture
+def unfinished(tmp_path: Path) -> Path:
+    """A recipe whose run was cut off in its second epoch, as ``run.partial``."""
+    shutil.copytree(made_once("unfinished", make_unfinished), tmp_path, dirs_exist_ok=True)
+    return tmp_path / "tiny.yaml"
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+Process = WarmProcess | subprocess.Popen[str]
+
+
+def start(recipe: Path, *words: str) -> Process:
+    return start_textnets("train", recipe, "-o", "run", *FLAGS, *words)
+
+
+def ended(process: Process) -> Ended:
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in err
+    assert process.returncode is not None
     return Ended(process.returncode, out, err)
 
 
-def wait_until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(true: Callable[[], bool], process: Process) -> None:
     for _ in range(60_000):
         if true():
             return
@@ -135,11 +146,10 @@ def resize(folder: Path, size: str, how: str = "remount,") -> None:
 
 
 def test_a_disk_that_is_full_at_any_moment(
-    make_recipe: MakeRecipe, disk: Path, tmp_path: Path
+    make_recipe: MakeRecipe, disk: Path, finished: Path
 ) -> None:
     recipe = make_recipe()
-    train(recipe, QUICK, output="whole")
-    expected = what_it_learned(tmp_path / "whole")
+    expected = what_it_learned(finished)
     run, size, stopped, refused = disk / "run", 16, 0, 0
     while not run.exists():
         assert size < 4096, "it never succeeds"
@@ -164,6 +174,7 @@ def test_a_disk_that_is_full_at_any_moment(
     assert what_it_learned(run) == expected
 
 
+@pytest.mark.heavy
 def test_a_run_on_a_disk_that_cannot_be_written(
     make_recipe: MakeRecipe, disk: Path, tmp_path: Path
 ) -> None:
@@ -185,10 +196,9 @@ def test_a_run_on_a_disk_that_cannot_be_written(
 
 
 def test_killed_while_it_evaluates_and_while_it_writes_its_end(
-    make_recipe: MakeRecipe, tmp_path: Path
+    make_recipe: MakeRecipe, finished: Path
 ) -> None:
     recipe = make_recipe()
-    train(recipe, QUICK, output="whole")
     partial = Path("run.partial")
     model = partial / "model.keras"
 
@@ -210,12 +220,12 @@ def test_killed_while_it_evaluates_and_while_it_writes_its_end(
         if Path("run").exists():  # it was faster than the signal, and is whole
             break
         shutil.rmtree(partial / "predictions", ignore_errors=True)
-    last = ended(start(recipe, "--resume"))
-    assert last.code == 0, last.err
-    assert what_it_learned(Path("run")) == what_it_learned(Path("whole"))
+    succeed("train", recipe, "-o", "run", "--resume", *FLAGS)
+    assert what_it_learned(Path("run")) == what_it_learned(finished)
     assert open_run(Path("run"))
 
 
+@pytest.mark.heavy
 def test_sigterm_saves_and_says_how_to_continue(make_recipe: MakeRecipe) -> None:
     process = start(make_recipe(replace={"epochs: 2": "epochs: 300"}))
     wait_until(Path("run.partial/history.jsonl").exists, process)
@@ -229,6 +239,7 @@ def test_sigterm_saves_and_says_how_to_continue(make_recipe: MakeRecipe) -> None
 # --- Moved ---
 
 
+@pytest.mark.heavy
 def test_a_run_that_is_moved_away_while_it_trains(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe(replace={"epochs: 2": "epochs: 4"})
     process = start(recipe)
@@ -239,12 +250,12 @@ def test_a_run_that_is_moved_away_while_it_trains(make_recipe: MakeRecipe) -> No
     assert "run.partial: is no longer there; if it was moved, move it back" in found.err
     assert not Path("run.partial").exists()
     Path("moved").rename("run.partial")
-    assert ended(start(recipe, "--resume")).code == 0
+    succeed("train", recipe, "-o", "run", "--resume", *FLAGS)
     assert len(Path("run/history.jsonl").read_text().splitlines()) == 4
 
 
-def test_a_finished_run_may_be_moved(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    train(make_recipe(), QUICK, output="run")
+def test_a_finished_run_may_be_moved(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, "run")
     (tmp_path / "elsewhere").mkdir()
     Path("run").rename("elsewhere/other name")
     assert succeed("predict", "elsewhere/other name", "--text", "my card is lost").lines
@@ -302,11 +313,9 @@ def test_every_file_of_an_unfinished_run_damaged(damage: str, unfinished: Path) 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_file_of_a_finished_run_damaged(
-    damage: str, make_recipe: MakeRecipe, tmp_path: Path
+    damage: str, make_recipe: MakeRecipe, finished: Path
 ) -> None:
-    recipe = make_recipe()
-    train(recipe, QUICK, output="kept")
-    kept = Path("kept")
+    recipe, kept = make_recipe(), finished
     names = sorted(str(p.relative_to(kept)) for p in kept.rglob("*") if p.is_file())
     assert len(names) >= 9
     more = ("train", recipe, "-o", "run", "--resume", "--set", "training.epochs=3", *FLAGS)
@@ -378,6 +387,7 @@ def test_another_value_in_a_sound_archive_is_noticed(unfinished: Path) -> None:
 # --- Losses that are no number ---
 
 
+@pytest.mark.heavy
 def test_after_a_loss_that_is_no_number_it_goes_on_with_another_rate(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,11 +420,11 @@ def test_after_a_loss_that_is_no_number_it_goes_on_with_another_rate(
 
 
 def test_more_epochs_of_a_finished_run_are_as_if_asked_for_at_once(
-    make_recipe: MakeRecipe,
+    make_recipe: MakeRecipe, finished: Path
 ) -> None:
     recipe = make_recipe()
     train(recipe, [*QUICK, "training.epochs=3"], output="whole")
-    train(recipe, QUICK, output="run")
+    shutil.copytree(finished, "run")
     before = listing(Path("run"))
     again = succeed("train", recipe, "-o", "run", "--resume", *FLAGS)
     assert "run: is finished; nothing was done" in again.err
@@ -428,10 +438,10 @@ def test_more_epochs_of_a_finished_run_are_as_if_asked_for_at_once(
 
 
 def test_a_finished_run_stays_until_the_longer_one_is_whole(
-    make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+    make_recipe: MakeRecipe, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe()
-    train(recipe, QUICK, output="run")
+    shutil.copytree(finished, "run")
     before = listing(Path("run"))
     more = [*QUICK, "training.epochs=4"]
     with monkeypatch.context() as patch:
@@ -483,6 +493,7 @@ def test_another_version_is_named(unfinished: Path) -> None:
 # --- Before the first batch ---
 
 
+@pytest.mark.heavy
 def test_what_fails_behind_training_fails_before_it(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

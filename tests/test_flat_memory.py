@@ -40,16 +40,18 @@ class EpochMemory(Progress):
             self.sizes.append(resident())
 
 
-def test_epochs_take_no_memory_with_them(make_recipe: MakeRecipe) -> None:
+@pytest.mark.heavy
+def test_epochs_take_no_memory_with_them(make_cheap_recipe: MakeRecipe) -> None:
     watch = EpochMemory()
     settings = ["training.epochs=60", "evaluation.baselines=false"]
-    train(make_recipe(), settings, output="run", progress=watch)
+    train(make_cheap_recipe(), settings, output="run", progress=watch)
     assert len(watch.sizes) == 60
     assert watch.sizes[-1] - watch.sizes[15] < NOISE
 
 
-def test_a_long_stream_takes_no_memory_with_it(make_recipe: MakeRecipe) -> None:
-    train(make_recipe(), ["training.epochs=1", "evaluation.baselines=false"], output="run")
+@pytest.mark.heavy
+def test_a_long_stream_takes_no_memory_with_it(make_cheap_recipe: MakeRecipe) -> None:
+    train(make_cheap_recipe(), ["training.epochs=1", "evaluation.baselines=false"], output="run")
     predictor = Predictor.load("run")
     texts = [text for text, _ in read_questions("test")]
 
@@ -66,6 +68,7 @@ def test_a_long_stream_takes_no_memory_with_it(make_recipe: MakeRecipe) -> None:
     assert sizes[-1] - sizes[1] < NOISE
 
 
+@pytest.mark.heavy
 def test_a_large_set_trains_from_its_store_under_a_hard_limit() -> None:
     """Two million tokens; benchmarks/memory.py does twenty."""
     script = ROOT / "benchmarks" / "memory.py"

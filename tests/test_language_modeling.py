@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,11 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets import Predictor
 from textnets.decoding.sampling import Sampling
 from textnets.errors import DataError, RecipeError
-from textnets.pipeline import store_ids
 from textnets.progress import Progress
 from textnets.tasks import read_task
 from textnets.text.encoded import RaggedIds
@@ -77,20 +75,23 @@ def write_project(folder: Path, replace: dict[str, str] | None = None) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(name: str, replace: dict[str, str] | None = None) -> Path:
+    def train(folder: Path) -> None:
+        textnets.train(write_project(folder, replace), output=folder / "run")
+
+    return made_once(name, train) / "run"
+
+
+@pytest.fixture(scope="session")
+def characters() -> Path:
     """A tiny run over one running text, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("characters")
-    textnets.train(write_project(folder), output=folder / "run")
-    return folder / "run"
+    return trained("characters")
 
 
-@pytest.fixture(scope="module")
-def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def sentences() -> Path:
     """A tiny run over sentences, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("sentences")
-    textnets.train(write_project(folder, SENTENCES), output=folder / "run")
-    return folder / "run"
+    return trained("sentences", SENTENCES)
 
 
 @pytest.fixture
@@ -178,6 +179,7 @@ def test_a_test_split_left_unseen_meets_the_same_rivals_later(
     ]
 
 
+@pytest.mark.heavy
 def test_sentences_begin_and_end(sentences: Path) -> None:
     task = read_task(sentences / "recipe.yaml")
     preprocessor = task.load(sentences)
@@ -210,6 +212,7 @@ def test_lines_of_a_stream_may_end_in_a_token(project: Callable[..., Path]) -> N
     assert split.inputs["token_ids"].ids[0] == 3  # as if behind another line
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("tokenizer", ["sentencepiece\n  max_tokens: 200", "words"])
 def test_subwords_and_words_go_on_where_the_prompt_ends(
     project: Callable[..., Path], tokenizer: str
@@ -234,6 +237,7 @@ def test_subwords_and_words_go_on_where_the_prompt_ends(
 CHINESE = ["今天老师讨论苹果", "他们从来不学习数学作业", "我明天想念家乡的味道", "小猫经常看见窗户"]
 
 
+@pytest.mark.heavy
 def test_text_without_blanks_between_words_is_told_before_and_while_training(
     project: Callable[..., Path],
 ) -> None:
@@ -285,6 +289,7 @@ def test_score_reads_files_and_pipes(characters: Path, tmp_path: Path) -> None:
     assert csv[0] == "text,log_probability,tokens,perplexity,unknown_share"
 
 
+@pytest.mark.heavy
 def test_the_share_of_unknown_tokens_stands_beside_every_perplexity(
     sentences: Path, tmp_path: Path
 ) -> None:
@@ -332,6 +337,7 @@ def test_nobody_chooses_by_the_share_of_unknown_tokens(project: Callable[..., Pa
         assert "unknown metric" in refuse("train", recipe, "--set", key)
 
 
+@pytest.mark.heavy
 def test_a_sentence_pays_for_its_end(sentences: Path) -> None:
     record = json.loads(succeed("score", sentences, "--format", "jsonl", "-t", "").out)
     assert record["tokens"] == ["[EOS]"]
@@ -384,6 +390,7 @@ def test_predict_continues(characters: Path, sentences: Path) -> None:
     assert two[1].startswith("to be")
 
 
+@pytest.mark.heavy
 def test_a_sentence_ends_where_the_model_ends_it(sentences: Path) -> None:
     texts = Predictor.load(sentences).write(length=60, count=20, seed=1)
     records: list[Any] = [text.as_json() for text in texts]
@@ -470,26 +477,25 @@ def test_check_counts_steps(project: Callable[..., Path]) -> None:
 # --- Learning ---
 
 
-def test_stored_ids_train_on_jax_and_score_alike(project: Callable[..., Path]) -> None:
+def write_for_jax(folder: Path) -> Path:
+    better = {"epochs: 3": "epochs: 1", "cell: gru": "adaptive_softmax: [15, 30]\n  cell: gru",
+              "resamples: 50": "resamples: 50\n  baselines: false"}  # fmt: skip
+    return write_project(folder, better)
+
+
+@pytest.mark.heavy
+def test_stored_ids_train_on_jax_and_score_alike() -> None:
     pytest.importorskip("jax")
-    better = {"epochs: 3": "epochs: 1", "cell: gru": "adaptive_softmax: [15, 30]\n  cell: gru"}
-    recipe = project(better)
-    store_ids(recipe, "ids")
-    command = "from textnets_cli import main; main()"
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    words = ("train", str(recipe), "--store", "ids", "-o", "run", "--quiet")
-    subprocess.run([sys.executable, "-c", command, *words], env=environment, check=True)
-    found = json.loads(Path("run/evaluation.json").read_text())["splits"]["test"]["scores"]
-    again = textnets.evaluate("run").scores  # on TensorFlow
+    run = jax_runs() / "language_modeling" / "run"
+    found = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate(run).scores  # on TensorFlow
     assert again["cross_entropy"].value == pytest.approx(found["cross_entropy"]["value"], abs=1e-4)
-    generated = subprocess.run(
-        [sys.executable, "-c", command, "generate", "run", "--length", "20", "--seed", "2"],
-        env=environment, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    (text,) = Predictor.load("run").write(length=20, seed=2)
-    assert generated.stdout == f"{text.as_fields()['continued']}\n"
+    generated = json.loads((jax_runs() / "said.json").read_text())["generate"]
+    (text,) = Predictor.load(run).write(length=20, seed=2)
+    assert generated["out"] == f"{text.as_fields()['continued']}\n"
 
 
+@pytest.mark.heavy
 @pytest.mark.slow
 def test_brackets_close_what_was_opened(tmp_path: Path) -> None:
     """A language that no n-gram knows: ``( [ ] )`` is a sentence, ``( ]`` begins none."""

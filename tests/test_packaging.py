@@ -9,6 +9,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 
 
@@ -22,6 +24,7 @@ def test_the_package_list_is_the_folders() -> None:
     assert listed == folders | {"textnets_cli", "textnets_recipes"} | data
 
 
+@pytest.mark.heavy
 def test_the_wheel_holds_everything_and_no_stray_top_level(tmp_path: Path) -> None:
     source = tmp_path / "source"  # building writes into the folder
     left_out = shutil.ignore_patterns(".*", "runs", "tests", "benchmarks", "*.egg-info")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import textnets
-from tests.conftest import RECIPE, RNN_MODEL, read_questions, write_csv
+from tests.conftest import RECIPE, RNN_MODEL, read_questions, write_csv, write_recipe
+from tests.sharing import made_once
 from textnets import Predictor
 from textnets.errors import DataError, RecipeError, RunError
 from textnets.experiment.results import SplitEvaluation
@@ -29,15 +30,15 @@ def weights_of(run: Path) -> bytes:
     return b"".join(variable.numpy().tobytes() for variable in model.weights)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained() -> Path:
     """One tiny run, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("trained")
-    write_csv(folder / "train.csv", read_questions("train"))
-    write_csv(folder / "test.csv", read_questions("test"))
-    (folder / "tiny.yaml").write_text(RECIPE.replace("epochs: 2", "epochs: 8"))
-    textnets.train(folder / "tiny.yaml", output=folder / "run")
-    return folder / "run"
+
+    def train(folder: Path) -> None:
+        recipe = write_recipe(folder, replace={"epochs: 2": "epochs: 8"})
+        textnets.train(recipe, output=folder / "run")
+
+    return made_once("classifier", train) / "run"
 
 
 def test_a_run_holds_what_it_promises(trained: Path) -> None:
@@ -121,41 +122,32 @@ def test_a_moved_run_still_predicts(trained: Path, tmp_path: Path) -> None:
     assert before == after
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_the_same_recipe_gives_the_same_bytes(make_recipe: MakeRecipe, model: str) -> None:
+def test_the_same_recipe_gives_the_same_bytes(
+    make_recipe: MakeRecipe, recurrent: Path, model: str
+) -> None:
     start = RECIPE.index("model:")
     section = RECIPE[start : RECIPE.index("training:")]
     recipe = make_recipe(replace={section: RNN_MODEL} if model == "rnn" else None)
     settings = {"training.epochs": 1, "evaluation.baselines": False}
-    for name in ("one", "two"):
-        textnets.train(recipe, settings, output=name)
-    assert weights_of(Path("one")) == weights_of(Path("two"))
+    first = recurrent if model == "rnn" else textnets.train(recipe, settings, output="one").folder
+    textnets.train(recipe, settings, output="two")
+    assert weights_of(first) == weights_of(Path("two"))
     textnets.train(recipe, {**settings, "seed": 4}, output="three")
-    assert weights_of(Path("one")) != weights_of(Path("three"))
+    assert weights_of(first) != weights_of(Path("three"))
 
 
-def test_training_on_stored_ids_gives_the_same_weights(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
-    settings = {"training.epochs": 1}
-    store_ids(recipe, "store", settings)
-    textnets.train(recipe, settings, output="plain")
-    textnets.train(recipe, settings, output="stored", store="store")
-    assert weights_of(Path("plain")) == weights_of(Path("stored"))
-    plain, stored = (json.loads(Path(f"{name}/evaluation.json").read_text()) for name in
-                     ("plain", "stored"))  # fmt: skip
-    assert plain["splits"]["test"]["scores"] == stored["splits"]["test"]["scores"]
-
-
-def test_a_store_is_refused_for_another_text_section(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
+def test_a_store_is_refused_for_another_text_section(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe()
     store_ids(recipe, "store")
     with pytest.raises(RunError, match="other data or text settings"):
         textnets.train(recipe, {"text.lowercase": False}, store="store")
     assert not Path("runs").exists()
 
 
-def test_stored_ids_are_not_overwritten_unasked(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
+def test_stored_ids_are_not_overwritten_unasked(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe()
     store_ids(recipe, "store")
     with pytest.raises(RunError, match="--overwrite"):
         store_ids(recipe, "store")
@@ -165,8 +157,11 @@ def test_stored_ids_are_not_overwritten_unasked(make_recipe: MakeRecipe) -> None
         store_ids(recipe, "notes", overwrite=True)
 
 
-def test_multi_label(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    recipe = make_recipe(replace={"  test: test.csv": "  test: test.csv\n  multi_label: true"})
+@pytest.mark.heavy
+def test_multi_label(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_cheap_recipe(
+        replace={"  test: test.csv": "  test: test.csv\n  multi_label: true"}
+    )
     for name in ("train", "test"):
         rows = [
             (text, "|".join(["card"] * ("card" in text) + [label.split("_")[0]]))
@@ -184,8 +179,9 @@ def test_multi_label(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     assert all(0 <= value <= 1 for value in found.probabilities.values())
 
 
-def test_two_classes_have_one_output(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    recipe = make_recipe()
+@pytest.mark.heavy
+def test_two_classes_have_one_output(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_cheap_recipe()
     rows = [row for row in read_questions("train") if row[1] in ("card_arrival", "change_pin")]
     write_csv(tmp_path / "train.csv", rows)
     tests = [row for row in read_questions("test") if row[1] in ("card_arrival", "change_pin")]
@@ -199,8 +195,9 @@ def test_two_classes_have_one_output(make_recipe: MakeRecipe, tmp_path: Path) ->
     assert result.evaluation.scores["accuracy"].value > 0.85
 
 
-def test_class_weights_move_the_model(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
+@pytest.mark.heavy
+def test_class_weights_move_the_model(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe()
     heavy = {"training.class_weights": {"change_pin": 50.0}, "evaluation.baselines": False}
     textnets.train(recipe, {"evaluation.baselines": False}, output="plain")
     textnets.train(recipe, heavy, output="heavy")
@@ -214,6 +211,7 @@ def test_class_weights_move_the_model(make_recipe: MakeRecipe) -> None:
         textnets.train(recipe, {"training.class_weights": {"chnge_pin": 2.0}}, output="none")
 
 
+@pytest.mark.heavy
 def test_pretrained_vectors_start_the_embedding(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     words = ("card", "my", "pin", "rate", "the")
@@ -234,6 +232,7 @@ def test_pretrained_vectors_start_the_embedding(make_recipe: MakeRecipe, tmp_pat
     assert not Path("none.partial").exists()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("schedule", "optimizer"),
     [("cosine", "adamw"), ("halving", "nesterov"), ("plateau", "rmsprop")],
@@ -253,6 +252,7 @@ def test_schedules_and_optimizers_train(
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.heavy
 def test_mixed_precision_trains_and_predicts_in_float32(make_recipe: MakeRecipe) -> None:
     import keras
 
@@ -264,15 +264,17 @@ def test_mixed_precision_trains_and_predicts_in_float32(make_recipe: MakeRecipe)
     assert keras.config.dtype_policy().name == "float32"  # the caller's own was put back
 
 
-def test_without_a_test_split_the_validation_split_is_scored(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe(replace={"  test: test.csv\n": ""})
+@pytest.mark.heavy
+def test_without_a_test_split_the_validation_split_is_scored(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe(replace={"  test: test.csv\n": ""})
     result = textnets.train(recipe, {"training.epochs": 1}, output="run")
     assert result.evaluation is not None
     assert result.evaluation.split == "validation"
 
 
-def test_a_share_can_be_the_test_split(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe(replace={"test: test.csv": "test: 0.25"})
+@pytest.mark.heavy
+def test_a_share_can_be_the_test_split(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe(replace={"test: test.csv": "test: 0.25"})
     result = textnets.train(recipe, {"training.epochs": 1}, output="run")
     assert result.evaluation is not None
     assert (result.evaluation.split, result.evaluation.examples) == ("test", 60)
@@ -280,8 +282,9 @@ def test_a_share_can_be_the_test_split(make_recipe: MakeRecipe) -> None:
     assert again.scores == result.evaluation.scores
 
 
-def test_without_validation_the_last_weights_are_kept(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe(replace={"validation: 0.2": "validation: null"})
+@pytest.mark.heavy
+def test_without_validation_the_last_weights_are_kept(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe(replace={"validation: 0.2": "validation: null"})
     result = textnets.train(recipe, {"evaluation.baselines": False}, output="run")
     assert not any(name.startswith("validation") for name in result.state.history[0])
     assert result.state.best_epoch == 2
@@ -291,8 +294,9 @@ def test_without_validation_the_last_weights_are_kept(make_recipe: MakeRecipe) -
     assert worse.state.best_epoch == 2
 
 
-def test_early_stopping_names_its_metric(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
+@pytest.mark.heavy
+def test_early_stopping_names_its_metric(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe()
     with pytest.raises(
         RecipeError, match=r"validation_acuracy.*did you mean 'validation_accuracy'"
     ):
@@ -309,8 +313,9 @@ def test_early_stopping_names_its_metric(make_recipe: MakeRecipe) -> None:
     assert "validation_loss" in result.state.stopped
 
 
-def test_changed_data_is_noticed_by_evaluate(make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    recipe = make_recipe()
+@pytest.mark.heavy
+def test_changed_data_is_noticed_by_evaluate(make_cheap_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_cheap_recipe()
     textnets.train(recipe, {"training.epochs": 1, "evaluation.baselines": False}, output="run")
     write_csv(tmp_path / "test.csv", read_questions("test")[:20])
     with pytest.raises(DataError, match="has changed since"):
@@ -318,8 +323,9 @@ def test_changed_data_is_noticed_by_evaluate(make_recipe: MakeRecipe, tmp_path: 
     assert textnets.evaluate("run", tmp_path / "test.csv").examples == 20
 
 
-def test_every_tokenizer_journeys(make_recipe: MakeRecipe) -> None:
-    recipe = make_recipe()
+@pytest.mark.heavy
+def test_every_tokenizer_journeys(make_cheap_recipe: MakeRecipe) -> None:
+    recipe = make_cheap_recipe()
     for name in ("whitespace", "characters", "wordpiece", "sentencepiece"):
         settings = {
             "text.tokenizer": name,
@@ -346,20 +352,9 @@ def test_published_bilstm_has_its_published_size() -> None:
     assert model.count_params() == 2_757_761
 
 
-def test_importing_textnets_loads_nothing_heavy() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, textnets; heavy = {'keras', 'tensorflow', 'sklearn', 'numpy', 'pydantic'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
-def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
-    result = textnets.train(make_recipe(), {"evaluation.test": False}, output="run")
+@pytest.mark.heavy
+def test_the_test_split_can_be_left_unseen(make_cheap_recipe: MakeRecipe) -> None:
+    result = textnets.train(make_cheap_recipe(), {"evaluation.test": False}, output="run")
     assert result.evaluation is not None
     assert result.evaluation.split == "validation"
     found = json.loads(Path("run/evaluation.json").read_text())
@@ -368,7 +363,7 @@ def test_the_test_split_can_be_left_unseen(make_recipe: MakeRecipe) -> None:
     assert "no test split was scored" in Path("run/report.html").read_text()
     # Once the recipe is chosen, the test split is a command away, and its baselines with it.
     found = textnets.evaluate("run")
-    expected = textnets.train(make_recipe(), output="at_once").evaluation
+    expected = textnets.train(make_cheap_recipe(), output="at_once").evaluation
     assert found.split == "test"
     assert expected is not None
     assert rivals_of(found) == rivals_of(expected)

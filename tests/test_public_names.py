@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import textnets
+from tests.sharing import share_fits
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "pydantic", "pandas", "jax", "click")
@@ -18,10 +19,12 @@ HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "pydantic", "pandas", "jax",
 NAMES = sorted(textnets.__all__, key=lambda name: (name != "train", name))
 
 
+@pytest.mark.heavy
 def test_every_public_name_has_an_example_that_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    share_fits(monkeypatch)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     finder = doctest.DocTestFinder(recurse=False)
     told: list[str] = []
@@ -39,6 +42,7 @@ def test_the_names_are_all_there_is() -> None:
         textnets.trian  # noqa: B018
 
 
+@pytest.mark.heavy
 def test_import_loads_nothing_heavy() -> None:
     program = (
         "import sys, textnets;"
@@ -83,18 +87,19 @@ tags = tagger.predict("a word", 3)
 """
 
 
+@pytest.mark.heavy
 def test_a_users_code_is_type_checked(tmp_path: Path) -> None:
-    def problems(code: str) -> list[str]:
-        (tmp_path / "user.py").write_text(code)
-        arguments = ["--strict", "--no-error-summary", "--ignore-missing-imports"]
-        found = subprocess.run(
-            [sys.executable, "-m", "mypy", *arguments, str(tmp_path / "user.py")],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-        )
-        return [line for line in found.stdout.splitlines() if "user.py" in line]
-
-    assert problems(USER_CODE) == []
-    assert len(problems(USER_CODE + WRONG)) >= 2
+    codes = {"user.py": USER_CODE, "wrong.py": USER_CODE + WRONG}
+    for name, code in codes.items():
+        (tmp_path / name).write_text(code)
+    arguments = ["--strict", "--no-error-summary", "--ignore-missing-imports"]
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", *arguments, *(str(tmp_path / name) for name in codes)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    told = {name: [line for line in found.stdout.splitlines() if name in line] for name in codes}
+    assert told["user.py"] == []
+    assert len(told["wrong.py"]) >= 2

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,8 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets import Predictor
 from textnets.backend.inference import predict_all
 from textnets.decoding.tags import breach_of
@@ -71,11 +70,12 @@ def write_project(folder: Path, recipe: str = RECIPE) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained() -> Path:
     """One tiny run, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("tagger")
-    textnets.train(write_project(folder), output=folder / "run")
+    folder = made_once(
+        "tagger", lambda folder: textnets.train(write_project(folder), output=folder / "run")
+    )
     return folder / "run"
 
 
@@ -181,8 +181,10 @@ def test_ragged_outputs_come_back_in_order() -> None:
     assert [found.row(index)[:, 0].tolist() for index in range(3)] == [[10], [12, 14, 16], [18, 8]]
 
 
+@pytest.mark.heavy
 def test_training_on_stored_ids_gives_the_same_scores(project: Callable[..., Path]) -> None:
-    recipe = project({"epochs: 6": "epochs: 1"})
+    once = {"epochs: 6": "epochs: 1", "resamples: 50": "resamples: 50\n  baselines: false"}
+    recipe = project(once)
     store_ids(recipe, "ids")
     plain = textnets.train(recipe, output="plain").evaluation
     stored = textnets.train(recipe, output="stored", store="ids").evaluation
@@ -191,6 +193,7 @@ def test_training_on_stored_ids_gives_the_same_scores(project: Callable[..., Pat
     assert plain.scores == stored.scores
 
 
+@pytest.mark.heavy
 def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
     for name in ("train.txt", "test.txt"):
         (tmp_path / name).write_text(CHUNKS * 12 + ("etc FW I-LST\n" if name[1] == "e" else ""))
@@ -234,6 +237,7 @@ def write_chunks(folder: Path, recipe: str = CHUNKER) -> Path:
     return path
 
 
+@pytest.mark.heavy
 def test_a_chunker_with_a_crf_from_text_to_predictions(tmp_path: Path) -> None:
     recipe = write_chunks(tmp_path, CHUNKER.replace("epochs: 6", "epochs: 4"))
     plain = textnets.train(recipe, output="plain")
@@ -298,6 +302,7 @@ def test_tags_of_every_split_are_checked(train: str, more: str, said: str) -> No
     assert f"more.txt{said}" in refuse("train", "names.yaml", *as_test)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("train", [IOB2, IOBES])
 def test_tags_of_other_files_are_checked(train: str) -> None:
     """A type that training lacks is none of the faults: the model is wrong there, and scored."""
@@ -325,6 +330,7 @@ def test_rules_hold_in_every_split(tmp_path: Path) -> None:
     succeed("check", recipe, "--set", "evaluation.constrained=false")
 
 
+@pytest.mark.heavy
 def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
     """From the file to the lines of predictions every word has its own tag."""
     rows = "the\tDET\n10 000\tNUM\nNew\u00a0York\tPROPN\nends\tVERB\n\nthe\tDET\ncity\tNOUN\n"
@@ -339,8 +345,7 @@ def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
     assert [pair.partition("/")[0] for pair in line.split()] == first["text"].split()
 
 
-def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) -> None:
-    pytest.importorskip("jax")
+def write_for_jax(folder: Path) -> Path:
     # One width, so that JAX compiles once.
     few = {"epochs: 6": "epochs: 3", "  batch_size: 8": "  batch_size: 10\n  bucket_width: 64",
            "characters: cnn": "characters: none", "  spans": "  limit: 100\n  spans"}  # fmt: skip
@@ -348,16 +353,18 @@ def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow(tmp_path: Path) 
     for old, new in few.items():
         assert old in text
         text = text.replace(old, new)
-    recipe = write_chunks(tmp_path, text)
-    store_ids(recipe, "ids")
-    command = [sys.executable, "-m", "textnets_cli", "train", recipe, "--store", "ids", "-o", "run"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "jax on CPU" in ended.stderr
-    scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    return write_chunks(folder, text)
+
+
+@pytest.mark.heavy
+def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow() -> None:
+    pytest.importorskip("jax")
+    run = jax_runs() / "tagging" / "run"
+    said = json.loads((jax_runs() / "said.json").read_text())["tagging"]
+    assert "jax on CPU" in said["err"]
+    scores = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
     assert scores["accuracy"]["value"] > 0.5
-    found = textnets.evaluate("run").scores
+    found = textnets.evaluate(run).scores
     assert {name: score.as_dict() for name, score in found.items()} == scores
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -20,8 +17,9 @@ import pytest
 import textnets
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
+from tests.jax_runs import jax_runs
+from tests.sharing import made_once
 from textnets import Predictor
-from textnets.pipeline import store_ids
 
 RECIPE = """\
 task: translation
@@ -42,7 +40,7 @@ model:
   attention: luong_general
 training:
   batch_size: 16
-  epochs: 30
+  epochs: 15
   learning_rate: 1e-2
   label_smoothing: 0.1
 evaluation:
@@ -79,11 +77,12 @@ def write_project(folder: Path, recipe: str = RECIPE) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def trained() -> Path:
     """One tiny run, shared; do not write into it."""
-    folder = tmp_path_factory.mktemp("translator")
-    textnets.train(write_project(folder), output=folder / "run")
+    folder = made_once(
+        "translator", lambda folder: textnets.train(write_project(folder), output=folder / "run")
+    )
     return folder / "run"
 
 
@@ -212,33 +211,31 @@ def test_check_says_what_is_blank_on_one_side(project: Callable[..., Path]) -> N
 SUBWORDS = {
     "tokenizer: words": "tokenizer: sentencepiece\n  shared_vocabulary: true",
     # One width for all: JAX compiles each.
-    "epochs: 30": "epochs: 1\n  bucket_width: 64",
+    "epochs: 15": "epochs: 1\n  bucket_width: 64",
     "attention: luong_general": "attention: luong_general\n  share_embeddings: true\n"
     "  tie_embeddings: true",
     "beam_size: 3": "beam_size: 2\n  baselines: false",
 }
 
 
-def test_shared_subwords_and_stored_ids_on_jax(project: Callable[..., Path]) -> None:
+def write_for_jax(folder: Path) -> Path:
+    text = RECIPE
+    for old, new in SUBWORDS.items():
+        assert old in text
+        text = text.replace(old, new)
+    return write_project(folder, text)
+
+
+@pytest.mark.heavy
+def test_shared_subwords_and_stored_ids_on_jax() -> None:
     """Ids from a store, in a process without TensorFlow; then TensorFlow scores what it made."""
     pytest.importorskip("jax")
-    recipe = project(SUBWORDS)
-    store_ids(recipe, "ids")
-    assert Path("ids/vocabulary.txt").is_file()
-    from tests.test_processes import WITHOUT_TENSORFLOW
-
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", str(recipe), "--store", "ids"]
-    trained = subprocess.run(
-        [*command, "-o", "jax_run"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert trained.returncode == 0, trained.stderr
-    assert "jax on CPU" in trained.stderr
-    stored = json.loads(Path("jax_run/evaluation.json").read_text())["splits"]["test"]["scores"]
-    again = textnets.evaluate("jax_run")
+    folder = jax_runs() / "translation"
+    assert (folder / "ids" / "vocabulary.txt").is_file()
+    said = json.loads((jax_runs() / "said.json").read_text())["translation"]
+    assert "jax on CPU" in said["err"]
+    stored = json.loads((folder / "run/evaluation.json").read_text())["splits"]["test"]["scores"]
+    again = textnets.evaluate(folder / "run")
     for name in ("bleu", "chrf", "perplexity"):
         assert again.scores[name].value == pytest.approx(stored[name]["value"], rel=1e-4)
 
@@ -260,11 +257,14 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "decoder",
     [
-        pytest.param({"model.attention": "none", "training.epochs": 28}, id="none"),
+        pytest.param(
+            {"model.attention": "none", "training.epochs": 28}, id="none", marks=pytest.mark.long
+        ),
         pytest.param(
             {
                 "model.attention": "luong_general",

@@ -118,7 +118,24 @@ def _mlp_cases() -> list[Case]:
 CASES = [*_rnn_cases(), *_cnn_cases(), *_mlp_cases()]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def _is_like_another(case: Case) -> bool:
+    """Of the plain recurrent ones every second: each cell with each pooling is left, and each of
+    both with one direction and with two."""
+    cells, poolings = ("simple", "lstm", "gru"), ("last", "max", "mean", "attention")
+    told = case.arguments
+    if set(told) != {"cell", "pooling", "bidirectional", "units"} or told["units"] != (8,):
+        return False
+    number = cells.index(told["cell"]) + poolings.index(told["pooling"])
+    return bool((number + told["bidirectional"]) % 2)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(case, marks=[pytest.mark.long] if _is_like_another(case) else [])
+        for case in CASES
+    ],
+    ids=lambda case: case.name,
+)
 def case(request) -> Case:
     return request.param
 

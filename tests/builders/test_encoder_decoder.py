@@ -91,6 +91,7 @@ def test_one_step_moves_every_weight(case: dict[str, Any]) -> None:
             assert moved.mean() > 0.9, weight.path
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_it_writes_the_same_step_by_step(
     case: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -5,9 +5,6 @@ Here are four of them for all builders; the values by hand are in each builder's
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-import textnets.layers
-
-REPOSITORY = Path(textnets.layers.__file__).parents[2]
+from tests.warm import run_program
 
 # Few, because JAX compiles each of them; together they use every layer of textnets.
 TO_PROVE_ON_JAX = (
@@ -52,15 +47,7 @@ np.savez(f"{folder}/{keras.backend.backend()}.npz", **answers)
 def answers_of_a_fresh_process(
     folder: Path, backend: str, cases: list[Any]
 ) -> dict[str, np.ndarray]:
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(REPOSITORY)}
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_ANSWER, str(folder), *(case.name for case in cases)],
-        env=environment,
-        check=True,
-        capture_output=True,
-        cwd=folder,
-        timeout=300,
-    )
+    run_program(LOAD_AND_ANSWER, folder, *(case.name for case in cases), backend=backend)
     with np.load(folder / f"{backend}.npz") as archive:
         return dict(archive)
 
@@ -94,6 +81,7 @@ def test_shape(case, built, token_ids, answer):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_the_amount_of_padding_does_not_change_the_answer(case, built, token_ids, answer):
     model = built(case)
     expected = answer(model, token_ids)
@@ -104,6 +92,7 @@ def test_the_amount_of_padding_does_not_change_the_answer(case, built, token_ids
         np.testing.assert_allclose(answer(model, alone)[0], expected[row], rtol=0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_one_step_moves_every_weight(case, token_ids):
     model = case.build(dropout=0.0)
     before = [weight.numpy().copy() for weight in model.trainable_weights]
@@ -121,12 +110,14 @@ def test_one_step_moves_every_weight(case, token_ids):
             assert moved.mean() > 0.9, weight.path
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     case, built, token_ids, answer, loaded
 ):
     np.testing.assert_array_equal(loaded[case.name], answer(built(case), token_ids))
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_a_saved_model_answers_the_same_on_jax(cases, built, token_ids, answer, saved):
     few = [case for case in cases if case.name in TO_PROVE_ON_JAX]
@@ -146,6 +137,7 @@ def test_names_are_the_same_in_every_model_of_a_process(case, built):
     assert [layer.name for layer in again.layers] == [layer.name for layer in built(case).layers]
 
 
+@pytest.mark.heavy
 def test_mixed_bfloat16_answers_in_float32(case, built, token_ids, answer, policy):
     expected = answer(built(case), token_ids)
     policy("mixed_bfloat16")

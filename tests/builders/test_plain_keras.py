@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from tests.warm import run_program
 from textnets.builders import build_cnn_classifier
 
 IDS = np.array([[4, 5, 0], [6, 7, 8], [4, 7, 0], [6, 5, 8]], np.int32)
@@ -24,6 +24,7 @@ np.save(sys.argv[2], model.predict(np.load(sys.argv[3]), verbose=0))
 """
 
 
+@pytest.mark.heavy
 def test_a_users_own_fit_freezing_and_wrapping(tmp_path: Path) -> None:
     import keras
 
@@ -49,5 +50,5 @@ def test_a_users_own_fit_freezing_and_wrapping(tmp_path: Path) -> None:
     wrapped.save(tmp_path / "wrapped.keras")
     np.save(tmp_path / "ids.npy", IDS)
     files = [str(tmp_path / name) for name in ("wrapped.keras", "found.npy", "ids.npy")]
-    subprocess.run([sys.executable, "-c", LOAD, *files], check=True)
+    run_program(LOAD, *files)
     assert np.allclose(np.load(files[1]), wrapped.predict(IDS, verbose=0), atol=1e-6)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
 import typing
 from importlib.util import find_spec
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-import textnets.layers
 from tests.builders.cells_by_hand import STEPS, read_by_hand
+from tests.warm import run_program
 from textnets.builders.parameters import Cell
 from textnets.builders.recurrent_layer import recurrent_layer
 from textnets.errors import InputError
 from textnets.layers import CELLS
 
-REPOSITORY = str(Path(textnets.layers.__file__).parents[2])
 BATCH, LENGTH, WIDTH, UNITS = 3, 5, 4, 6
 ALL = typing.get_args(Cell)
 
@@ -150,6 +145,7 @@ assert np.isfinite(losses).all()
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
 def test_saved_cells_learn_the_same_on_jax(tmp_path):
     inputs = keras.Input((LENGTH, WIDTH))
@@ -158,12 +154,7 @@ def test_saved_cells_learn_the_same_on_jax(tmp_path):
     model.save(tmp_path / "model.keras")
     sequence = sequence_of(BATCH, LENGTH, WIDTH)
     np.save(tmp_path / "sequence.npy", sequence)
-    subprocess.run(
-        [sys.executable, "-c", TRAIN, str(tmp_path)],
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": REPOSITORY},
-        check=True,
-        timeout=300,
-    )
+    run_program(TRAIN, tmp_path, backend="jax")
     model.compile(keras.optimizers.SGD(0.1), "mean_squared_error", jit_compile=False)
     loss = model.train_on_batch(sequence, np.ones((BATCH, LENGTH, UNITS)))
     with np.load(tmp_path / "jax.npz") as archive:

@@ -89,6 +89,7 @@ def in_order_of(model, cell, units):
     return [weight for name in names for weight in model.get_layer(name).trainable_weights]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
 @pytest.mark.parametrize("units", [(4,), (4, 6)], ids=str)
 @pytest.mark.parametrize("pooling", ["last", "mean"])
@@ -174,6 +175,7 @@ def test_initializers_are_used():
     np.testing.assert_allclose(weights @ weights.T, np.eye(64), atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_every_kind_of_dropout_acts_in_training_only(token_ids, answer):
     model = build(embedding_dropout=0.5, dropout=0.5, recurrent_dropout=0.5)
     np.testing.assert_array_equal(answer(model, token_ids), answer(model, token_ids))

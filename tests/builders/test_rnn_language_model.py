@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.warm import run_program
 from textnets.builders import build_rnn_language_model
 from textnets.builders.loss_model import build_loss_model
 from textnets.errors import InputError
@@ -139,6 +138,7 @@ np.save(f"{folder}/found.npy", keras.ops.convert_to_numpy(found["logits"]))
 """
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     ids: np.ndarray, tmp_path: Path
 ) -> None:
@@ -155,7 +155,7 @@ def test_saved_and_loaded_in_a_fresh_process_it_answers_the_same(
     model.save(tmp_path / "model.keras")
     named = {f"state_{i}": state for i, state in enumerate(states)}
     np.savez(tmp_path / "given.npz", token_ids=ids, **named)
-    subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=True, timeout=300)
+    run_program(PROGRAM, tmp_path)
     expected, _ = read(model, ids, states)
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), expected)
 

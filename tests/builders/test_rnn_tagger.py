@@ -97,6 +97,7 @@ def test_shape(case: dict[str, Any]) -> None:
     np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_padding_changes_no_answer(case: dict[str, Any]) -> None:
     model, inputs = build(case), inputs_of(case)
     expected = answer(model, inputs)
@@ -134,6 +135,7 @@ def with_its_loss(
     return keras.Model(named, losses), OutputAsLoss(), {**given, "target_ids": targets}
 
 
+@pytest.mark.heavy
 def test_saved_and_loaded_it_answers_the_same(case: dict[str, Any], tmp_path: Path) -> None:
     model, inputs = build(case, word_dropout=0.1, dropout=0.2), inputs_of(case)
     model.save(tmp_path / "m.keras")

@@ -47,6 +47,7 @@ def builder(request):
     return BUILDERS[request.param]
 
 
+@pytest.mark.heavy
 def test_importing_the_builders_loads_nothing_heavy():
     program = (
         "import sys, typing, inspect, json, textnets.builders as builders\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from textnets_cli.main import main
 
 from tests.conftest import RECIPE, read_questions, write_csv
+from tests.sharing import made_once
 
 TEXTNETS = str(Path(sys.executable).with_name("textnets"))
 
@@ -129,14 +131,18 @@ def write_project(folder: Path, recipe: str = RECIPE) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained() -> Trained:
     """One run, trained where a user would stand; do not write into it."""
-    folder = tmp_path_factory.mktemp("project")
-    write_project(folder)
-    with chdir(folder):
-        ended = textnets("train", "tiny.yaml", "--set", "training.epochs=4")
-    assert ended.code == 0, ended.err
-    return Trained(folder, ended)
+
+    def train(folder: Path) -> None:
+        write_project(folder)
+        with chdir(folder):
+            ended = textnets("train", "tiny.yaml", "--set", "training.epochs=4")
+        assert ended.code == 0, ended.err
+        (folder / "ended.json").write_text(json.dumps([ended.out, ended.err]), encoding="utf-8")
+
+    folder = made_once("project", train)
+    return Trained(folder, Ended(0, *json.loads((folder / "ended.json").read_text("utf-8"))))
 
 
 @pytest.fixture

@@ -156,6 +156,7 @@ def unusual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.heavy
 def test_unusual_texts_train_evaluate_and_predict(
     project: Project, unusual: Path, tmp_path: Path
 ) -> None:

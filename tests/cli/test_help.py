@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,21 +19,27 @@ VERBS = (
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "jax", "requests", "pooch")
 
 LOADED = """
-import sys
+import json, sys
 from textnets_cli import main
-try:
-    main(sys.argv[1:])
-except SystemExit as exit_:
-    print(exit_.code, *sorted(sys.modules), file=sys.stderr)
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as exit_:
+        print(exit_.code, *sorted(sys.modules), file=sys.stderr)
 """
 
 
-def loaded_by(*words: str) -> tuple[int, set[str]]:
+def loaded_by(*commands: Sequence[str]) -> list[tuple[int, set[str]]]:
+    """The exit code of each command, and what is loaded after it: by it or by those before."""
     ended = subprocess.run(
-        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOADED, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    code, *modules = ended.stderr.splitlines()[-1].split()
-    return int(code), set(modules)
+    lines = [line.split() for line in ended.stderr.splitlines() if " textnets_cli " in line]
+    assert len(lines) == len(commands)
+    return [(int(code), set(modules)) for code, *modules in lines]
 
 
 def test_without_words_the_help_is_shown() -> None:
@@ -53,22 +61,22 @@ def test_each_verb_explains_itself(verb: str) -> None:
     assert max(map(len, out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("words", [(), *((verb,) for verb in VERBS)])
-def test_help_loads_nothing_heavy(words: tuple[str, ...]) -> None:
-    code, modules = loaded_by(*words, "--help")
-    assert code == 0
-    assert not modules & {*HEAVY, "rich", "pydantic", "ruamel.yaml"}
+@pytest.mark.heavy
+def test_help_loads_nothing_heavy() -> None:
+    commands = [["--help"], *([verb, "--help"] for verb in VERBS)]
+    for command, (code, modules) in zip(commands, loaded_by(*commands), strict=True):
+        assert code == 0, command
+        assert not modules & {*HEAVY, "rich", "pydantic", "ruamel.yaml"}, command
 
 
-@pytest.mark.parametrize(("verb", "expected"), [("recipes", 0), ("schema", 0), ("train", 2)])
-def test_lists_and_refusals_load_no_framework(verb: str, expected: int, tmp_path: Path) -> None:
-    words = [verb]
-    if verb == "train":
-        (tmp_path / "bad.yaml").write_text("task: classification\nepochs: 3\n")
-        words.append(str(tmp_path / "bad.yaml"))
-    code, modules = loaded_by(*words)
-    assert code == expected
-    assert not modules & {"tensorflow", "keras", "sklearn", "jax", "requests"}
+@pytest.mark.heavy
+def test_lists_and_refusals_load_no_framework(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("task: classification\nepochs: 3\n")
+    commands = [["recipes"], ["schema"], ["train", str(tmp_path / "bad.yaml")]]
+    ends = loaded_by(*commands)
+    assert [code for code, _ in ends] == [0, 0, 2]
+    for command, (_, modules) in zip(commands, ends, strict=True):
+        assert not modules & {"tensorflow", "keras", "sklearn", "jax", "requests"}, command
 
 
 def test_version() -> None:

@@ -57,6 +57,7 @@ def test_shipped_recipes_are_listed_and_copied() -> None:
     assert "did you mean 'banking77_cnn'?" in refuse("recipes", "banking77_cn")
 
 
+@pytest.mark.heavy
 def test_a_copied_recipe_finds_its_data(tmp_path: Path) -> None:
     succeed("recipes", "banking77_cnn", "--output", "elsewhere/mine.yaml")
     small = ("--set", "data.limit=400", "--set", "training.epochs=1")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Trained, listing, refuse, succeed
-from tests.conftest import RNN_MODEL
 from textnets.data.sources import sha256_of
 from textnets.run.files import write_json
 from textnets.run.integrity import write_environment
@@ -38,6 +37,7 @@ def test_evaluate_repeats_what_train_stored(trained: Trained) -> None:
     assert succeed("evaluate", trained.run).lines == trained.ended.lines[:-1]
 
 
+@pytest.mark.heavy
 def test_what_the_scores_mean_is_said_in_words(project: Project) -> None:
     """In train, evaluate, the report and the files, and again of a run that is finished."""
     words = ("train", project(), "--set", "claim={metric: accuracy, at_least: 0.999}", "--quiet")
@@ -149,22 +149,16 @@ def test_predict_on_the_test_file_equals_the_stored_predictions(trained: Trained
         assert sum(record["probabilities"].values()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_recurrent_model_too(project: Project) -> None:
-    recipe = project(
-        {
-            "model:\n  builder: cnn_classifier\n  embedding_width: 16\n  widths: [2, 3]\n"
-            "  maps: 8\n": RNN_MODEL,
-        }
-    )
-    succeed("train", recipe, "--set", "training.epochs=1")
-    run = Path("runs/tiny")
-    stored = {str(record["text"]): record for record in stored_predictions(run)}
+@pytest.mark.heavy
+def test_a_recurrent_model_too(recurrent: Path) -> None:
+    stored = {str(record["text"]): record for record in stored_predictions(recurrent)}
     texts = [*list(stored)[::9], "word " * 60]
-    out = succeed("predict", run, "--format", "jsonl", stdin="\n".join(texts).encode()).lines
+    piped = "\n".join(texts).encode()
+    out = succeed("predict", recurrent, "--format", "jsonl", stdin=piped).lines
     for line in out[:-1]:
         record = json.loads(line)
         expected = stored[record["text"]]
         assert record["probability"] == pytest.approx(expected["probability"], abs=2e-6)
-    facts = succeed("check", recipe).out
+    facts = succeed("check", recurrent.parent / "tiny.yaml").out
     assert "fused GPU kernel" in facts
     assert "recurrent_dropout" in facts

@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import (
-    TEXTNETS,
-    Trained,
-    listing,
-    plain_environment,
-    run_process,
-    succeed,
-)
+from tests.cli.conftest import Trained, listing, plain_environment, run_process, succeed
 from tests.conftest import INTENTS, read_questions, write_csv
+from tests.warm import TEXTNETS as IN_PYTHON
+from tests.warm import WarmProcess
 
 Project = Callable[..., Path]
 
@@ -83,6 +78,7 @@ def test_train_says_plain_lines_and_ends_with_the_scores(trained: Trained) -> No
     assert "\r" not in err
 
 
+@pytest.mark.heavy
 def test_quiet_says_nothing_but_results(project: Project) -> None:
     ended = succeed("train", project(), "--quiet")
     assert ended.err == ""
@@ -100,6 +96,7 @@ def test_quiet_says_nothing_but_results(project: Project) -> None:
         assert ended.out, words
 
 
+@pytest.mark.heavy
 def test_a_process_is_free_of_the_frameworks_noise(project: Project) -> None:
     ended = run_process("train", project(), "--set", "training.epochs=1")
     assert ended.code == 0, ended.err
@@ -114,15 +111,11 @@ def test_a_process_is_free_of_the_frameworks_noise(project: Project) -> None:
 def test_a_reader_that_goes_away(trained: Trained, tmp_path: Path) -> None:
     many = [text for text, _ in read_questions("train")] * 50
     (tmp_path / "many.txt").write_text("\n".join(many), encoding="utf-8")
-    with subprocess.Popen(
-        [TEXTNETS, "predict", str(trained.run), "many.txt"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=plain_environment(),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait(timeout=60) == 141
+    ours, theirs = os.pipe()
+    words = ("predict", trained.run, "many.txt")
+    process = WarmProcess(IN_PYTHON, words, stdout=theirs, environment=plain_environment())
+    os.close(theirs)
+    with open(ours, "rb") as out:  # noqa: PTH123
+        assert out.readline()
+    assert process.wait(timeout=60) == 141
+    assert process.communicate() == ("", "")

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
 import pytest
+from pexpect.fdpexpect import fdspawn
 
 from tests.cli.conftest import TEXTNETS, Trained, listing, plain_environment, refuse, succeed
+from tests.warm import TEXTNETS as IN_PYTHON
+from tests.warm import WarmProcess
 
 Project = Callable[..., Path]
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def spawn(*words: str | Path) -> pexpect.spawn[str]:
-    return pexpect.spawn(
-        TEXTNETS,
-        [str(word) for word in words],
-        dimensions=(24, 80),
-        encoding="utf-8",
-        timeout=120,
-        env={**plain_environment(), "TERM": "xterm-256color"},
+@contextmanager
+def at_a_terminal(*words: str | Path) -> Iterator[fdspawn[str]]:
+    """``textnets WORDS...`` at a terminal of 24 lines; it must end well."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = WarmProcess(
+        IN_PYTHON,
+        words,
+        environment={**plain_environment(), "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
+    os.close(theirs)
+    yield fdspawn(ours, encoding="utf-8", timeout=120)
+    assert process.wait(timeout=120) == 0
+    os.close(ours)
 
 
-def ended(child: pexpect.spawn[str]) -> str:
-    """What was shown until the end, which must be a good one."""
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0, child.before
-    return str(child.before)
-
-
+@pytest.mark.heavy
 def test_training_shows_a_live_bar(project: Project) -> None:
-    shown = ended(spawn("train", project(), "--set", "training.batch_size=1"))
+    with at_a_terminal("train", project(), "--set", "training.batch_size=1") as child:
+        child.expect(pexpect.EOF)
+    shown = str(child.before)
     pieces = [_ESCAPES.sub("", piece) for piece in re.split(r"[\r\n]+", shown)]
     bars = [piece for piece in pieces if "━" in piece and piece.startswith("epoch 1/2")]
     full = re.compile(r"━ \d+ examples/s \d+:\d\d loss \d\.\d+  accuracy \d\.\d+")
@@ -52,28 +61,31 @@ def test_training_shows_a_live_bar(project: Project) -> None:
 
 
 def test_texts_are_asked_for_and_answered_at_once(trained: Trained) -> None:
-    child = spawn("predict", trained.run, "--format", "csv")
-    child.expect_exact("type a text and press Enter; an empty line ends\r\n> ")
-    child.sendline("my card, please")
-    child.expect(r'text,label,probability\r\n"my card, please",\w+,0\.\d+\r\n> ')
-    child.sendline("PIN")
-    child.expect(r"PIN\r\nPIN,\w+,0\.\d+\r\n> ")
-    child.sendline("")
-    assert ended(child) == "\r\n"
+    with at_a_terminal("predict", trained.run, "--format", "csv") as child:
+        child.expect_exact("type a text and press Enter; an empty line ends\r\n> ")
+        child.sendline("my card, please")
+        child.expect(r'text,label,probability\r\n"my card, please",\w+,0\.\d+\r\n> ')
+        child.sendline("PIN")
+        child.expect(r"PIN\r\nPIN,\w+,0\.\d+\r\n> ")
+        child.sendline("")
+        child.expect(pexpect.EOF)
+    assert child.before == "\r\n"
 
 
 def test_the_end_of_the_file_ends_too(trained: Trained) -> None:
-    child = spawn("tokenize", trained.run)
-    child.expect_exact("> ")
-    child.sendline("my card")
-    child.expect(r"'my'=\d+ 'card'=\d+\r\n> ")
-    child.sendeof()
-    assert "2 tokens, 0 unknown, coverage 100.0%" in ended(child)
+    with at_a_terminal("tokenize", trained.run) as child:
+        child.expect_exact("> ")
+        child.sendline("my card")
+        child.expect(r"'my'=\d+ 'card'=\d+\r\n> ")
+        child.send("\x04")  # Ctrl-D
+        child.expect(pexpect.EOF)
+    assert "2 tokens, 0 unknown, coverage 100.0%" in str(child.before)
 
 
 # --- Ctrl-C ---
 
 
+@pytest.mark.heavy
 def test_a_stopped_training_says_how_to_continue_and_does(project: Project) -> None:
     recipe = project({"epochs: 2": "epochs: 500"})
     words = ["train", str(recipe), "--output", "a place/run", "--set", "training.batch_size=4"]
@@ -96,6 +108,7 @@ def test_a_stopped_training_says_how_to_continue_and_does(project: Project) -> N
     textnets, *again = shlex.split(command)
     assert (textnets, again[-1]) == ("textnets", "--resume")
     assert "--resume continues it" in refuse(*again[:-1])
+    assert "model.maps: 8 before, 9 now" in refuse(*again, "--set", "model.maps=9")
     last = 2 + int(max(re.findall(r"^epoch (\d+)/500", err, re.MULTILINE), key=int, default="2"))
     result = succeed(*again, "--set", f"training.epochs={last}")
     assert "continuing from the checkpoint: epoch " in result.err
@@ -103,6 +116,7 @@ def test_a_stopped_training_says_how_to_continue_and_does(project: Project) -> N
     assert [json.loads(line)["epoch"] for line in history] == list(range(1, last + 1))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seconds", [0.3, 2.0])
 def test_ctrl_c_before_training_leaves_nothing(project: Project, seconds: float) -> None:
     recipe = project({"epochs: 2": "epochs: 5000"})

@@ -47,6 +47,7 @@ def test_the_frame_is_shown(project: Project) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.heavy
 def test_training_on_stored_ids_gives_the_same_model(project: Project) -> None:
     recipe = project()
     ended = succeed("tokenize", recipe, "--store", "new/ids")

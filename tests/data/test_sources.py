@@ -382,6 +382,7 @@ find_dataset("tiny", beside=Path({beside!r}), progress=Progress())
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_download_leaves_nothing_half_written(

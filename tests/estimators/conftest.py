@@ -9,7 +9,13 @@ from sklearn.utils.validation import validate_data
 
 from textnets import TextClassifier
 
-TINY = {"embedding_width": 16, "dense_units": (), "bucket_width": 64, "learning_rate": 0.05}
+TINY = {
+    "tokenizer": "whitespace",
+    "embedding_width": 16,
+    "dense_units": (),
+    "bucket_width": 64,
+    "learning_rate": 0.05,
+}
 
 
 class NumberClassifier(TextClassifier):

@@ -28,7 +28,16 @@ def not_ours(estimator: Any) -> dict[str, str]:
 
 
 @checks.parametrize_with_checks(
-    [NumberClassifier("mlp_classifier", epochs=12, random_state=0, max_tokens=None, **TINY)],
+    [
+        NumberClassifier(
+            "mlp_classifier",
+            epochs=12,
+            validation=None,
+            random_state=0,
+            max_tokens=None,
+            **TINY,
+        )
+    ],
     expected_failed_checks=not_ours,
 )
 @pytest.mark.filterwarnings("ignore")  # the checks warn of what they try

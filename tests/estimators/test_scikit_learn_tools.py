@@ -60,6 +60,7 @@ def test_a_random_search_over_builders(texts: Texts, labels: Texts) -> None:
         n_iter=2,
         cv=2,
         random_state=0,
+        refit=False,
     ).fit(texts, labels)
     assert len(found.cv_results_["params"]) == 2
     assert not np.isnan(found.cv_results_["mean_test_score"]).any()
@@ -100,7 +101,7 @@ def test_learning_curve_and_permutation_test(
     assert curve.shape == (2, 2)
     assert curve[-1].mean() == 1.0
     score, chances, _ = permutation_test_score(
-        classifier, texts, labels, cv=2, n_permutations=2, random_state=0
+        classifier, texts, labels, cv=2, n_permutations=1, random_state=0
     )
     assert score == 1.0 > chances.max()
 

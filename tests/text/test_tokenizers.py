@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.warm import run_program
 from textnets.errors import DataError, InputError, RunError
 from textnets.recipe.sections import TextSection
 from textnets.text.encoder import TextEncoder
@@ -261,6 +260,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
 """
 
 
+@pytest.mark.heavy
 def test_a_fresh_process_gives_the_same_ids(learned, tmp_path: Path, sentences):
     import json
 
@@ -273,13 +273,8 @@ def test_a_fresh_process_gives_the_same_ids(learned, tmp_path: Path, sentences):
         (folder / "section.json").write_text(encoder.section.model_dump_json())
         ids = encoder.encode(sentences)
         expected.append([kind, ids.ids.tolist(), ids.lengths.tolist()])
-    finished = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path / "runs"), json.dumps(sentences)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [json.loads(line) for line in finished.stdout.splitlines()] == expected
+    written = run_program(CODE, tmp_path / "runs", json.dumps(sentences))
+    assert [json.loads(line) for line in written.splitlines()] == expected
 
 
 def test_the_vocabulary_in_the_file_is_that_of_the_encoder(learned, kind, tmp_path: Path):

@@ -58,7 +58,8 @@ def mean_loss(found: LossModel, window: int, tmp_path: Path, rate: float = 1e-12
     return state.history[0]["loss"]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "prototype_lstm"])
+@pytest.mark.heavy
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("prototype_lstm", marks=pytest.mark.long)])
 def test_windows_with_carried_states_are_one_long_sequence(cell: str, tmp_path: Path) -> None:
     core = core_of(cell, units=(6, 5))
     whole = mean_loss(compiled(core, 1e-12), 40, tmp_path)
@@ -68,6 +69,7 @@ def test_windows_with_carried_states_are_one_long_sequence(cell: str, tmp_path: 
     assert rows.mean() == pytest.approx(whole, abs=1e-5)
 
 
+@pytest.mark.heavy
 def test_without_a_reset_the_states_would_be_carried_over(tmp_path: Path) -> None:
     found = compiled(core_of(), 1e-12)
     first = mean_loss(found, 10, tmp_path)
@@ -140,6 +142,7 @@ def fit_in_the_folder(
     return found, state
 
 
+@pytest.mark.heavy
 def test_a_killed_run_continues_exactly_with_its_states(tmp_path: Path) -> None:
     whole, expected = fit_in_the_folder(tmp_path / "whole")
     with pytest.raises(Killed):  # in the middle of the second epoch

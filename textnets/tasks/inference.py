@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, Generic, TypeVar
 
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit
 
-OutputsT = TypeVar("OutputsT")
+#: Of a split: one for each of its examples.
+OutputsT = TypeVar("OutputsT", bound=Sized)
 
 
 class Prediction(ABC):

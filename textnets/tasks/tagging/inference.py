@@ -60,6 +60,9 @@ class TagOutputs:
     probabilities: RaggedOutputs
     tags: RaggedIds
 
+    def __len__(self) -> int:
+        return len(self.tags)
+
 
 class TaggingInference(Inference[TagOutputs]):
     """The probability of each tag, and the best tags: of a softmax without rules the most

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,12 +12,25 @@ from textnets.errors import RunError
 from textnets.recipe import Recipe
 
 
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write a resolved recipe whole: every key with its value; beside, then renamed."""
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A text file to write, which takes its place when the block ends well; nothing of it is left
+    where it does not, as on a full disk."""
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a resolved recipe: every key with its value."""
+    with written_whole(path) as file:
         dump_sections(recipe.as_sections(), file)
-    temporary.replace(path)
 
 
 def dump_sections(sections: Mapping[str, Any], file: TextIO) -> None:
@@ -38,20 +52,17 @@ def _represent_text(representer: Any, text: str) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON whole: beside, then renamed."""
-    temporary = path.with_name(path.name + ".new")
+    """Write JSON, for people to read too."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with written_whole(path) as file:
+        file.write(text + "\n")
 
 
-def write_lines(path: Path, records: list[dict[str, Any]]) -> None:
-    """Write JSON Lines whole: one record a line."""
+def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON Lines: one record a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with written_whole(path) as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    temporary.replace(path)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ function of (seed, epoch), the learning rate of the step, and the rest is
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from textnets.backend.steps import train_step
 from textnets.errors import TrainingError
 from textnets.progress import Progress, Step
 from textnets.run.checkpoint_files import drop_other_bests, has_checkpoint
+from textnets.run.files import write_lines
 from textnets.run.layout import CHECKPOINT_FOLDER, CHECKPOINT_STATE_FILE, HISTORY_FILE
 from textnets.text.batches import Rows, TrainingBatches
 from textnets.training.checkpoints import BestWeights, are_lost, load_checkpoint, save_checkpoint
@@ -180,7 +180,7 @@ class _Fitting:
         state.stopping.follow(record)
         state.epoch, state.so_far = state.epoch + 1, EpochSoFar()
         self.clock.count()
-        _write_history(self.folder / HISTORY_FILE, state.history)
+        write_lines(self.folder / HISTORY_FILE, state.history)
         if self.clock.is_due or self.clock.is_cheap or self.interrupts.pending:
             self._save()
         self.progress.say(_epoch_line(record, self.section.epochs, is_best, self.train.unit))
@@ -230,13 +230,6 @@ def _bad_loss(loss: float, place: str, rate: float) -> TrainingError:
         "checkpoint are kept. Go on from there with a lower rate (--resume --allow-changes --set "
         f"training.learning_rate={rate / 10:g}), or with --set training.clip_norm=1.0"
     )
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    temporary = path.with_name(path.name + ".new")
-    lines = "".join(json.dumps(record) + "\n" for record in history)
-    temporary.write_text(lines, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _note(values: Mapping[str, float]) -> str:

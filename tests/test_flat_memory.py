@@ -69,6 +69,7 @@ def test_a_long_stream_takes_no_memory_with_it(make_cheap_recipe: MakeRecipe) ->
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_a_large_set_trains_from_its_store_under_a_hard_limit() -> None:
     """Two million tokens; benchmarks/memory.py does twenty."""
     script = ROOT / "benchmarks" / "memory.py"

@@ -497,6 +497,7 @@ def test_stored_ids_train_on_jax_and_score_alike() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.slow
+@pytest.mark.long
 def test_brackets_close_what_was_opened(tmp_path: Path) -> None:
     """A language that no n-gram knows: ``( [ ] )`` is a sentence, ``( ]`` begins none."""
     random = np.random.default_rng(0)

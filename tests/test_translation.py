@@ -259,12 +259,11 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
 
 @pytest.mark.heavy
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "decoder",
     [
-        pytest.param(
-            {"model.attention": "none", "training.epochs": 28}, id="none", marks=pytest.mark.long
-        ),
+        pytest.param({"model.attention": "none", "training.epochs": 28}, id="none"),
         pytest.param(
             {
                 "model.attention": "luong_general",
@@ -273,8 +272,8 @@ evaluation: {resamples: 0, baselines: false, beam_size: 2}
             },
             id="input_feeding",
         ),
-        pytest.param({"model.attention": "luong_dot"}, id="luong_dot", marks=pytest.mark.long),
-        pytest.param({"model.attention": "bahdanau"}, id="bahdanau", marks=pytest.mark.long),
+        pytest.param({"model.attention": "luong_dot"}, id="luong_dot"),
+        pytest.param({"model.attention": "bahdanau"}, id="bahdanau"),
     ],
 )
 def test_digits_are_learned_to_be_reversed(tmp_path: Path, decoder: dict[str, Any]) -> None:

@@ -91,8 +91,16 @@ def in_order_of(model, cell, units):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
-@pytest.mark.parametrize("units", [(4,), (4, 6)], ids=str)
-@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize(
+    ("units", "pooling"),
+    [
+        ((4,), "last"),
+        ((4, 6), "mean"),
+        pytest.param((4, 6), "last", marks=pytest.mark.long),
+        pytest.param((4,), "mean", marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 def test_answers_and_gradients_equal_keras_masks(cell, units, pooling, token_ids, answer):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("takes gradients with TensorFlow")

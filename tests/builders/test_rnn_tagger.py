@@ -81,7 +81,17 @@ def answer(model: keras.Model, inputs: Inputs) -> np.ndarray:
     return found
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join(map(str, case.values())))
+# Of the plain ones every second is much like another: each cell is left with one direction and
+# with two, and with either of the characters.
+ALIKE = [case for number, case in enumerate(CASES[:12]) if number % 4 in (1, 2) and len(case) == 3]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(case, marks=[pytest.mark.long] if case in ALIKE else []) for case in CASES
+    ],
+    ids=lambda case: "-".join(map(str, case.values())),
+)
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
     found: dict[str, Any] = request.param
     return found

@@ -141,7 +141,15 @@ def test_a_saved_classifier_is_a_run_for_the_command_line(
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(0, 1), (10, 9), (False, True), ("b", "a"), ((1, 2), (0, 3)), (1.0, 2.0), ("", " a\n")],
+    [
+        (0, 1),
+        pytest.param(10, 9, marks=pytest.mark.long),
+        (False, True),
+        pytest.param("b", "a", marks=pytest.mark.long),
+        ((1, 2), (0, 3)),
+        (1.0, 2.0),
+        ("", " a\n"),
+    ],
 )
 def test_labels_of_any_kind_come_back_as_they_were(
     first: Any, second: Any, texts: list[str], labels: list[str], tmp_path: Path

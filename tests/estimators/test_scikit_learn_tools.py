@@ -10,6 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -41,6 +42,7 @@ def test_a_clone_is_unfitted_and_fits_to_the_same_bytes(
     assert again.fit(texts, labels).predict_proba(texts).tobytes() == first.tobytes()
 
 
+@pytest.mark.long
 def test_a_grid_of_text_model_and_training_on_two_processes(
     classifier: TextClassifier, texts: Texts, labels: Texts
 ) -> None:

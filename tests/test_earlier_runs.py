@@ -232,6 +232,7 @@ def assert_same_folder(found: Path, expected: Path) -> None:
 
 def assert_same_file(found: Path, expected: Path) -> None:
     """The same content, by what kind of file it is; most to the byte."""
+    assert found.is_file(), f"{found} is missing"
     of_kind = COMPARISONS.get(expected.name) or COMPARISONS.get(expected.suffix)
     (of_kind or _assert_same_bytes)(found, expected)
 

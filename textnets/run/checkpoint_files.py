@@ -34,7 +34,7 @@ def has_progress(folder: Path) -> bool:
     if not has_checkpoint(folder):
         return False
     try:
-        return int(read_checkpoint(folder)[1]["step"]) > 0
+        return int(read_checkpoint(folder)[1].get("step", 1)) > 0
     except RunError:
         return True
 
@@ -45,7 +45,7 @@ def check_checkpoint(folder: Path) -> None:
     Raises:
         RunError: naming the file.
     """
-    best = int(read_checkpoint(folder)[1]["best_epoch"])
+    best = int(read_checkpoint(folder)[1].get("best_epoch", 0))
     if best:
         load_best(folder, best)
 

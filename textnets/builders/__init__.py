@@ -13,6 +13,7 @@ from typing import Any
 from textnets.builders.cnn_classifier import build_cnn_classifier
 from textnets.builders.encoder_decoder import build_encoder_decoder
 from textnets.builders.mlp_classifier import build_mlp_classifier
+from textnets.builders.ngram_bag_classifier import build_ngram_bag_classifier
 from textnets.builders.rnn_classifier import build_rnn_classifier
 from textnets.builders.rnn_language_model import build_rnn_language_model
 from textnets.builders.rnn_tagger import build_rnn_tagger
@@ -21,6 +22,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "rnn_classifier": build_rnn_classifier,
     "cnn_classifier": build_cnn_classifier,
     "mlp_classifier": build_mlp_classifier,
+    "ngram_bag_classifier": build_ngram_bag_classifier,
     "rnn_tagger": build_rnn_tagger,
     "rnn_language_model": build_rnn_language_model,
     "encoder_decoder": build_encoder_decoder,
@@ -31,6 +33,7 @@ __all__ = [
     "build_cnn_classifier",
     "build_encoder_decoder",
     "build_mlp_classifier",
+    "build_ngram_bag_classifier",
     "build_rnn_classifier",
     "build_rnn_language_model",
     "build_rnn_tagger",

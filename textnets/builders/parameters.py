@@ -28,6 +28,7 @@ class FromData:
 
 # --- Found in the data ---
 VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
+NumFeatures = Annotated[int, Gt(4), FromData()]  # special ids included
 NumClasses = Annotated[int, Ge(2), FromData()]
 NumTags = Annotated[int, Ge(2), FromData()]
 NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included
@@ -49,6 +50,7 @@ Cell = Literal["simple", "lstm", "gru", "peephole_lstm", "prototype_lstm", "laye
 Characters = Literal["none", "cnn", "rnn"]
 TagHead = Literal["softmax", "crf"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
+Weighting = Literal["naive_bayes", "idf", "none"]
 Pooling = Literal["last", "max", "mean", "attention"]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",

@@ -12,9 +12,10 @@ from textnets.layers.cells import (
 )
 from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
-from textnets.layers.dropout import WordDropout
+from textnets.layers.dropout import FeatureDropout, WordDropout
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
+from textnets.layers.ngram_bag import NgramBag, OneVersusRest
 from textnets.layers.pooling import (
     AttentionPooling,
     LastState,
@@ -36,6 +37,7 @@ __all__ = [
     "CarriedStates",
     "CharacterConvolution",
     "DotAttention",
+    "FeatureDropout",
     "FullSoftmaxLoss",
     "KeptStates",
     "KernelPath",
@@ -45,6 +47,8 @@ __all__ = [
     "MaskedInputs",
     "MaskedMaxPooling",
     "MaskedMeanPooling",
+    "NgramBag",
+    "OneVersusRest",
     "PaddingMask",
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",

@@ -52,3 +52,45 @@ class WordDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no t
     def get_config(self) -> dict[str, Any]:
         """What the constructor needs."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("textnets")
+class FeatureDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """In training, turns some of a set's features into padding.
+
+    What is left does not grow to make up for it: a linear model of sets learns with fewer.
+
+    Args:
+        rate: share of the features to drop.
+        seed: of the draws.
+
+    Call with ids ``<int32>[batch, features]``; returns the same shape.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        """``<int32>[batch, features]`` to ``<int32>[batch, features]``."""
+        if not training:
+            return ids
+        draws = keras.random.uniform(keras.ops.shape(ids), seed=self.seed_generator)
+        return keras.ops.where(draws < self.rate, keras.ops.zeros_like(ids), ids)
+
+    def compute_output_spec(self, ids: Any, training: bool = False) -> keras.KerasTensor:
+        """That of the ids."""
+        return keras.KerasTensor(ids.shape, dtype=ids.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor needs."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

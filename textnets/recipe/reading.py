@@ -42,6 +42,7 @@ class TaskSchema:
         data, text, training, evaluation: the task's own section classes.
         sizes: builder parameters that the task can fill in from the data.
         required_sizes: those that a builder must take to fit the task.
+        reads: of these a builder must take exactly one: what kind of ids it reads.
     """
 
     data: type[DataSection]
@@ -49,6 +50,7 @@ class TaskSchema:
     training: type[TrainingSection]
     sizes: frozenset[str]
     required_sizes: frozenset[str]
+    reads: frozenset[str] = frozenset()
     evaluation: type[EvaluationSection] = EvaluationSection
 
 
@@ -223,6 +225,8 @@ def _misfit(name: Any, schema: TaskSchema) -> str | None:
     except TypeError as error:  # of ours, a test would have found it
         return str(error)
     lacking = schema.required_sizes - takes.from_data
+    if schema.reads and len(schema.reads & takes.from_data) != 1:
+        lacking |= schema.reads
     beyond = takes.required_from_data - schema.sizes
     if lacking or beyond:
         names = ", ".join(sorted(lacking | beyond))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -119,6 +119,39 @@ class TextKeys(Section):
         description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
         "too). model.embedding_width must be their width.",
     )
+
+
+Auto = Literal["auto"]
+
+
+class NgramSection(Section):
+    """Which n-grams of a text a bag of n-grams holds. What is ``auto`` goes by the training split:
+    long texts have n-grams of three words that are in two texts or more, short ones of two words
+    and of characters."""
+
+    words: Auto | Annotated[int, Field(ge=1, le=5)] = Field(
+        "auto", description="Up to so many words in a row."
+    )
+    characters: Auto | tuple[PositiveInt, PositiveInt] | None = Field(
+        "auto", description="From so many to so many characters inside of a word; null for none."
+    )
+    min_texts: Auto | PositiveInt = Field(
+        "auto", description="In so many texts of the training split, or more."
+    )
+    max_features: PositiveInt | None = Field(
+        None, description="The most frequent ones, so many at most."
+    )
+
+    @field_validator("characters", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if isinstance(self.characters, tuple) and self.characters[0] > self.characters[1]:
+            raise mistake("characters", "expected the smaller size first, such as [2, 5]")
+        return self
 
 
 class TextSection(TextKeys):

@@ -18,7 +18,8 @@ from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
 
-EncoderT = TypeVar("EncoderT", bound=TextEncoder)
+EncoderT = TypeVar("EncoderT", covariant=True)
+LoadedT = TypeVar("LoadedT", bound=TextEncoder)
 
 
 @dataclass(frozen=True)
@@ -84,22 +85,22 @@ class EncodedText(Generic[EncoderT]):
     vocabulary: Vocabulary
     make: Callable[[], EncoderT]
 
-    @classmethod
-    def learned(cls, encoder: EncoderT) -> EncodedText[EncoderT]:
+    @staticmethod
+    def learned(encoder: LoadedT) -> EncodedText[LoadedT]:
         """Of an encoder that is there."""
-        return cls(encoder.vocabulary, lambda: encoder)
+        return EncodedText(encoder.vocabulary, lambda: encoder)
 
-    @classmethod
+    @staticmethod
     def load(
-        cls, kind: type[EncoderT], section: TextSection, folder: Path, prefix: str = ""
-    ) -> EncodedText[EncoderT]:
+        kind: type[LoadedT], section: TextSection, folder: Path, prefix: str = ""
+    ) -> EncodedText[LoadedT]:
         """Of the files that an encoder of this kind wrote into a folder.
 
         Raises:
             RunError: the vocabulary is missing or damaged.
         """
         vocabulary = Vocabulary.load(folder / f"{prefix}{VOCABULARY_FILE}")
-        return cls(vocabulary, lambda: kind.load(section, folder, prefix))
+        return EncodedText(vocabulary, lambda: kind.load(section, folder, prefix))
 
     @cached_property
     def encoder(self) -> EncoderT:

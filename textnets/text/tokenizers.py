@@ -368,7 +368,7 @@ def learn_tokenizer(
         counts = count_tokens(section, words, read_texts())
         vocabulary = _learn_wordpieces(counts, section, with_joins)
         return WordpieceTokenizer(vocabulary), vocabulary
-    tokenizer = _unlearned(section, with_joins)
+    tokenizer = unlearned_tokenizer(section, with_joins)
     counts = count_tokens(section, tokenizer, read_texts())
     if not counts:
         raise DataError(_NO_TOKEN)
@@ -400,11 +400,11 @@ def load_tokenizer(
         return _load_sentencepiece(folder / f"{prefix}{SENTENCEPIECE_FILE}")
     if section.tokenizer == "wordpiece":
         return WordpieceTokenizer(vocabulary)
-    return _unlearned(section, has_joins(vocabulary))
+    return unlearned_tokenizer(section, has_joins(vocabulary))
 
 
-def _unlearned(section: TextSection, with_joins: bool) -> Tokenizer:
-    """A tokenizer that takes nothing but the recipe."""
+def unlearned_tokenizer(section: TextSection, with_joins: bool = False) -> Tokenizer:
+    """A tokenizer that takes nothing but the recipe: none of subwords."""
     if section.tokenizer == "regex":
         return RegexTokenizer(str(section.pattern), with_joins=with_joins)
     if section.tokenizer == "words":

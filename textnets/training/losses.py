@@ -31,6 +31,28 @@ class OutputAsLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no t
         return y_pred
 
 
+class OneVersusRestCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+    """Binary cross-entropy of each class against all others, in nats, added up.
+
+    Called with class ids, ``<int>[batch]``, and logits, ``<float>[batch, classes]``.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "one_versus_rest_cross_entropy",
+        dtype: Any = "float32",
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """A loss an example, ``<float32>[batch]``."""
+        classes = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
+        right = keras.ops.one_hot(classes, y_pred.shape[-1], dtype=y_pred.dtype)
+        # softplus(x) - x y, for the sigmoid of x.
+        return keras.ops.sum(keras.ops.softplus(y_pred) - y_pred * right, axis=-1)
+
+
 class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
     """Cross-entropy of logits, in nats, with label smoothing (Szegedy et al. 2016).
 

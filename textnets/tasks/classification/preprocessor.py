@@ -13,10 +13,14 @@ import numpy.typing as npt
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
+from textnets.recipe.model_section import builder_schema
+from textnets.recipe.reading import find_builder
+from textnets.recipe.sections import NgramSection
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet
 from textnets.tasks.preprocessor import EncodedText, Preprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.ngrams import NgramEncoder, Ngrams
 from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
 
 _LABELS_FILE = "labels.txt"
@@ -30,31 +34,46 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     Attributes:
         text: from texts to ids.
         labels: of the classes, sorted.
+        ngrams: where the model reads a set of these instead of tokens in their order.
     """
 
     output_rule = "the probability of each class; of two classes only that of the second"
 
-    text: EncodedText[TextEncoder]
+    text: EncodedText[TextEncoder | NgramEncoder]
     labels: Sequence[str]
+    ngrams: Ngrams | None = None
 
     @classmethod
     def learn(cls, recipe: Recipe, train: LabeledTexts) -> ClassificationPreprocessor:
         """Of the training split."""
-        encoder = TextEncoder.learn(recipe.text, lambda: train.texts)
-        return cls(recipe, EncodedText.learned(encoder), sorted(train.distinct_labels))
+        labels = sorted(train.distinct_labels)
+        if not reads_ngrams(recipe):
+            encoder = TextEncoder.learn(recipe.text, lambda: train.texts)
+            return cls(recipe, EncodedText.learned(encoder), labels)
+        section = recipe.text.ngrams or NgramSection()  # type: ignore[call-arg]
+        learned = NgramEncoder.learn(recipe.text, section, train.texts)
+        return cls(recipe, EncodedText(learned.vocabulary, lambda: learned), labels, learned.ngrams)
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path) -> ClassificationPreprocessor:
         """Of a run directory."""
-        text = EncodedText.load(TextEncoder, recipe.text, folder)
         labels = load_lines(folder / _LABELS_FILE)
         if len(labels) < 2:
             raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two labels")
-        return cls(recipe, text, labels)
+        if not reads_ngrams(recipe):
+            return cls(recipe, EncodedText.load(TextEncoder, recipe.text, folder), labels)
+        ngrams = Ngrams.load(folder)
+        text = EncodedText(ngrams.words, lambda: NgramEncoder(recipe.text, ngrams))
+        return cls(recipe, text, labels, ngrams)
 
     def save(self, folder: Path) -> None:
         self.text.encoder.save(folder)
         save_lines(folder / _LABELS_FILE, self.labels)
+
+    @property
+    def input_name(self) -> str:
+        """Of the model's input."""
+        return input_name(self.recipe)
 
     @property
     def multi_label(self) -> bool:
@@ -69,14 +88,15 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     def encode(
         self, examples: LabeledTexts, progress: Progress, label: str
     ) -> tuple[EncodedSplit, Coverage]:
-        token_ids, coverage = self.text.encoder.encode_measured(
+        ids, coverage = self.text.encoder.encode_measured(
             examples.texts, progress=progress, label=label, total=len(examples)
         )
         targets = self.targets_of(examples.labels)
-        return EncodedSplit({"token_ids": token_ids}, targets, examples.weights), coverage
+        return EncodedSplit({self.input_name: ids}, targets, examples.weights), coverage
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
-        return EncodedSplit({"token_ids": self.text.encoder.encode(texts)}, np.zeros(0, np.int32))
+        ids = self.text.encoder.encode(texts)
+        return EncodedSplit({self.input_name: ids}, np.zeros(0, np.int32))
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         return self.text.encoder.tokens(texts)
@@ -101,8 +121,13 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
 
     @property
     def sizes(self) -> dict[str, Any]:
+        read = (
+            {"vocabulary_size": len(self.text.vocabulary)}
+            if self.ngrams is None
+            else {"num_features": len(self.ngrams)}
+        )
         return {
-            "vocabulary_size": len(self.text.vocabulary),
+            **read,
             "num_classes": len(self.labels),
             "multi_label": self.multi_label,
         }
@@ -114,6 +139,17 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     @property
     def output_width(self) -> int:
         return 1 if len(self.labels) == 2 and not self.multi_label else len(self.labels)
+
+
+def reads_ngrams(recipe: Recipe) -> bool:
+    """Whether a recipe's builder reads a set of n-grams, not tokens in their order."""
+    takes = builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
+    return "num_features" in takes
+
+
+def input_name(recipe: Recipe) -> str:
+    """Of the input of the recipe's model."""
+    return "ngram_ids" if reads_ngrams(recipe) else "token_ids"
 
 
 def shorten(names: Sequence[str]) -> str:

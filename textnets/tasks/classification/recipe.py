@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textnets.recipe import TaskSchema
-from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
+from textnets.recipe.sections import (
+    DataSection,
+    NgramSection,
+    Share,
+    TextSection,
+    TrainingSection,
+    mistake,
+)
 
 
 class ClassificationData(DataSection):
@@ -35,6 +42,29 @@ class ClassificationData(DataSection):
     }
 
 
+class ClassificationText(TextSection):
+    """From text to ids of tokens, or of n-grams where the builder reads these."""
+
+    ngrams: NgramSection | None = Field(
+        None,
+        description="The n-grams of a builder that reads a set of them, such as "
+        "ngram_bag_classifier; chosen by the data where it is left out.",
+    )
+
+    def as_written(self) -> dict[str, Any]:
+        """Without n-grams where there are none."""
+        written = super().as_written()
+        if self.ngrams is None:
+            del written["ngrams"]
+        return written
+
+    @model_validator(mode="after")
+    def _ngrams_are_of_tokens(self) -> ClassificationText:
+        if self.ngrams is not None and self.tokenizer in ("wordpiece", "sentencepiece"):
+            raise mistake("ngrams", f"has no effect with tokenizer: {self.tokenizer}")
+        return self
+
+
 class ClassificationTraining(TrainingSection):
     """How the weights are found."""
 
@@ -47,8 +77,11 @@ class ClassificationTraining(TrainingSection):
 
 CLASSIFICATION_SCHEMA = TaskSchema(
     data=ClassificationData,
-    text=TextSection,
+    text=ClassificationText,
     training=ClassificationTraining,
-    sizes=frozenset({"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}),
-    required_sizes=frozenset({"vocabulary_size", "num_classes"}),
+    sizes=frozenset(
+        {"vocabulary_size", "num_features", "num_classes", "multi_label", "embedding_vectors"}
+    ),
+    required_sizes=frozenset({"num_classes"}),
+    reads=frozenset({"vocabulary_size", "num_features"}),
 )

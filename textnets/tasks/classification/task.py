@@ -20,12 +20,20 @@ from textnets.recipe import Recipe
 from textnets.tasks.classification.evaluation import ClassificationEvaluation, check_known
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet, joined
 from textnets.tasks.classification.inference import ClassificationInference, Outputs
-from textnets.tasks.classification.preprocessor import ClassificationPreprocessor, shorten
+from textnets.tasks.classification.preprocessor import (
+    ClassificationPreprocessor,
+    input_name,
+    reads_ngrams,
+    shorten,
+)
 from textnets.tasks.classification.recipe import CLASSIFICATION_SCHEMA, ClassificationData
 from textnets.tasks.evaluation import Fact
 from textnets.tasks.task import Mistake, Task
 from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
+
+# Keys of text: that are about tokens in their order, and vocabularies of them.
+_OF_SEQUENCES = frozenset({"max_tokens", "min_count", "add_bos", "add_eos", "vectors"})
 
 
 class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]):
@@ -37,6 +45,10 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.data: ClassificationData = recipe.data
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return (input_name(self.recipe),)
 
     # --- Metrics ---
 
@@ -62,7 +74,17 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
         if self.recipe.training.class_weights is not None and self.data.multi_label:
             message = "does not go with data.multi_label: true; remove one of them"
             found.append((("training", "class_weights"), message))
-        return found
+        return found + self._text_mistakes()
+
+    def _text_mistakes(self) -> list[Mistake]:
+        """Keys of ``text:`` that a builder has no use for."""
+        text, builder = self.recipe.text, self.recipe.builder
+        if not reads_ngrams(self.recipe):
+            said = f"has no effect with {builder}, which reads tokens in their order; remove it"
+            return [(("text", "ngrams"), said)] if text.ngrams is not None else []
+        without = sorted(_OF_SEQUENCES & text.model_fields_set)
+        said = f"has no effect with {builder}, which reads a set of n-grams: see text.ngrams"
+        return [(("text", key), said) for key in without]
 
     # --- Files to examples ---
 
@@ -177,19 +199,45 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
     def training_setup(
         self, model: Any, preprocessor: ClassificationPreprocessor, train: EncodedSplit
     ) -> TrainingSetup:
+        import keras
+
+        self._adapt(model, preprocessor, train)
         loss, metrics = self._loss_of(model)
+        last = one_versus_rest(model)
+        trained = model if last is None else keras.Model(model.inputs, last.input)
         weights = self._weights_of(train, preprocessor.labels)
         batches = example_batches(
-            model, replace(train, weights=weights), self.recipe.training, self.recipe.seed
+            trained, replace(train, weights=weights), self.recipe.training, self.recipe.seed
         )
-        return TrainingSetup(model, loss, batches, metrics)
+        return TrainingSetup(trained, loss, batches, metrics)
+
+    @staticmethod
+    def _adapt(model: Any, preprocessor: ClassificationPreprocessor, train: EncodedSplit) -> None:
+        """Let the layers of a bag of n-grams see the training split."""
+        from textnets.layers import NgramBag
+
+        bags = [layer for layer in model.layers if isinstance(layer, NgramBag)]
+        if not bags:
+            return
+        (ngrams,), classes = train.inputs.values(), len(preprocessor.labels)
+        targets = np.asarray(train.targets)
+        if targets.ndim == 1:
+            targets = np.eye(classes, dtype=np.float32)[targets]
+        rows = np.repeat(np.arange(len(ngrams)), ngrams.lengths)
+        for layer in bags:
+            layer.adapt(np.asarray(ngrams.ids), rows, targets[:, -layer.num_outputs :])
 
     def _loss_of(self, model: Any) -> tuple[Any, list[Any]]:
         """The loss and the metrics; a model that answers with one number says class 1."""
         import keras
 
+        from textnets.training.losses import OneVersusRestCrossEntropy
+
         if self.data.multi_label:
             return keras.losses.BinaryCrossentropy(), []
+        if one_versus_rest(model) is not None:
+            accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+            return OneVersusRestCrossEntropy(), [accuracy]
         if model.output_shape[-1] == 1:
             accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
             return keras.losses.BinaryCrossentropy(), [accuracy]
@@ -219,6 +267,15 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
 
     def evaluation(self, preprocessor: ClassificationPreprocessor) -> ClassificationEvaluation:
         return ClassificationEvaluation(preprocessor)
+
+
+def one_versus_rest(model: Any) -> Any:
+    """The layer that a model ends in where its classes were each told from all others, else
+    ``None``."""
+    from textnets.layers import OneVersusRest
+
+    last = model.layers[-1]
+    return last if isinstance(last, OneVersusRest) and model.output is last.output else None
 
 
 def _one_text(row: Row, column: str) -> str:

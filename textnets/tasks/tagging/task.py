@@ -36,7 +36,6 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
 
     name = "tagging"
     schema = TAGGING_SCHEMA
-    input_names: ClassVar[tuple[str, ...]] = ("token_ids", "character_ids")
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
 
     def __init__(self, recipe: Recipe) -> None:
@@ -50,6 +49,10 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             token_key=self.data.token_key,
             tag_key=self.data.tag_key,
         )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return ("token_ids", "character_ids")
 
     # --- Metrics ---
 

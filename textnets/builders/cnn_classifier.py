@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.classification_head import classify
@@ -16,12 +17,14 @@ from textnets.builders.parameters import (
     MultiLabel,
     NumClasses,
     OptionalWidths,
+    Poolings,
     Rate,
     Strength,
     VocabularySize,
     Width,
     Widths,
 )
+from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.token_embedding import embed_tokens
 from textnets.errors import InputError
 
@@ -37,8 +40,10 @@ def build_cnn_classifier(
     train_embeddings: bool = True,
     widths: Widths = (3, 4, 5),
     maps: Width = 100,
+    pooling: Poolings = "max",
     dense_units: OptionalWidths = (),
     activation: Activation = "relu",
+    word_dropout: Rate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.5,
     max_norm: MaxNorm = 3.0,
@@ -60,8 +65,11 @@ def build_cnn_classifier(
         train_embeddings: Whether the token vectors are trained or kept as they start.
         widths: How many neighboring tokens each convolution sees; each width once.
         maps: How many features each convolution finds.
+        pooling: What is made of each feature over a text: its max, mean or attention; of a list
+            each, side by side.
         dense_units: Sizes of hidden layers between the pooled features and the classes.
         activation: Activation of convolutions and hidden layers.
+        word_dropout: Share of the tokens to turn into [UNK] while training.
         embedding_dropout: Share of token vector components to drop, the same for a whole text.
         dropout: Share of the pooled features, and of each hidden layer's outputs, to drop.
         max_norm: Largest norm of the weights into one class; null for none.
@@ -81,6 +89,7 @@ def build_cnn_classifier(
     from textnets import layers
 
     _check_widths(widths)
+    kinds = as_kinds(pooling, "build_cnn_classifier")
 
     # --- Layers ---
     convolutions = [
@@ -107,15 +116,16 @@ def build_cnn_classifier(
         embedding_vectors=embedding_vectors,
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
+        word_dropout=word_dropout,
     )
     sequence = layers.MaskedInputs(name="masked_embeddings")([sequence, mask])
-    pooled = [
-        layers.MaskedMaxPooling(name=f"{convolution.name}_maximum")([convolution(sequence), mask])
+    features = [
+        vector
         for convolution in convolutions
+        for vector in _pool(kinds, convolution(sequence), mask, convolution.name)
     ]
-    features = keras.layers.Concatenate(name="features")(pooled) if len(pooled) > 1 else pooled[0]
     probabilities = classify(
-        features,
+        joined(features, "features"),
         num_classes=num_classes,
         multi_label=multi_label,
         dense_units=dense_units,
@@ -126,6 +136,12 @@ def build_cnn_classifier(
         max_norm=max_norm,
     )
     return keras.Model(token_ids, probabilities, name="cnn_classifier")
+
+
+def _pool(kinds: Sequence[str], features: Any, mask: Any, name: str) -> list[Any]:
+    """A vector a text for each kind; a maximum has the name that it had before there were more."""
+    names = f"{name}_maximum" if kinds == ["max"] else f"{name}_{{kind}}"
+    return pooled(kinds, features, mask, names)
 
 
 def _check_widths(widths: Sequence[int]) -> None:

@@ -20,7 +20,7 @@ from textnets.builders.parameters import (
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
-from textnets.builders.token_embedding import scaled_vectors
+from textnets.builders.token_embedding import drop_words, scaled_vectors
 from textnets.errors import InputError
 
 
@@ -39,6 +39,7 @@ def build_encoder_decoder(
     attention: Attention = "luong_general",
     attention_width: Width = 256,
     input_feeding: bool = False,
+    word_dropout: Rate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     l2: Strength = 0.0,
@@ -68,6 +69,7 @@ def build_encoder_decoder(
         attention: How the decoder looks at the source: not, or by Luong's or Bahdanau's scores.
         attention_width: Size of the small net of attention bahdanau.
         input_feeding: Whether a step sees what attention made of the step before; luong only.
+        word_dropout: Share of the tokens of both sides to turn into [UNK] while training.
         embedding_dropout: Share of token vector components to drop, the same for a sentence.
         dropout: Share of the inputs of each recurrent layer and of the softmax to drop.
         l2: Strength of the penalty on squared kernels of recurrent layers.
@@ -133,8 +135,10 @@ def build_encoder_decoder(
         },
     )  # fmt: skip
     decoder = _decoder(embedding_width, stack, encoder.output, embedding_dropout, dropout)
-    encoded = encoder({"source_vectors": source_embedding(source_ids), "source_mask": mask})
-    decoded = decoder({"target_vectors": target_embedding(target_ids), **encoded})
+    source = source_embedding(drop_words(source_ids, word_dropout, "source_word_dropout"))
+    target = target_embedding(drop_words(target_ids, word_dropout, "target_word_dropout"))
+    encoded = encoder({"source_vectors": source, "source_mask": mask})
+    decoded = decoder({"target_vectors": target, **encoded})
     if tie_embeddings:
         scores = target_embedding(decoded["outputs"], reverse=True)
     else:

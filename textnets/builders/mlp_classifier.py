@@ -12,11 +12,13 @@ from textnets.builders.parameters import (
     MultiLabel,
     NumClasses,
     OptionalWidths,
+    Poolings,
     Rate,
     Strength,
     VocabularySize,
     Width,
 )
+from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.token_embedding import embed_tokens
 
 
@@ -29,8 +31,10 @@ def build_mlp_classifier(
     embedding_vectors: EmbeddingVectors = None,
     embedding_width: Width = 128,
     train_embeddings: bool = True,
+    pooling: Poolings = "mean",
     dense_units: OptionalWidths = (64,),
     activation: Activation = "relu",
+    word_dropout: Rate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     l2: Strength = 0.0,
@@ -49,10 +53,13 @@ def build_mlp_classifier(
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
-        dense_units: Sizes of hidden layers between the mean vector and the classes.
+        pooling: What is made of the token vectors: their mean, max or attention; of a list each,
+            side by side.
+        dense_units: Sizes of hidden layers between the pooled vector and the classes.
         activation: Activation of these hidden layers.
+        word_dropout: Share of the tokens to turn into [UNK] while training.
         embedding_dropout: Share of token vector components to drop, the same for a whole text.
-        dropout: Share of the mean vector, and of each hidden layer's outputs, to drop.
+        dropout: Share of the pooled vector, and of each hidden layer's outputs, to drop.
         l2: Strength of the penalty on squared kernels of dense layers.
         kernel_initializer: How the kernels of dense layers start.
 
@@ -68,6 +75,8 @@ def build_mlp_classifier(
 
     from textnets import layers
 
+    kinds = as_kinds(pooling, "build_mlp_classifier")
+
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = layers.PaddingMask(name="padding_mask")(token_ids)
@@ -78,10 +87,11 @@ def build_mlp_classifier(
         embedding_vectors=embedding_vectors,
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
+        word_dropout=word_dropout,
     )
-    mean_vector = layers.MaskedMeanPooling(name="mean_vector")([sequence, mask])
+    vectors = pooled(kinds, sequence, mask, "{kind}_vector")
     probabilities = classify(
-        mean_vector,
+        joined(vectors, "text_vector"),
         num_classes=num_classes,
         multi_label=multi_label,
         dense_units=dense_units,

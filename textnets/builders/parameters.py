@@ -51,7 +51,10 @@ Characters = Literal["none", "cnn", "rnn"]
 TagHead = Literal["softmax", "crf"]
 Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Weighting = Literal["naive_bayes", "idf", "none"]
-Pooling = Literal["last", "max", "mean", "attention"]
+Pooling = Literal["max", "mean", "attention"]
+StatePooling = Literal["last", "max", "mean", "attention"]
+Poolings = Pooling | Annotated[Sequence[Pooling], Len(1)]
+StatePoolings = StatePooling | Annotated[Sequence[StatePooling], Len(1)]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
     "lecun_normal", "orthogonal", "random_uniform", "random_normal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from textnets.builders.arguments import checked
@@ -15,13 +16,14 @@ from textnets.builders.parameters import (
     MultiLabel,
     NumClasses,
     OptionalWidths,
-    Pooling,
     Rate,
+    StatePoolings,
     Strength,
     VocabularySize,
     Width,
     Widths,
 )
+from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.recurrent_stack import read_sequence
 from textnets.builders.token_embedding import embed_tokens
 
@@ -38,9 +40,10 @@ def build_rnn_classifier(
     cell: Cell = "lstm",
     units: Widths = (64,),
     bidirectional: bool = True,
-    pooling: Pooling = "last",
+    pooling: StatePoolings = "last",
     dense_units: OptionalWidths = (),
     activation: Activation = "relu",
+    word_dropout: Rate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
@@ -64,9 +67,11 @@ def build_rnn_classifier(
         cell: The recurrent layer: simple (Elman), lstm, gru, or a slower variant of the lstm.
         units: Size of the state, one number for each layer, per direction.
         bidirectional: Whether a second net reads each text from its end.
-        pooling: How one vector is made of a text: last state, max, mean or attention.
+        pooling: How one vector is made of a text: last state, max, mean or attention; of a list
+            each, side by side.
         dense_units: Sizes of hidden layers between the pooled vector and the classes.
         activation: Activation of these hidden layers.
+        word_dropout: Share of the tokens to turn into [UNK] while training.
         embedding_dropout: Share of token vector components to drop, the same for a whole text.
         dropout: Share of the outputs of each recurrent and hidden layer to drop.
         recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
@@ -86,6 +91,8 @@ def build_rnn_classifier(
 
     from textnets import layers
 
+    kinds = as_kinds(pooling, "build_rnn_classifier")
+
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = layers.PaddingMask(name="padding_mask")(token_ids)
@@ -96,6 +103,7 @@ def build_rnn_classifier(
         embedding_vectors=embedding_vectors,
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
+        word_dropout=word_dropout,
     )
     sequence, directions = read_sequence(
         sequence,
@@ -110,7 +118,7 @@ def build_rnn_classifier(
         recurrent_initializer=recurrent_initializer,
     )
     probabilities = classify(
-        _pool(pooling, sequence, directions, mask),
+        _pool(kinds, sequence, directions, mask),
         num_classes=num_classes,
         multi_label=multi_label,
         dense_units=dense_units,
@@ -122,25 +130,21 @@ def build_rnn_classifier(
     return keras.Model(token_ids, probabilities, name="rnn_classifier")
 
 
-def _pool(pooling: Pooling, sequence: Any, directions: list[Any], mask: Any) -> Any:
-    """One vector a text: ``<float>[batch, states]``.
+def _pool(kinds: Sequence[str], sequence: Any, directions: list[Any], mask: Any) -> Any:
+    """One vector a text: ``<float>[batch, width]``.
 
     "last" takes each direction's state when it has read every token; the aligned
-    ``sequence`` of the top layer then goes unused, and is no part of the model.
+    ``sequence`` of the top layer then goes unused where no other kind reads it, and is no part
+    of the model.
     """
-    import keras
-
     from textnets import layers
 
-    if pooling == "last":
-        final = [
-            layers.LastState(name=f"last_state_{way}")([states, mask])
-            for way, states in zip(("forward", "backward"), directions, strict=False)
-        ]
-        return keras.layers.Concatenate(name="last_states")(final) if len(final) > 1 else final[0]
-    pooling_layer = {
-        "max": layers.MaskedMaxPooling,
-        "mean": layers.MaskedMeanPooling,
-        "attention": layers.AttentionPooling,
-    }[pooling]
-    return pooling_layer(name=f"{pooling}_pooling")([sequence, mask])
+    final = [
+        layers.LastState(name=f"last_state_{way}")([states, mask])
+        for way, states in zip(("forward", "backward"), directions, strict=False)
+        if "last" in kinds
+    ]
+    if kinds == ["last"]:
+        return joined(final, "last_states")
+    others = [kind for kind in kinds if kind != "last"]
+    return joined([*final, *pooled(others, sequence, mask, "{kind}_pooling")], "pooled")

@@ -20,7 +20,7 @@ from textnets.builders.parameters import (
     Widths,
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
-from textnets.builders.token_embedding import scaled_vectors
+from textnets.builders.token_embedding import drop_words, scaled_vectors
 from textnets.errors import InputError
 
 
@@ -35,6 +35,7 @@ def build_rnn_language_model(
     adaptive_softmax: Cutoffs = (),
     cell: Cell = "lstm",
     units: Widths = (256,),
+    word_dropout: Rate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     variational_dropout: bool = False,
@@ -62,6 +63,7 @@ def build_rnn_language_model(
         adaptive_softmax: First ids of groups of rare tokens, each with a softmax of its own.
         cell: The recurrent layer, by name: simple, lstm, gru or one of the LSTM's variants.
         units: Size of the state, one number for each layer.
+        word_dropout: Share of the tokens to turn into [UNK] while training.
         embedding_dropout: Share of the components of the token vectors to drop.
         dropout: Share of the outputs of each recurrent layer to drop.
         variational_dropout: Whether both drop the same components at all places of a row.
@@ -118,7 +120,7 @@ def build_rnn_language_model(
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     initial_states = _state_inputs(recurrent, units)
-    sequence = embedding(token_ids)
+    sequence = embedding(drop_words(token_ids, word_dropout))
     _start_vectors(embedding, embedding_vectors)
     if embedding_vectors is None:  # pretrained vectors are large enough to be heard
         sequence = scaled_vectors(sequence)

@@ -104,18 +104,14 @@ def build_rnn_tagger(
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     mask = layers.PaddingMask(name="padding_mask")(token_ids)
     inputs = {"token_ids": token_ids}
-    seen_ids = (
-        layers.WordDropout(word_dropout, name="word_dropout")(token_ids)
-        if word_dropout
-        else token_ids
-    )
     sequence = embed_tokens(
-        seen_ids,
+        token_ids,
         vocabulary_size=vocabulary_size,
         embedding_width=embedding_width,
         embedding_vectors=embedding_vectors,
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
+        word_dropout=word_dropout,
         initial_range=_range(embedding_width),
     )
     if characters != "none":

@@ -19,6 +19,13 @@ def scaled_vectors(vectors: Any, name: str = "scaled_vectors") -> Any:
     return keras.layers.Rescaling(vectors.shape[-1] ** 0.5, name=name)(vectors)
 
 
+def drop_words(token_ids: Any, rate: float, name: str = "word_dropout") -> Any:
+    """Read some tokens as ``[UNK]`` while training (Iyyer et al. 2015); with rate 0 none."""
+    from textnets import layers
+
+    return layers.WordDropout(rate, name=name)(token_ids) if rate else token_ids
+
+
 def embed_tokens(
     token_ids: Any,
     *,
@@ -27,6 +34,7 @@ def embed_tokens(
     embedding_vectors: Any,
     train_embeddings: bool,
     embedding_dropout: float,
+    word_dropout: float = 0.0,
     initial_range: float = 0.05,
 ) -> Any:
     """Look up each token's vector: ``<int32>[batch, length]`` to ``[batch, length, width]``.
@@ -41,6 +49,7 @@ def embed_tokens(
         embedding_dropout: share of the components to drop. A component is dropped from all
             tokens of a text at once (Gal and Ghahramani 2016), since neighbors would
             otherwise give away what is missing.
+        word_dropout: share of the tokens that are read as ``[UNK]`` while training.
         initial_range: vectors start uniformly within this of zero; the default is Keras's.
 
     Raises:
@@ -63,7 +72,7 @@ def embed_tokens(
         trainable=train_embeddings,
         name="embedding",
     )
-    sequence = embedding(token_ids)
+    sequence = embedding(drop_words(token_ids, word_dropout))
     if embedding_vectors is not None:
         # Assigned, not passed as an initializer, which would write them into the config.
         embedding.embeddings.assign(np.asarray(embedding_vectors, dtype="float32"))

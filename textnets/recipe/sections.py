@@ -226,6 +226,7 @@ class TrainingSection(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = Field(
         0, description="Steps over which the learning rate rises from zero, before the schedule."
     )
+    warmup_share: Rate = Field(0.0, description="The same as a share of all steps, such as 0.05.")
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Largest global norm of the gradient (Pascanu et al. 2013)."
     )
@@ -267,9 +268,11 @@ class TrainingSection(Section):
     }
 
     @model_validator(mode="after")
-    def _one_way_to_clip(self) -> Self:
+    def _one_way_each(self) -> Self:
         if self.clip_norm is not None and self.clip_value is not None:
             raise mistake("clip_value", "give 'clip_norm' or 'clip_value', not both")
+        if self.warmup_steps and self.warmup_share:
+            raise mistake("warmup_share", "give 'warmup_steps' or 'warmup_share', not both")
         return self
 
 

@@ -145,7 +145,7 @@ def learning_rate_at(
         plateau_drops: how often the monitored metric has stalled; ``schedule: plateau``.
     """
     rate = section.learning_rate
-    warmup = section.warmup_steps
+    warmup = section.warmup_steps or round(section.warmup_share * section.epochs * steps_per_epoch)
     if step < warmup:
         return rate * (step + 1) / warmup
     epoch = step // steps_per_epoch

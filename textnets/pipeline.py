@@ -19,7 +19,7 @@ from textnets.backend.devices import prepare_device, require_tensorflow
 from textnets.builders.custom import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
-from textnets.experiment.execution import execute
+from textnets.experiment.compound import execute
 from textnets.experiment.models import build_model, vectors_of
 from textnets.experiment.monitoring import check_measured, fit_plan
 from textnets.experiment.prepare import coverage_line, prepare, read_data
@@ -193,7 +193,7 @@ def train(
     target = RunTarget(place, overwrite=overwrite)
     target.check(resume=resume)
     start = decide_start(task.recipe, target, progress, resume=resume)
-    custom = [module_of(task.recipe.builder)]
+    custom = list(map(module_of, task.recipe.builders))
     if isinstance(start, Finished):
         return _as_trained(start.run, task, device, custom)
     stored = open_store(Path(store), task.recipe) if store else None
@@ -254,8 +254,7 @@ def evaluate(
 
 
 def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress) -> SplitEvaluation:
-    task, preprocessor = predictor.task, predictor.preprocessor
-    evaluation = task.evaluation(preprocessor)
+    task, preprocessor, evaluation = predictor.task, predictor.preprocessor, predictor.evaluation
     splits: Mapping[str, Examples] = {}
     if data is None:
         name, splits = _recorded_split(predictor, progress)

@@ -29,11 +29,11 @@ from textnets.estimators.flat_parameters import (
     show_parameters,
 )
 from textnets.estimators.packed_run import PackedRun
-from textnets.experiment.execution import execute
+from textnets.experiment.compound import execute
 from textnets.experiment.prepare import Data
 from textnets.experiment.record import begin_record, fingerprint_of_examples
 from textnets.progress import terminal_progress
-from textnets.recipe.reading import MAX_SEED
+from textnets.recipe.sections import MAX_SEED
 from textnets.run.directory import Run
 from textnets.run.target import RunTarget
 from textnets.tasks import TASKS, AnyTask, Predictor, task_from
@@ -191,7 +191,9 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
                 done = execute(task, target, Data({}, splits), record, progress=progress)
             except InterruptedTrainingError:
                 raise KeyboardInterrupt from None  # there is no run to go on with
-            own = [module_of(task.recipe.builder)]  # imported already: its model was built
+            own = list(
+                map(module_of, task.recipe.builders)
+            )  # imported already: its model was built
             self._keep(done.run, PackedRun.of(done.run, self.device, own))
         return done.preprocessor
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from textnets.builders.custom import module_of
 from textnets.evaluation.report import Table
@@ -53,32 +55,39 @@ class Execution:
     preprocessor: AnyPreprocessor
 
 
-def execute(
-    task: AnyTask,
+def begin_folder(folder: Path, task: AnyTask, record: RunRecord) -> None:
+    """Write what a run is begun with."""
+    write_recipe(folder / RECIPE_FILE, task.recipe)
+    write_environment(folder, record.as_json())
+
+
+def execute_in(
+    folder: Path,
     target: RunTarget,
+    task: AnyTask,
     data: Data,
     record: RunRecord,
-    *,
-    resume: bool = False,
     progress: Progress,
+    *,
+    resume: bool,
+    known: Mapping[str, SplitEvaluation] = MappingProxyType({}),
 ) -> Execution:
-    """Train into a place that is free, and write everything that a run holds.
+    """Train one model in a folder that was begun, and write everything that a run holds.
 
     Args:
-        task: with a checked recipe.
+        folder: of the unfinished run.
         target: where the run will lie.
+        task: with a checked recipe.
         data: the examples, or stored ids.
         record: how the run begins.
-        resume: go on from the checkpoint that is there.
         progress: where to show what happens.
+        resume: go on from the checkpoint that is there.
+        known: splits that were scored already.
     """
-    with target.writing(resume=resume) as folder:
-        write_recipe(folder / RECIPE_FILE, task.recipe)
-        write_environment(folder, record.as_json())
-        prepared = _prepare(task, folder, data, progress, resume)
-        record = dataclasses.replace(record, prepared=prepared_files(folder))
-        write_environment(folder, record.as_json())
-        return _train_into(folder, target, task, prepared, record, resume, progress)
+    prepared = _prepare(task, folder, data, progress, resume)
+    record = dataclasses.replace(record, prepared=prepared_files(folder))
+    write_environment(folder, record.as_json())
+    return _train_into(folder, target, task, prepared, record, resume, progress, known)
 
 
 def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
@@ -103,6 +112,7 @@ def _train_into(
     record: RunRecord,
     resume: bool,
     progress: Progress,
+    known: Mapping[str, SplitEvaluation],
 ) -> Execution:
     plan, train = fit_plan(task), prepared.encoded["train"]
     compiled = compile_model(task, prepared.preprocessor, train, record.device, progress)
@@ -122,7 +132,13 @@ def _train_into(
         progress=progress,
     )
     save_model(compiled.model, folder / MODEL_FILE)
-    scored, tables = _score_splits(task, inference, evaluation, folder, prepared, progress)
+
+    def outputs_of(name: str) -> Any:
+        return inference.outputs(prepared.encoded[name], progress)
+
+    scored, tables = score_splits(
+        task, inference, evaluation, folder, prepared, outputs_of, progress, known
+    )
     record = dataclasses.replace(
         record,
         recurrent_kernel=compiled.recurrent_kernel,
@@ -175,21 +191,34 @@ def _rehearsal(
     return rehearse
 
 
-def _score_splits(
+def score_splits(
     task: AnyTask,
     inference: AnyInference,
     evaluation: AnyEvaluation,
     folder: Path,
     prepared: Prepared,
+    outputs_of: Callable[[str], Any],
     progress: Progress,
+    known: Mapping[str, SplitEvaluation] = MappingProxyType({}),
 ) -> tuple[SplitEvaluation | None, list[Table]]:
-    """Score the best weights; the test split is touched here, once, or not at all."""
-    scored, tables = {}, list[Table]()
+    """Score the best weights; the test split is touched here, once, or not at all.
+
+    Args:
+        task: of the recipe.
+        inference: of the model.
+        evaluation: of its outputs.
+        folder: where scores and predictions are written.
+        prepared: the splits.
+        outputs_of: the model's outputs for a split, by its name.
+        progress: where to show it.
+        known: splits that were scored already.
+    """
+    scored, tables = dict(known), list[Table]()
     names = ("validation", "test") if task.recipe.evaluation.test else ("validation",)
     for name in names:
         if name in prepared.encoded:
             split, examples = prepared.encoded[name], prepared.splits.get(name)
-            outputs = inference.outputs(split, progress)
+            outputs = outputs_of(name)
             scored[name] = SplitEvaluation(name, len(split), evaluation.score(outputs, split))
             texts = list(examples.texts) if examples is not None else []
             tables = evaluation.tables(texts, outputs, split)

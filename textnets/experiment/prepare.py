@@ -59,7 +59,7 @@ class Prepared:
 
     def split(self, name: str) -> Split[Examples]:
         """One of the splits."""
-        return Split(self.splits[name], self.encoded[name])
+        return Split(self.splits[name], self.encoded.get(name))
 
     def told(self) -> list[Fact]:
         """What encoding did to each split, and what should be known of it."""

@@ -13,10 +13,9 @@ from textnets.errors import RunError
 from textnets.experiment.record import RunRecord
 from textnets.progress import Progress
 from textnets.recipe import Recipe
-from textnets.run.checkpoint_files import has_checkpoint
+from textnets.run.checkpoint_files import has_training
 from textnets.run.directory import Run, open_run
 from textnets.run.integrity import check_prepared, read_started
-from textnets.run.layout import CHECKPOINT_FOLDER
 from textnets.run.target import RunTarget
 from textnets.tasks import read_run
 
@@ -55,6 +54,11 @@ class Continue:
             RunError: the run would be continued with something else than it was started with, and
                 so would not be the same one, every difference named; or a file is damaged.
         """
+        if self.reopens and (recipe.ensemble or recipe.training.refit):
+            raise RunError(
+                f"{self.target.output}: is finished, and what was trained in several steps is not "
+                "trained on; start again with --overwrite, or choose another --output DIR"
+            )
         if self.reopens:
             _continued(recipe, now, self.target.output, allow_changes=allow_changes)
             self.target.reopen()
@@ -102,7 +106,7 @@ def decide_start(
             )
             return Finished(run)
     begun = target.output if reopens else target.partial
-    if has_checkpoint(begun / CHECKPOINT_FOLDER):
+    if has_training(begun):
         return Continue(target, reopens)
     progress.say(f"nothing to continue at {target.partial}; starting from the beginning")
     return Fresh()
@@ -110,7 +114,7 @@ def decide_start(
 
 def _asks_for_more(recipe: Recipe, run: Run) -> bool:
     """Whether a recipe would do something that a finished run has not done."""
-    before = read_run(run.folder, allow_builders=[module_of(recipe.builder)]).recipe
+    before = read_run(run.folder, allow_builders=list(map(module_of, recipe.builders))).recipe
     more_epochs = recipe.training.epochs > before.training.epochs
     return more_epochs or bool(differing_keys(before, recipe))
 
@@ -142,7 +146,7 @@ _OF_NOW = (
 def _changes(started: RunRecord, recipe: Recipe, now: RunRecord, folder: Path) -> list[str]:
     """What is not as it was when a run began, in words."""
     differing = differing_keys(
-        read_run(folder, allow_builders=[module_of(recipe.builder)]).recipe, recipe
+        read_run(folder, allow_builders=list(map(module_of, recipe.builders))).recipe, recipe
     )
     for name, entry in now.data.items():
         if started.data.get(name, {}).get("sha256") != entry["sha256"]:
@@ -169,7 +173,8 @@ def differing_keys(recipe_before: Recipe, recipe_now: Recipe) -> list[str]:
     """How two recipes differ in what they train, in words. More epochs only go on."""
     before, now = recipe_before.as_sections(), recipe_now.as_sections()
     allowed = [("training", "checkpoint_minutes"), ("training", "checkpoint_every")]
-    if recipe_now.training.schedule != "cosine":  # of more epochs: another one from its first step
+    training = recipe_now.training
+    if training.schedule != "cosine" and not training.warmup_share:  # else other rates from step 1
         allowed.append(("training", "epochs"))
     return [
         f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"

@@ -150,17 +150,27 @@ def _override_value(text: str) -> tuple[Any, str | None]:
 
 def _set_key(document: Document, parts: tuple[str, ...], value: Any, origin: str) -> None:
     section: Any = document.data
-    for part in parts[:-1]:
-        if section.get(part) is None:
-            section[part] = {}
-        section = section[part]
-        if not isinstance(section, dict):
-            message = f"'{part}' is a value, not a section, so no key can be set in it"
+    path: KeyPath = ()
+    for part in parts:
+        if isinstance(section, list):
+            known = part.isdecimal() and int(part) < len(section)
+            wrong = None if known else f"has {len(section)} items, counted from 0"
+            key: str | int = int(part) if known else part
+        else:
+            wrong = None if isinstance(section, dict) else "is a value, not a section"
+            key = part
+        if wrong is not None:
+            message = f"'{path[-1]}' {wrong}, so no key can be set in it"
             document.problems.append(Problem(dotted(parts), message, origin=origin))
             return
-    section[parts[-1]] = value
-    document.origins[parts] = origin
-    for below in [path for path in document.positions if path[: len(parts)] == parts]:
+        path = (*path, key)
+        if len(path) == len(parts):
+            section[key] = value
+        elif isinstance(section, dict) and section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+    document.origins[path] = origin
+    for below in [known for known in document.positions if known[: len(path)] == path]:
         del document.positions[below]  # of a value that is not there any more
 
 

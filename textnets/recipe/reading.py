@@ -7,8 +7,9 @@ tasks hand in their section classes as :class:`TaskSchema`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,29 @@ from pydantic import BaseModel, ValidationError
 from textnets.builders import BUILDERS
 from textnets.builders.custom import import_builder, is_custom
 from textnets.errors import InputError, Problem, RecipeError, did_you_mean
-from textnets.recipe.document import Document, shown
+from textnets.recipe.document import Document, KeyPath, read_document, shown
 from textnets.recipe.messages import readable_problems
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.sections import (
+    MAX_SEED,
     Claim,
     DataSection,
+    Ensemble,
+    EnsembleSection,
     EvaluationSection,
+    Member,
+    MemberSection,
     Recipe,
     Section,
     TrainingSection,
 )
+from textnets.recipe.shipped import recipe_path
 
-SECTIONS = ("task", "data", "text", "model", "training", "evaluation", "seed", "claim")
-_OPTIONAL = ("text", "training", "evaluation", "seed", "claim")
-MAX_SEED = 2**31 - 1
+SECTIONS = (
+    "task", "data", "text", "model", "training", "ensemble", "evaluation", "seed", "claim",
+)  # fmt: skip
+_OPTIONAL = ("text", "training", "ensemble", "evaluation", "seed", "claim")
+_OF_MEMBERS = ("text", "model", "training")
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,13 @@ def check_document(
     _fill_in_dataset(document, datasets, problems)
     sections: dict[str, Any] = {"task": document.data.get("task")}
     if schema is not None:
-        for name, kind in (("data", schema.data), ("text", schema.text)):
-            sections[name] = _check_section(document, name, kind, problems)
-        sections["training"] = _check_section(document, "training", schema.training, problems)
-        sections["model"] = _check_model(document, schema, problems)
+        sections["data"] = _check_section(document, "data", schema.data, problems)
+        if document.data.get("ensemble") is None:
+            sections["text"] = _check_section(document, "text", schema.text, problems)
+            sections["training"] = _check_section(document, "training", schema.training, problems)
+            sections["model"] = _check_model(document, schema, problems)
+        else:
+            sections |= _check_ensemble(document, schema, path, problems)
     evaluation = schema.evaluation if schema is not None else EvaluationSection
     sections["evaluation"] = _check_section(document, "evaluation", evaluation, problems)
     sections["seed"] = _check_seed(document, problems)
@@ -116,8 +128,9 @@ def _unknown_sections(document: Document) -> list[Problem]:
         for key in document.data
         if key not in SECTIONS
     ]
+    of_members = {"model"} if _has_members(document) else set()
     for key in SECTIONS:
-        if key not in document.data and key not in _OPTIONAL:
+        if key not in document.data and key not in _OPTIONAL and key not in of_members:
             problems.append(Problem(key, "this section is missing"))
     return problems
 
@@ -202,6 +215,114 @@ def _check_model(
     section = builder_schema(name, find_builder(name)).section
     checked = _check_section(document, "model", section, problems)
     return None if checked is None else checked.model_dump(mode="json")
+
+
+# --- Ensembles ---
+
+
+def _has_members(document: Document) -> bool:
+    ensemble = document.data.get("ensemble")
+    return isinstance(ensemble, dict) and ensemble.get("members") is not None
+
+
+def _check_ensemble(
+    document: Document, schema: TaskSchema, path: Path | None, problems: list[Problem]
+) -> dict[str, Any]:
+    """The ensemble, and the sections of its first member."""
+    section = _check_section(document, "ensemble", EnsembleSection, problems)
+    if section is None:
+        return {}
+    if section.members is None:
+        documents = [(document, MemberSection(name=None, seeds=section.seeds))]  # type: ignore[call-arg]
+    else:
+        documents = [
+            (_member_document(document, index, member, path, problems), member)
+            for index, member in enumerate(section.members)
+        ]
+    members: list[Member] = []
+    for inner, member in documents:
+        found = {
+            "text": _check_section(inner, "text", schema.text, problems),
+            "training": _check_section(inner, "training", schema.training, problems),
+            "model": _check_model(inner, schema, problems),
+        }
+        if "model" not in inner.data and inner is not document:
+            problems.append(inner.problem(("model",), "this section is missing"))
+        if any(part is None for part in found.values()):
+            continue
+        taken = {name for other in members for name in (other.name, *other.run_names)}
+        name = member.name or _free_name(found["model"]["builder"], taken)
+        made = Member(name=name, seeds=member.seeds, **found)
+        if twice := taken & {name, *made.run_names}:
+            message = f"two members are called {sorted(twice)[0]!r}; give each a name"
+            problems.append(inner.problem(("name",), message))
+        members.append(made)
+    if not members:
+        return {}
+    first = members[0]
+    return {
+        "text": first.text,
+        "model": first.model,
+        "training": first.training,
+        "ensemble": Ensemble(members=members, weights=section.weights),
+    }
+
+
+def _free_name(builder: str, taken: Collection[str]) -> str:
+    name = builder.rpartition(":")[2]
+    return next(
+        found for n in count(1) if (found := name if n == 1 else f"{name}-{n}") not in taken
+    )
+
+
+def _member_document(
+    document: Document,
+    index: int,
+    member: MemberSection,
+    path: Path | None,
+    problems: list[Problem],
+) -> Document:
+    """A member as a recipe of its own, whose mistakes are told at their places in the file."""
+    where = ("ensemble", "members", index)
+    of_file: dict[str, Any] = {}
+    if member.recipe is not None:
+        try:
+            of_file = _member_recipe(member.recipe, path)
+        except InputError as error:
+            problems.append(document.problem((*where, "recipe"), str(error)))
+    data: dict[str, Any] = {}
+    for name in _OF_MEMBERS:
+        given = getattr(member, name)
+        shared = of_file.get(name, document.data.get(name))
+        if name == "model" and given is not None and "builder" in given:
+            shared = None  # the keys of another builder
+        if isinstance(shared, dict) or given is not None:
+            data[name] = {**(shared if isinstance(shared, dict) else {}), **(given or {})}
+    return MemberDocument(document.source, data, whole=document, where=where, member=member)
+
+
+def _member_recipe(name: str, path: Path | None) -> dict[str, Any]:
+    beside = (path.parent if path else Path()) / name
+    found = read_document(beside if beside.exists() else recipe_path(name))
+    return found.data
+
+
+@dataclass
+class MemberDocument(Document):
+    """A member's sections; what it leaves out is the whole recipe's."""
+
+    whole: Document = field(kw_only=True)
+    where: tuple[str | int, ...] = field(kw_only=True)
+    member: MemberSection = field(kw_only=True)
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """At the member's own key, or at the recipe's which it takes over."""
+        section = getattr(self.member, str(path[0]), None) if path else None
+        is_own = not isinstance(section, dict) or len(path) < 2 or path[1] in section
+        from_file = self.member.recipe is not None and not is_own
+        if is_own or from_file or path[0] not in self.whole.data:
+            return self.whole.problem((*self.where, *path), message)
+        return self.whole.problem(path, message)
 
 
 def _report_no_builder(

@@ -12,8 +12,13 @@ from pydantic import BaseModel
 
 from textnets.builders import BUILDERS
 from textnets.recipe.model_section import builder_schema
-from textnets.recipe.reading import MAX_SEED, TaskSchema, fitting_builders
-from textnets.recipe.sections import Claim, EarlyStopping, Section
+from textnets.recipe.reading import TaskSchema, fitting_builders
+from textnets.recipe.sections import (
+    MAX_SEED,
+    Claim,
+    EarlyStopping,
+    Section,
+)
 
 _HEAD = """\
 # Every key of a recipe

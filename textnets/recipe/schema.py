@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from textnets.builders import BUILDERS
 from textnets.recipe.model_section import builder_schema
-from textnets.recipe.reading import MAX_SEED, TaskSchema, fitting_builders
-from textnets.recipe.sections import Claim
+from textnets.recipe.reading import TaskSchema, fitting_builders
+from textnets.recipe.sections import MAX_SEED, Claim
 
 # A builder of the user's own: only its signature, which is not at hand, knows its keys.
 _OWN_MODEL = {

@@ -7,7 +7,8 @@ is its schema (:mod:`textnets.recipe.model_section`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from pydantic_core import PydanticCustomError
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+MAX_SEED = 2**31 - 1
 
 
 def mistake(key: str, message: str) -> PydanticCustomError:
@@ -48,9 +50,15 @@ class Section(BaseModel):
                 )
         return self
 
+    #: Keys that are left out of what is written where they are null.
+    not_written: ClassVar[frozenset[str]] = frozenset()
+
     def as_written(self) -> dict[str, Any]:
         """Every key that has an effect, with its value: it reads back."""
         written = self.model_dump(mode="json")
+        for key in self.not_written:
+            if written[key] is None:
+                del written[key]
         for key, (owner, values) in self.only_with.items():
             if getattr(self, owner) not in values:
                 del written[key]
@@ -75,9 +83,14 @@ class DataSection(Section):
     test: Share | str | None = Field(
         None, description="A file, or a seeded share of a set that has no split of its own."
     )
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
+        None, description="Of the shares that are drawn; by default the recipe's seed."
+    )
     limit: PositiveInt | None = Field(
         None, description="Read only this many examples of each file, to try a recipe out."
     )
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"seed"})
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DataSection:
@@ -233,6 +246,11 @@ class TrainingSection(Section):
     clip_value: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Largest size of each component of the gradient."
     )
+    refit: Literal["all"] | None = Field(
+        None,
+        description="'all': when validation has told the best epoch, train once more, for as "
+        "many epochs, on the validation examples too.",
+    )
     monitor: str | None = Field(
         None,
         description="The metric whose best epoch's weights are kept; by default one that the "
@@ -266,6 +284,8 @@ class TrainingSection(Section):
         "plateau_factor": ("schedule", ("plateau",)),
         "plateau_patience": ("schedule", ("plateau",)),
     }
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"refit"})
 
     @model_validator(mode="after")
     def _one_way_each(self) -> Self:
@@ -310,12 +330,109 @@ class Claim(Section):
         return self
 
 
+class MemberSection(Section):
+    """One member of an ensemble; what it leaves out is the recipe's own."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)] | None = (
+        Field(None, description="What it is called; by default after its builder.")
+    )
+    recipe: str | None = Field(
+        None, description="A recipe whose text, model and training sections are the member's."
+    )
+    seeds: PositiveInt = Field(
+        1, description="Train it so many times, from other starting weights; all count the same."
+    )
+    text: dict[str, Any] | None = Field(None, description="The member's keys of text.")
+    model: dict[str, Any] | None = Field(None, description="The member's model.")
+    training: dict[str, Any] | None = Field(None, description="The member's keys of training.")
+
+
+class EnsembleSection(Section):
+    """Models that are trained apart and answer together."""
+
+    members: Annotated[list[MemberSection], Field(min_length=1)] | None = Field(
+        None, description="The models; without it there is one, the recipe's own."
+    )
+    seeds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Train the recipe's own model so many times."
+    )
+    weights: Literal["validation", "equal"] | list[Annotated[float, Field(ge=0)]] = Field(
+        "validation",
+        description="How much each member counts: chosen by the validation split, all the same, "
+        "or as given.",
+    )
+
+    @model_validator(mode="after")
+    def _has_members(self) -> Self:
+        if (self.members is None) == (self.seeds is None):
+            raise mistake("members", "give 'members', or the 'seeds' of one model")
+        if isinstance(self.weights, list):
+            wanted = len(self.members or [None])
+            if len(self.weights) != wanted or not sum(self.weights):
+                raise mistake("weights", f"expected {wanted}, one a member, not all of them 0")
+        return self
+
+
+class Member(BaseModel):
+    """One member of an ensemble, resolved.
+
+    Attributes:
+        name: of its folder.
+        seeds: how many times it is trained.
+        text, model, training: its sections, as in :class:`Recipe`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    seeds: int
+    text: Any
+    model: dict[str, Any]
+    training: Any
+
+    @property
+    def run_names(self) -> list[str]:
+        """Of each run that is trained for it."""
+        if self.seeds == 1:
+            return [self.name]
+        return [f"{self.name}-{number}" for number in range(1, self.seeds + 1)]
+
+    def as_written(self) -> dict[str, Any]:
+        """Plain data with every default written out; it reads back."""
+        return {
+            "name": self.name,
+            "seeds": self.seeds,
+            "text": self.text.as_written(),
+            "model": dict(self.model),
+            "training": self.training.as_written(),
+        }
+
+
+class Ensemble(BaseModel):
+    """Members, and how much each counts; see :class:`EnsembleSection`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    members: Sequence[Member]
+    weights: Literal["validation", "equal"] | Sequence[float]
+
+    def as_written(self) -> dict[str, Any]:
+        """Plain data; it reads back."""
+        weights = self.weights if isinstance(self.weights, str) else list(self.weights)
+        return {
+            "members": [member.as_written() for member in self.members],
+            "weights": weights,
+        }
+
+
 class Recipe(BaseModel):
     """One experiment, resolved: every key has its value.
 
     ``data``, ``text``, ``training`` and ``evaluation`` are the task's own subclasses of the
     sections above; ``model`` holds the builder's name and the parameters that the recipe sets
     or defaults.
+
+    Of an ensemble they are those of its first member, and ``ensemble`` holds all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -328,12 +445,50 @@ class Recipe(BaseModel):
     evaluation: Any = EvaluationSection()  # type: ignore[call-arg]
     seed: int = 7
     claim: Claim | None = None
+    ensemble: Ensemble | None = None
     path: Path | None = None
 
     @property
     def builder(self) -> str:
         """The builder's name."""
         return str(self.model["builder"])
+
+    @property
+    def builders(self) -> list[str]:
+        """The builders of all models."""
+        members = self.ensemble.members if self.ensemble else ()
+        return [str(member.model["builder"]) for member in members] or [self.builder]
+
+    @property
+    def member_runs(self) -> list[MemberRun]:
+        """What an ensemble trains: every member, with every seed, each as a recipe of its own.
+
+        They share the data's splits, and none of them sees the test split.
+        """
+        found: list[MemberRun] = []
+        for index, member in enumerate(self.ensemble.members if self.ensemble else ()):
+            for name in member.run_names:
+                recipe = self.model_copy(
+                    update={
+                        "text": member.text,
+                        "model": member.model,
+                        "training": member.training,
+                        "ensemble": None,
+                        "claim": None,
+                        "seed": (self.seed + len(found)) % (MAX_SEED + 1),
+                        "data": self.data.model_copy(update={"seed": self.data_seed}),
+                        "evaluation": self.evaluation.model_copy(
+                            update={"baselines": False, "test": False}
+                        ),
+                    }
+                )
+                found.append(MemberRun(name, index, 1.0 / member.seeds, recipe))
+        return found
+
+    @property
+    def data_seed(self) -> int:
+        """Of the shares that are drawn from the data."""
+        return self.seed if self.data.seed is None else int(self.data.seed)
 
     @property
     def builder_parameters(self) -> dict[str, Any]:
@@ -352,9 +507,30 @@ class Recipe(BaseModel):
 
     def as_sections(self) -> dict[str, Any]:
         """Plain data with every default written out, as stored in a run; it reads back."""
-        sections = self.model_dump(mode="json", exclude={"path"}, serialize_as_any=True)
+        sections = self.model_dump(mode="json", exclude={"path", "ensemble"}, serialize_as_any=True)
         for name in ("data", "text", "training", "evaluation"):
             sections[name] = getattr(self, name).as_written()
+        if self.ensemble is not None:
+            for name in ("text", "model", "training"):
+                del sections[name]
+            sections["ensemble"] = self.ensemble.as_written()
         if sections["claim"] is None:
             del sections["claim"]
         return sections
+
+
+@dataclass(frozen=True)
+class MemberRun:
+    """One training of an ensemble.
+
+    Attributes:
+        name: of its folder.
+        member: which member it is of, counted from 0.
+        share: how much it counts among that member's runs, which sum to 1.
+        recipe: to train.
+    """
+
+    name: str
+    member: int
+    share: float
+    recipe: Recipe

@@ -16,7 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import RunError
-from textnets.run.layout import BEST_WEIGHTS_FILES, CHECKPOINT_STATE_FILE, best_weights_file
+from textnets.run.layout import (
+    BEST_WEIGHTS_FILES,
+    CHECKPOINT_FOLDER,
+    CHECKPOINT_STATE_FILE,
+    ENVIRONMENT_FILE,
+    best_weights_file,
+    inner_places,
+)
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -37,6 +44,23 @@ def has_progress(folder: Path) -> bool:
         return int(read_checkpoint(folder)[1].get("step", 1)) > 0
     except RunError:
         return True
+
+
+def has_training(run: Path) -> bool:
+    """Whether an unfinished run, or one inside of it, was trained so far that it can go on."""
+    return has_checkpoint(run / CHECKPOINT_FOLDER) or any(
+        ((place / ENVIRONMENT_FILE).is_file() and place.suffix != ".partial") or has_training(place)
+        for place in inner_places(run)
+    )
+
+
+def is_worth_keeping(run: Path) -> bool:
+    """Whether training would be lost with an unfinished run, or with one inside of it."""
+    return has_progress(run / CHECKPOINT_FOLDER) or any(
+        ((place / ENVIRONMENT_FILE).is_file() and place.suffix != ".partial")
+        or is_worth_keeping(place)
+        for place in inner_places(run)
+    )
 
 
 def check_checkpoint(folder: Path) -> None:

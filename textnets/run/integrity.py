@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textnets.errors import RunError
-from textnets.run.checkpoint_files import check_checkpoint
+from textnets.run.checkpoint_files import check_checkpoint, has_checkpoint
 from textnets.run.files import read_object, write_json
 from textnets.run.layout import CHECKPOINT_FOLDER, ENVIRONMENT_FILE, NOT_HASHED, WRITTEN_LATER
 
@@ -22,7 +22,8 @@ def check_prepared(folder: Path) -> None:
     """
     for name, digest in read_started(folder).get("prepared", {}).items():
         check_file(folder, name, digest)
-    check_checkpoint(folder / CHECKPOINT_FOLDER)
+    if has_checkpoint(folder / CHECKPOINT_FOLDER):  # else only runs inside of it have one
+        check_checkpoint(folder / CHECKPOINT_FOLDER)
 
 
 def read_started(folder: Path) -> dict[str, Any]:

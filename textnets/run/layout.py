@@ -15,6 +15,9 @@ REPORT_FILE = "report.html"
 PREDICTIONS_FOLDER = "predictions"
 CHECKPOINT_FOLDER = "checkpoint"
 LOCK_FILE = ".lock"
+MEMBERS_FOLDER = "members"  # of an ensemble: a run each
+MIXTURE_FILE = "mixture.json"  # how much each of them counts
+SELECTION_FOLDER = "selection"  # the run that told for how many epochs to train on all examples
 
 # Inside of the checkpoint's folder.
 CHECKPOINT_STATE_FILE = "state.npz"
@@ -23,9 +26,25 @@ BEST_WEIGHTS_FILES = "best-*.npz"
 # Not hashed: the file that holds the hashes, and what only a continued run needs.
 NOT_HASHED = (ENVIRONMENT_FILE, CHECKPOINT_FOLDER, LOCK_FILE)
 # What a run has before it is trained: the same from then on.
-WRITTEN_LATER = (MODEL_FILE, HISTORY_FILE, EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
+WRITTEN_LATER = (
+    MODEL_FILE,
+    HISTORY_FILE,
+    EVALUATION_FILE,
+    REPORT_FILE,
+    PREDICTIONS_FOLDER,
+    MEMBERS_FOLDER,
+    MIXTURE_FILE,
+)
 # Hashed, but checked only by who reads them: a prediction rests on none of them.
 NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
+
+
+def inner_places(folder: Path) -> list[Path]:
+    """Where the runs inside of a run lie, finished ones and those that are not."""
+    members = folder / MEMBERS_FOLDER
+    found = sorted(members.iterdir()) if members.is_dir() else []
+    selection = folder / SELECTION_FOLDER
+    return [*found, *filter(Path.is_dir, (selection, partial_folder(selection)))]
 
 
 def partial_folder(output: Path) -> Path:

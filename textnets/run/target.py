@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from textnets.errors import InterruptedTrainingError, RunError, StoppedError
-from textnets.run.checkpoint_files import has_checkpoint, has_progress
+from textnets.run.checkpoint_files import has_training, is_worth_keeping
 from textnets.run.directory import Run, is_partial, is_run, looks_like_a_run
 from textnets.run.files import read_object
 from textnets.run.integrity import hashes_of, write_environment
 from textnets.run.layout import (
-    CHECKPOINT_FOLDER,
     ENVIRONMENT_FILE,
     EVALUATION_FILE,
     FORMAT,
@@ -139,7 +138,7 @@ class RunTarget:
                     f"{folder}: is no longer there; if it was moved, move it back, and continue "
                     "with --resume from its last checkpoint"
                 ) from None
-            if not has_progress(folder / CHECKPOINT_FOLDER):
+            if not is_worth_keeping(folder):
                 self.abandon()
                 raise OSError(error.errno, error.strerror, error.filename or str(folder)) from None
             raise StoppedError(
@@ -175,11 +174,11 @@ class RunTarget:
     @property
     def can_continue(self) -> bool:
         """Whether there is training to continue from."""
-        return has_checkpoint(self.partial / CHECKPOINT_FOLDER)
+        return has_training(self.partial)
 
     def abandon(self) -> None:
         """Remove what a failure left behind, unless training would be lost with it."""
-        if not has_progress(self.partial / CHECKPOINT_FOLDER):
+        if not is_worth_keeping(self.partial):
             shutil.rmtree(self.partial, ignore_errors=True)
             self._remove_made_parents()
 

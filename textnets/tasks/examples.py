@@ -30,5 +30,9 @@ class Examples(ABC):
     def select(self, rows: npt.NDArray[np.int64]) -> Self:
         """The chosen examples."""
 
+    @abstractmethod
+    def joined(self, others: Self) -> Self:
+        """These examples, then the others."""
+
 
 ExamplesT = TypeVar("ExamplesT", bound=Examples)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit
 
@@ -44,6 +45,18 @@ class Inference(ABC, Generic[OutputsT]):
             quick: give only what :meth:`textnets.tasks.evaluation.Evaluation.measure` needs,
                 after each epoch.
         """
+
+    def mixed(self, outputs: Sequence[OutputsT], weights: Sequence[float]) -> OutputsT:
+        """The outputs of several models for the same examples as those of one.
+
+        Args:
+            outputs: of each model.
+            weights: of each model; they sum to 1.
+
+        Raises:
+            InputError: the outputs of this task cannot be mixed.
+        """
+        raise InputError("models of this task do not answer together")
 
     @abstractmethod
     def predictions(self, texts: Sequence[str], outputs: OutputsT) -> Sequence[Prediction]:

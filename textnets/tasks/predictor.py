@@ -12,6 +12,8 @@ from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.model_file import load_model
+from textnets.tasks.ensemble import EnsemblePreprocessor, load_ensemble
+from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
@@ -43,10 +45,36 @@ class Predictor:
     #: What kind of model it has, for the message where a run has another.
     kind: ClassVar[str] = "model"
 
-    def __init__(self, run: Run, task: AnyTask, model: Any) -> None:
-        self.run, self.task, self.model = run, task, model
-        self.preprocessor: AnyPreprocessor = task.load(run.folder)
-        self.inference: AnyInference = task.inference(self.preprocessor, model)
+    def __init__(self, run: Run, task: AnyTask, allow_builders: Sequence[str] = ()) -> None:
+        self.run, self.task = run, task
+        self.models: Sequence[Any]
+        self.preprocessor: AnyPreprocessor
+        self.inference: AnyInference
+        if task.recipe.ensemble is None:
+            model = load_model(run.model_path, allow_builders)
+            self.models, self.preprocessor = [model], task.load(run.folder)
+            self.inference = task.inference(self.preprocessor, model)
+        else:
+            found = load_ensemble(task, run.folder, allow_builders)
+            self.preprocessor, self.inference, self.models = found
+
+    @property
+    def model(self) -> Any:
+        """The ``keras.Model``.
+
+        Raises:
+            InputError: an ensemble has several.
+        """
+        if len(self.models) > 1:
+            raise InputError("an ensemble has several models; see Predictor.models")
+        return self.models[0]
+
+    @property
+    def evaluation(self) -> AnyEvaluation:
+        """How its answers are scored."""
+        known = self.preprocessor
+        one = known.first if isinstance(known, EnsemblePreprocessor) else known
+        return self.task.evaluation(one)
 
     @classmethod
     def load(
@@ -94,7 +122,7 @@ class Predictor:
         if overrides:
             task = read_run(run.folder, overrides, allow_builders=allow_builders)
         prepare_device(device)
-        return kind(run, task, load_model(run.model_path, allow_builders))
+        return kind(run, task, allow_builders)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predictions for some texts, in their order.

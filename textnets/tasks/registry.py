@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +59,24 @@ def read_run(
     """
     path = folder / RECIPE_FILE
     document = read_document(path)
-    section = document.data.get("model")
-    builder = str(section.get("builder")) if isinstance(section, dict) else ""
-    if (module := module_of(builder)) and module not in allow_builders:
-        raise RunError(
-            f"{folder}: its builder {builder!r} is none of textnets' own; --allow-builder "
-            f"{module} imports that module (in Python allow_builders=[{module!r}]), which runs "
-            "its code"
-        )
+    for builder in _builders_of(document.data):
+        if (module := module_of(builder)) and module not in allow_builders:
+            raise RunError(
+                f"{folder}: its builder {builder!r} is none of textnets' own; --allow-builder "
+                f"{module} imports that module (in Python allow_builders=[{module!r}]), which "
+                "runs its code"
+            )
     apply_overrides(document, overrides)
     return task_from(document, path)
+
+
+def _builders_of(sections: Mapping[str, Any]) -> list[str]:
+    """The builders that a recipe names, of all members of an ensemble too."""
+    ensemble = sections.get("ensemble")
+    members = ensemble.get("members") if isinstance(ensemble, dict) else None
+    places = [sections, *(members if isinstance(members, list) else [])]
+    models = [place.get("model") for place in places if isinstance(place, dict)]
+    return [str(model.get("builder")) for model in models if isinstance(model, dict)]
 
 
 def task_from(document: Document, path: Path | None) -> AnyTask:

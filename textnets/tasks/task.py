@@ -107,6 +107,9 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
             mistakes.append((("claim", "metric"), f"unknown metric, was: {claim.metric!r}; {hint}"))
         if claim is not None and self.recipe.data.test is None:
             mistakes.append((("claim",), "is about the test split, and data.test is not given"))
+        if training.refit is not None and self.recipe.data.validation is None:
+            message = "needs data.validation, which tells the best epoch; remove one of them"
+            mistakes.append((("training", "refit"), message))
         return mistakes
 
     # --- Files to examples ---
@@ -174,8 +177,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     def draw(self, examples: ExamplesT, share: float, purpose: str) -> HeldOut:
         """A seeded share of the examples, with the same part of each stratum."""
-        strata = self.strata(examples)
-        return stratified_share(strata, share, seed=self.recipe.seed, purpose=purpose)
+        strata, seed = self.strata(examples), self.recipe.data_seed
+        return stratified_share(strata, share, seed=seed, purpose=purpose)
 
     def strata(self, examples: ExamplesT) -> Sequence[str]:
         """What each example is like, where a share should have as much of each kind."""

@@ -39,6 +39,18 @@ class LabeledTexts(Examples):
             None if self.weights is None else self.weights[rows],
         )
 
+    def joined(self, others: LabeledTexts) -> LabeledTexts:
+        weights = None
+        if self.weights is not None or others.weights is not None:
+            weights = np.concatenate(
+                [
+                    np.ones(len(part), np.float32) if part.weights is None else part.weights
+                    for part in (self, others)
+                ]
+            )
+        texts = [*self._texts, *others._texts]
+        return LabeledTexts(texts, [*self.labels, *others.labels], weights)
+
     @property
     def distinct_labels(self) -> set[str]:
         """Every label that one of the texts has."""

@@ -51,12 +51,7 @@ class ClassificationText(TextSection):
         "ngram_bag_classifier; chosen by the data where it is left out.",
     )
 
-    def as_written(self) -> dict[str, Any]:
-        """Without n-grams where there are none."""
-        written = super().as_written()
-        if self.ngrams is None:
-            del written["ngrams"]
-        return written
+    not_written: ClassVar[frozenset[str]] = frozenset({"ngrams"})
 
     @model_validator(mode="after")
     def _ngrams_are_of_tokens(self) -> ClassificationText:

@@ -33,7 +33,7 @@ from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
 # Keys of text: that are about tokens in their order, and vocabularies of them.
-_OF_SEQUENCES = frozenset({"max_tokens", "min_count", "add_bos", "add_eos", "vectors"})
+_OF_SEQUENCES = ("max_tokens", "min_count", "add_bos", "add_eos", "vectors")
 
 
 class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]):
@@ -82,7 +82,8 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
         if not reads_ngrams(self.recipe):
             said = f"has no effect with {builder}, which reads tokens in their order; remove it"
             return [(("text", "ngrams"), said)] if text.ngrams is not None else []
-        without = sorted(_OF_SEQUENCES & text.model_fields_set)
+        fields = type(text).model_fields
+        without = [key for key in _OF_SEQUENCES if getattr(text, key) != fields[key].default]
         said = f"has no effect with {builder}, which reads a set of n-grams: see text.ngrams"
         return [(("text", key), said) for key in without]
 

@@ -25,3 +25,6 @@ class TextLines(Examples):
 
     def select(self, rows: npt.NDArray[np.int64]) -> TextLines:
         return TextLines([self.lines[row] for row in rows.tolist()])
+
+    def joined(self, others: TextLines) -> TextLines:
+        return TextLines([*self.lines, *others.lines])

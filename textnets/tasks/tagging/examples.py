@@ -42,6 +42,9 @@ class TaggedSentences(Examples):
     def select(self, rows: npt.NDArray[np.int64]) -> TaggedSentences:
         return TaggedSentences([self.sentences[row] for row in rows.tolist()])
 
+    def joined(self, others: TaggedSentences) -> TaggedSentences:
+        return TaggedSentences([*self.sentences, *others.sentences])
+
     def all_tags(self) -> Iterator[str]:
         """The tag of each word of each sentence."""
         return (tag for sentence in self.sentences for tag in sentence.tags)

@@ -36,3 +36,6 @@ class SentencePairs(Examples):
 
     def select(self, rows: npt.NDArray[np.int64]) -> SentencePairs:
         return SentencePairs([self.pairs[row] for row in rows.tolist()])
+
+    def joined(self, others: SentencePairs) -> SentencePairs:
+        return SentencePairs([*self.pairs, *others.pairs])

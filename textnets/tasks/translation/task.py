@@ -114,13 +114,13 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         # Such files are often sorted by length, so the first pairs are no sample.
         keys = list(range(len(examples)))
         share = limit / len(examples)
-        _, chosen = grouped_share(keys, share, seed=self.recipe.seed, purpose="limit")
+        _, chosen = grouped_share(keys, share, seed=self.recipe.data_seed, purpose="limit")
         return examples.select(chosen)
 
     def draw(self, examples: SentencePairs, share: float, purpose: str) -> HeldOut:
         """A source with all of its translations stays on one side."""
         sources = [fingerprint(text) for text in examples.texts]
-        return grouped_share(sources, share, seed=self.recipe.seed, purpose=purpose)
+        return grouped_share(sources, share, seed=self.recipe.data_seed, purpose=purpose)
 
     def read_inputs(self, path: Path) -> Iterable[str]:
         return (pair.source for pair in read_pairs(path, self._layout, with_target=False))

@@ -1,0 +1,204 @@
+"""Models that were trained apart and answer together: late fusion.
+
+An ensemble's preprocessor and inference look like one model's: what a member needs of a text
+stands under the member's number, and the outputs are those of one model. Trained jointly, a strong
+model starves a weak one; trained apart, they are wrong in different places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textnets.errors import RunError
+from textnets.progress import Progress
+from textnets.run.files import read_object
+from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE
+from textnets.run.model_file import load_model
+from textnets.tasks.inference import AnyInference, Inference, Prediction
+from textnets.tasks.preprocessor import AnyPreprocessor, Preprocessor
+from textnets.text.encoded import EncodedSplit
+from textnets.text.encoder import Coverage, Token
+from textnets.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from textnets.tasks.task import Task
+
+# The shares that a member is tried with beside those before it.
+_SHARES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+#: What a member counts beside those before it where nothing tells.
+DEFAULT_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class EnsemblePreprocessor(Preprocessor[Any]):
+    """The preprocessors of the members; each has its own tokens and vocabulary.
+
+    Attributes:
+        members: one each.
+    """
+
+    members: Sequence[AnyPreprocessor]
+
+    @property
+    def first(self) -> AnyPreprocessor:
+        """Of the first member: targets and labels are the same in all."""
+        return self.members[0]
+
+    def save(self, folder: Path) -> None:
+        """Nothing: each member's run holds its own."""
+
+    def encode(
+        self, examples: Any, progress: Progress, label: str
+    ) -> tuple[EncodedSplit, Coverage]:
+        found = [
+            member.encode(examples, progress, f"{label} for member {number}")
+            for number, member in enumerate(self.members, start=1)
+        ]
+        return _joined([split for split, _ in found]), found[0][1]
+
+    def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
+        return _joined([member.encode_inputs(texts) for member in self.members])
+
+    def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
+        """Those of the first member."""
+        return self.first.tokens(texts)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        return self.first.sizes
+
+    @property
+    def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
+        return self.first.vector_tables
+
+    @property
+    def output_width(self) -> int | None:
+        return self.first.output_width
+
+
+class EnsembleInference(Inference[Any]):
+    """The outputs of several models, mixed.
+
+    Args:
+        parts: each model's way to answer, the member that encodes for it, and its weight; the
+            weights sum to 1.
+    """
+
+    def __init__(self, parts: Sequence[tuple[AnyInference, int, float]]) -> None:
+        self._parts = parts
+
+    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Any:
+        counted = [part for part in self._parts if part[2] > 0.0]
+        found = [
+            inference.outputs(_of_member(split, member), progress, quick=quick)
+            for inference, member, _ in counted
+        ]
+        return self.mixed(found, [weight for _, _, weight in counted])
+
+    def of_members(self, split: EncodedSplit, progress: Progress) -> list[Any]:
+        """The outputs of each model by itself."""
+        return [
+            inference.outputs(_of_member(split, member), progress)
+            for inference, member, _ in self._parts
+        ]
+
+    def mixed(self, outputs: Sequence[Any], weights: Sequence[float]) -> Any:
+        return self._parts[0][0].mixed(outputs, weights)
+
+    def predictions(self, texts: Sequence[str], outputs: Any) -> Sequence[Prediction]:
+        return self._parts[0][0].predictions(texts, outputs)
+
+
+def _joined(splits: Sequence[EncodedSplit]) -> EncodedSplit:
+    """The members' inputs side by side."""
+    inputs = {
+        f"{number}/{name}": ids
+        for number, split in enumerate(splits)
+        for name, ids in split.inputs.items()
+    }
+    return replace(splits[0], inputs=inputs)
+
+
+def _of_member(split: EncodedSplit, member: int) -> EncodedSplit:
+    """What one member takes."""
+    mark = f"{member}/"
+    inputs = {
+        name.removeprefix(mark): ids for name, ids in split.inputs.items() if name.startswith(mark)
+    }
+    return replace(split, inputs=inputs)
+
+
+# --- Weights ---
+
+
+def choose_weights(
+    outputs: Sequence[Any],
+    mix: Callable[[Sequence[Any], Sequence[float]], Any],
+    measure: Callable[[Any], float],
+) -> list[float]:
+    """How much each member counts: one after the other, by what the mixture of it and those before
+    it is worth; of shares that are equally good the middle one.
+
+    Args:
+        outputs: of each member for the validation split.
+        mix: as :meth:`textnets.tasks.inference.Inference.mixed`.
+        measure: what a mixture is worth; higher is better.
+
+    Returns:
+        A weight each, which sum to 1.
+    """
+    weights, so_far = [1.0], outputs[0]
+    for found in outputs[1:]:
+        values = [measure(mix([so_far, found], [1.0 - share, share])) for share in _SHARES]
+        best = [share for share, value in zip(_SHARES, values, strict=True) if value == max(values)]
+        share = best[len(best) // 2]
+        weights = [weight * (1.0 - share) for weight in weights] + [share]
+        so_far = mix([so_far, found], [1.0 - share, share])
+    return weights
+
+
+def default_weights(count: int) -> list[float]:
+    """Weights where no validation split tells."""
+    weights = [1.0]
+    for _ in range(count - 1):
+        weights = [weight * (1.0 - DEFAULT_SHARE) for weight in weights] + [DEFAULT_SHARE]
+    return weights
+
+
+# --- Runs ---
+
+
+def load_ensemble(
+    task: Task[Any, Any, Any], folder: Path, allow_builders: Sequence[str]
+) -> tuple[EnsemblePreprocessor, EnsembleInference, list[Any]]:
+    """The members of an ensemble's run, and their models.
+
+    Raises:
+        RunError: a file is missing or damaged.
+    """
+    weights = _read_weights(folder / MIXTURE_FILE, task)
+    preprocessors: dict[int, AnyPreprocessor] = {}
+    parts, models = [], []
+    for run, weight in zip(task.recipe.member_runs, weights, strict=True):
+        place, member = folder / MEMBERS_FOLDER / run.name, type(task)(run.recipe)
+        if run.member not in preprocessors:  # the same with every seed
+            preprocessors[run.member] = member.load(place)
+        model = load_model(place / MODEL_FILE, allow_builders)
+        models.append(model)
+        parts.append((member.inference(preprocessors[run.member], model), run.member, weight))
+    preprocessor = EnsemblePreprocessor(task.recipe, list(preprocessors.values()))
+    return preprocessor, EnsembleInference(parts), models
+
+
+def _read_weights(path: Path, task: Task[Any, Any, Any]) -> list[float]:
+    found = read_object(path).get("weights")
+    names = [run.name for run in task.recipe.member_runs]
+    if not isinstance(found, dict) or list(found) != names:
+        raise RunError(f"{path}: does not say how much each member counts")
+    weights = [float(weight) for weight in found.values()]
+    if not all(weight >= 0.0 for weight in weights) or abs(sum(weights) - 1.0) > 1e-6:
+        raise RunError(f"{path}: the weights do not sum to 1")
+    return weights

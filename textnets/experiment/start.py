@@ -54,7 +54,7 @@ class Continue:
             RunError: the run would be continued with something else than it was started with, and
                 so would not be the same one, every difference named; or a file is damaged.
         """
-        if self.reopens and (recipe.ensemble or recipe.training.refit):
+        if self.reopens and is_in_steps(recipe):
             raise RunError(
                 f"{self.target.output}: is finished, and what was trained in several steps is not "
                 "trained on; start again with --overwrite, or choose another --output DIR"
@@ -100,9 +100,13 @@ def decide_start(
     if reopens:
         run = open_run(target.output)
         if not _asks_for_more(recipe, run):
+            more = (
+                ""
+                if is_in_steps(recipe)
+                else f"--set training.epochs=N with more than {recipe.training.epochs} trains on, "
+            )
             progress.say(
-                f"{run.folder}: is finished; nothing was done. --set training.epochs=N with more "
-                f"than {recipe.training.epochs} trains on, --overwrite starts again"
+                f"{run.folder}: is finished; nothing was done. {more}--overwrite starts again"
             )
             return Finished(run)
     begun = target.output if reopens else target.partial
@@ -110,6 +114,11 @@ def decide_start(
         return Continue(target, reopens)
     progress.say(f"nothing to continue at {target.partial}; starting from the beginning")
     return Fresh()
+
+
+def is_in_steps(recipe: Recipe) -> bool:
+    """Whether a run is several trainings, so that it is not trained on once it is finished."""
+    return recipe.ensemble is not None or recipe.training.refit is not None
 
 
 def _asks_for_more(recipe: Recipe, run: Run) -> bool:

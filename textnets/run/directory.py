@@ -18,6 +18,7 @@ from textnets.run.layout import (
     FORMAT,
     HISTORY_FILE,
     LOCK_FILE,
+    MIXTURE_FILE,
     MODEL_FILE,
     NOT_HASHED,
     NOT_NEEDED,
@@ -44,7 +45,9 @@ class Run:
         return self.folder / MODEL_FILE
 
     def history(self) -> list[dict[str, float]]:
-        """One record an epoch."""
+        """One record an epoch; none of an ensemble, whose members have each their own."""
+        if MIXTURE_FILE in self.environment["files"]:
+            return []
         path = self.folder / HISTORY_FILE
         try:
             return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

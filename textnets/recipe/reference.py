@@ -17,6 +17,9 @@ from textnets.recipe.sections import (
     MAX_SEED,
     Claim,
     EarlyStopping,
+    EnsembleSection,
+    MemberSection,
+    NgramSection,
     Section,
 )
 
@@ -27,7 +30,7 @@ Written by `textnets schema --format markdown` from the classes that check recip
 `textnets schema` prints the same as a JSON Schema, which editors complete recipes from.
 
 A recipe has the sections `task`, `data` and `model`, and may have `text`, `training`,
-`evaluation`, `seed` and `claim`. A key that is not listed here is an error. Any key can be set on
+`ensemble`, `evaluation`, `seed` and `claim`. A key that is not listed here is an error. Any key can be set on
 the command line: `--set training.epochs=3`.
 """
 _SECTIONS = ("data", "text", "training", "evaluation")
@@ -37,6 +40,9 @@ _ABOUT = {
     "text": "From text to ids.",
     "training": "How the weights are found.",
     "evaluation": "How the trained model is measured, and how it answers.",
+    "ensemble": "Several models that are trained apart and answer together; see "
+    "[ensembles](ensembles.md). With `members`, the recipe's own `text`, `training` and `model` are "
+    "what all of them share.",
     "claim": "What the recipe promises of its test split; a run says whether it is met.",
 }
 _MODEL = """\
@@ -50,6 +56,8 @@ _OWN = """\
 `builder: my_models:build_mine` names a function of a module. Its keyword-only, annotated
 parameters are the keys; see [extending](extending.md).
 """
+#: Sections inside of a section.
+_INNER = (EarlyStopping, NgramSection, MemberSection)
 _NUMBERS = {"integer": "whole number", "number": "number"}
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "object": "keys and values"}
 
@@ -78,6 +86,8 @@ def recipe_reference(tasks: Mapping[str, TaskSchema], about: Mapping[str, str]) 
     parts.append(_MODEL)
     parts += [_builder(name, tasks) for name in BUILDERS]
     parts.append(_OWN)
+    ensemble = _table(_HEADINGS, map(_cells, _keys(EnsembleSection)))
+    parts.append(f"## `ensemble`\n\n{_ABOUT['ensemble']}\n\n{ensemble}")
     claim = _table(_HEADINGS, map(_cells, _keys(Claim)))
     parts.append(f"## `claim`\n\n{_ABOUT['claim']}\n\n{claim}")
     return "\n".join(parts)
@@ -137,13 +147,20 @@ def _keys(kind: type[BaseModel], prefix: str = "") -> Iterator[_Key]:
             description += f" With {owner}: {wanted}."
         default = _code(_yaml(about["default"])) if "default" in about else "required"
         yield _Key(f"{prefix}{name}", _values(about), default, description)
-        if _refers(about):
-            yield from _keys(EarlyStopping, f"{name}.")
+        for inner in _INNER:
+            if _refers(about, inner):
+                yield from _keys(inner, f"{name}.")
 
 
-def _refers(about: Mapping[str, Any]) -> bool:
-    """Whether a key holds keys of its own: the only such section is early stopping's."""
-    return any(part.get("$ref", "").endswith("/EarlyStopping") for part in _parts(about))
+def _refers(about: Mapping[str, Any], inner: type[Section]) -> bool:
+    """Whether a key holds the keys of an inner section, or a list of such."""
+    listed = [part["items"] for part in _parts(about) if isinstance(part.get("items"), dict)]
+    parts = [*_parts(about), *listed]
+    return any(_is_of(part, inner) for part in parts)
+
+
+def _is_of(part: Mapping[str, Any], inner: type[Section]) -> bool:
+    return bool(part.get("$ref", "").endswith(f"/{inner.__name__}"))
 
 
 def _cells(key: _Key) -> tuple[str, str, str, str]:
@@ -165,7 +182,8 @@ def _parts(about: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _value(part: Mapping[str, Any]) -> str:
     if "$ref" in part:
-        return "the keys below" if part["$ref"].endswith("/EarlyStopping") else "keys and values"
+        is_listed = any(_is_of(part, inner) for inner in _INNER)
+        return "the keys below" if is_listed else "keys and values"
     if "const" in part:
         return _code(part["const"])
     if "enum" in part:
@@ -175,6 +193,8 @@ def _value(part: Mapping[str, Any]) -> str:
         return "`null`"
     if kind in _NUMBERS:
         return _NUMBERS[kind] + _range(part)
+    if "prefixItems" in part:
+        return f"list of {len(part['prefixItems'])} {_plural(_value(part['prefixItems'][0]))}"
     if kind == "array":
         items = _plural(_value(part["items"]))
         least = part.get("minItems", 0)

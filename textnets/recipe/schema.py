@@ -33,7 +33,11 @@ def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "textnets recipe",
         "type": "object",
-        "required": ["task", "data", "model"],
+        "required": ["task", "data"],
+        "anyOf": [
+            {"required": ["model"]},
+            {"properties": {"ensemble": {"required": ["members"]}}, "required": ["ensemble"]},
+        ],
         "properties": {
             "task": {"enum": sorted(tasks), "description": "What kind of problem it is."},
             "seed": {
@@ -44,6 +48,7 @@ def recipe_schema(tasks: Mapping[str, TaskSchema]) -> dict[str, Any]:
                 "description": "Of the split, the order of batches and the starting weights.",
             },
             "claim": _section(Claim, definitions),
+            "ensemble": _section(EnsembleSection, definitions),
             "data": {},
             "text": {},
             "model": {},

@@ -105,11 +105,14 @@ class NgramEncoder:
     Args:
         section: the recipe's ``text:``.
         ngrams: what is looked for.
+        tokenize: cuts texts into tokens, where that was made already.
     """
 
-    def __init__(self, section: TextSection, ngrams: Ngrams) -> None:
+    def __init__(
+        self, section: TextSection, ngrams: Ngrams, tokenize: _Tokenize | None = None
+    ) -> None:
         self.section, self.ngrams = section, ngrams
-        self._tokens = _tokenizing(section)
+        self._tokens = tokenize or _tokenizing(section)
         words = ngrams.words
         self._word_ids = {word.encode(): words.encode_token(word) for word in words.ordinary_tokens}
         self._levels = _levels(ngrams.longer, len(words))
@@ -133,7 +136,8 @@ class NgramEncoder:
         Raises:
             DataError: there is no n-gram that is seen often enough.
         """
-        return cls(section, _learn(section, ngrams, texts))
+        tokenize = _tokenizing(section)
+        return cls(section, _learn(section, ngrams, texts, tokenize), tokenize)
 
     def save(self, folder: Path) -> None:
         """Write the n-grams; :meth:`Ngrams.load` reads them."""
@@ -261,7 +265,10 @@ class _Tokens:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-def _tokenizing(section: TextSection) -> Callable[[Sequence[str]], _Tokens]:
+_Tokenize = Callable[[Sequence[str]], _Tokens]
+
+
+def _tokenizing(section: TextSection) -> _Tokenize:
     import tensorflow as tf
 
     tokenizer, normalize = unlearned_tokenizer(section), normalizer(section)
@@ -328,9 +335,8 @@ class _Corpus:
     rows: _Ints
 
     @classmethod
-    def of(cls, section: TextSection, texts: Sequence[str]) -> _Corpus:
+    def of(cls, texts: Sequence[str], tokenize: _Tokenize) -> _Corpus:
         """Cut into words, chunk by chunk."""
-        tokenize = _tokenizing(section)
         index: dict[bytes, int] = {}
         places, lengths = [], []
         for chunk in chunks(texts, CHUNK):
@@ -345,8 +351,10 @@ class _Corpus:
         return cls(spelled, np.concatenate(places), rows)
 
 
-def _learn(section: TextSection, ngrams: NgramSection, texts: Sequence[str]) -> Ngrams:
-    corpus = _Corpus.of(section, texts)
+def _learn(
+    section: TextSection, ngrams: NgramSection, texts: Sequence[str], tokenize: _Tokenize
+) -> Ngrams:
+    corpus = _Corpus.of(texts, tokenize)
     if not corpus.words:
         raise DataError("the training split holds no token: every text is empty or blank")
     mean = len(corpus.places) / len(texts)

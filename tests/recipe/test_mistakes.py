@@ -28,9 +28,9 @@ MISTAKES = [
     (UNITS, "unitz: [8]", "9:3: model.unitz: unknown key; did you mean 'units'?"),
     (STOPPING, "  early_stopping: {zzz: 1}", "12:20: training.early_stopping.zzz: unknown key; "
      "known: metric, min_delta, patience"),
-    (SEED, "1: 3", "14:1: 1: unknown section; known: claim, data, evaluation, model, seed, task, "
+    (SEED, "1: 3", "14:1: 1: unknown section; known: claim, data, ensemble, evaluation, model, seed, task, "
      "text, training"),
-    (SEED, '"a\\nb c": 3', "14:1: 'a\\nb c': unknown section; known: claim, data, evaluation, "
+    (SEED, '"a\\nb c": 3', "14:1: 'a\\nb c': unknown section; known: claim, data, ensemble, evaluation, "
      "model, seed, task, text, training"),
     # Keys given twice.
     (EPOCHS, "epochs: 1\n  epochs: 2", "12:3: training.epochs: this key is given twice, "
@@ -112,12 +112,12 @@ MISTAKES = [
     ("rnn_classifier", "7", "8:3: model.builder: unknown builder, was: 7; known: "
      + ", ".join(sorted(BUILDERS))),
     ("  builder: rnn_classifier\n", "", "7:1: model.builder: this key is missing; one of "
-     "rnn_classifier, cnn_classifier, mlp_classifier"),
+     "rnn_classifier, cnn_classifier, mlp_classifier, ngram_bag_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model:", "7:1: model.builder: this key is "
-     "missing; one of rnn_classifier, cnn_classifier, mlp_classifier"),
+     "missing; one of rnn_classifier, cnn_classifier, mlp_classifier, ngram_bag_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model: rnn_classifier", "7:1: model: "
      "expected a section of keys with a builder (one of rnn_classifier, cnn_classifier, "
-     "mlp_classifier), was: 'rnn_classifier'"),
+     "mlp_classifier, ngram_bag_classifier), was: 'rnn_classifier'"),
     (UNITS, "vocabulary_size: 5", "9:3: model.vocabulary_size: this size is found in the data; "
      "remove the key"),
     # Keys that would have no effect, or that contradict each other.
@@ -199,7 +199,7 @@ zzz: 1
 def test_a_misspelt_builder_key_is_named_beside_the_missing_one(mistakes, good):
     assert mistakes(good.replace("builder:", "bulder:")) == [
         "r.yaml:7:1: model.builder: this key is missing; one of rnn_classifier, cnn_classifier, "
-        "mlp_classifier",
+        "mlp_classifier, ngram_bag_classifier",
         "r.yaml:8:3: model.bulder: unknown key; did you mean 'builder'?",
     ]
 

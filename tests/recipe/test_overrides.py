@@ -70,7 +70,7 @@ def test_an_override_mends_a_mistake_of_the_file(read, good):
         ("seed=", "seed: expected a whole number from 0 to 2147483647, was: null"),
         ("training=5", "training: expected a section of keys, was: 5"),
         ("task.x=1", "task.x: 'task' is a value, not a section, so no key can be set in it"),
-        ("model.units.0=3", "model.units.0: 'units' is a value, not a section, so no key can be "
+        ("model.units.1=3", "model.units.1: 'units' has 1 items, counted from 0, so no key can be "
          "set in it"),
         ("data.label=[!!int 3]", "data.label: YAML tags are not allowed in a recipe, was: !!int"),
         ("data.label={a: 1, a: 2}", "data.label: this key is given twice, first in line 1"),

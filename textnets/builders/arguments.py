@@ -39,9 +39,10 @@ def checked(build: Callable[_Parameters, _Built]) -> Callable[_Parameters, _Buil
 
 def _explain(error: pydantic.ValidationError, builder: str, known: tuple[str, ...]) -> str:
     """One line for each wrong argument."""
-    lines = []
+    lines: dict[str, str] = {}
     for mistake in error.errors(include_url=False):
         first, *inner = mistake["loc"]
+        inner = [step for step in inner if isinstance(step, int)]  # else a branch of a union
         place = known[first] if isinstance(first, int) and first < len(known) else first
         path = f"{place}{''.join(f'[{step}]' for step in inner)}"
         if mistake["type"] == "unexpected_positional_argument":
@@ -53,5 +54,5 @@ def _explain(error: pydantic.ValidationError, builder: str, known: tuple[str, ..
             rule = "is required"
         else:
             rule = f"{mistake['msg']}, was: {mistake['input']!r}"
-        lines.append(f"{builder}: {path}: {rule}")
-    return "\n".join(lines)
+        lines.setdefault(path, f"{builder}: {path}: {rule}")
+    return "\n".join(lines.values())

@@ -65,8 +65,7 @@ def build_cnn_classifier(
         train_embeddings: Whether the token vectors are trained or kept as they start.
         widths: How many neighboring tokens each convolution sees; each width once.
         maps: How many features each convolution finds.
-        pooling: What is made of each feature over a text: its max, mean or attention; of a list
-            each, side by side.
+        pooling: What of each feature over a text: max, mean, attention, or a list of them.
         dense_units: Sizes of hidden layers between the pooled features and the classes.
         activation: Activation of convolutions and hidden layers.
         word_dropout: Share of the tokens to turn into [UNK] while training.

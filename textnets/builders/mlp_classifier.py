@@ -53,8 +53,7 @@ def build_mlp_classifier(
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
-        pooling: What is made of the token vectors: their mean, max or attention; of a list each,
-            side by side.
+        pooling: What of the token vectors: mean, max, attention, or a list of them.
         dense_units: Sizes of hidden layers between the pooled vector and the classes.
         activation: Activation of these hidden layers.
         word_dropout: Share of the tokens to turn into [UNK] while training.

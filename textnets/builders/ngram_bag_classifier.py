@@ -31,8 +31,7 @@ def build_ngram_bag_classifier(
         num_features: How many feature ids there are, special ids included.
         num_classes: How many classes or labels there are.
         multi_label: Whether a text may have any number of labels.
-        weighting: What scales a feature: its naive-Bayes ratio, best where words are for or
-            against a class; its inverse document frequency, for topics; or nothing.
+        weighting: What scales a feature: naive-Bayes ratio, inverse document frequency, or none.
         initial_weight: Where weights start with naive_bayes: 0 knows nothing, 1 is naive Bayes.
         feature_dropout: Share of a text's features to drop while training.
 

@@ -67,8 +67,7 @@ def build_rnn_classifier(
         cell: The recurrent layer: simple (Elman), lstm, gru, or a slower variant of the lstm.
         units: Size of the state, one number for each layer, per direction.
         bidirectional: Whether a second net reads each text from its end.
-        pooling: How one vector is made of a text: last state, max, mean or attention; of a list
-            each, side by side.
+        pooling: What one vector a text is: last state, max, mean, attention, or a list of them.
         dense_units: Sizes of hidden layers between the pooled vector and the classes.
         activation: Activation of these hidden layers.
         word_dropout: Share of the tokens to turn into [UNK] while training.

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from textnets.builders import BUILDERS
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import TaskSchema, fitting_builders
-from textnets.recipe.sections import MAX_SEED, Claim
+from textnets.recipe.sections import MAX_SEED, Claim, EnsembleSection
 
 # A builder of the user's own: only its signature, which is not at hand, knows its keys.
 _OWN_MODEL = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from textnets.backend.devices import prepare_device, require_tensorflow
+from textnets.backend.devices import Device, prepare_device, require_tensorflow
 from textnets.builders.custom import module_of
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
@@ -32,12 +32,13 @@ from textnets.experiment.results import (
     stored_evaluation,
 )
 from textnets.experiment.start import Continue, Finished, decide_start
-from textnets.experiment.stores import check_store_place, open_store, write_store
+from textnets.experiment.stores import Store, check_store_place, open_store, write_store
 from textnets.progress import Progress
 from textnets.recipe.shipped import recipe_path
 from textnets.run.directory import Run, open_run
 from textnets.run.target import RunTarget
-from textnets.tasks import AnyTask, Predictor, read_run, read_task
+from textnets.tasks import AnyTask, Predictor, read_run, read_task, task_of
+from textnets.tasks.ensemble import load_preprocessor_of
 from textnets.tasks.evaluation import Fact, Split
 from textnets.tasks.examples import Examples
 from textnets.tasks.inference import Prediction
@@ -196,7 +197,7 @@ def train(
     custom = list(map(module_of, task.recipe.builders))
     if isinstance(start, Finished):
         return _as_trained(start.run, task, device, custom)
-    stored = open_store(Path(store), task.recipe) if store else None
+    stored = _open_store(Path(store), task) if store else None
     data = read_data(task, progress, stored)
     found = prepare_device(device)
     if stored is None:
@@ -207,6 +208,19 @@ def train(
     resumes = isinstance(start, Continue)
     done = execute(task, target, data, record, resume=resumes, progress=progress)
     return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, custom)
+
+
+def _open_store(folder: Path, task: AnyTask) -> Store:
+    _refuse_steps(task)
+    return open_store(folder, task.recipe)
+
+
+def _refuse_steps(task: AnyTask) -> None:
+    """Stored ids are of one model, and of splits that stay as they are."""
+    if task.recipe.ensemble is not None:
+        raise InputError("ids are stored for one model; an ensemble's members have each their own")
+    if task.recipe.training.refit is not None:
+        raise InputError("training.refit: stored ids are of one training; remove the key")
 
 
 def _as_trained(run: Run, task: AnyTask, device: str, allow_builders: Sequence[str]) -> TrainedRun:
@@ -265,9 +279,10 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
         if not len(examples):
             raise DataError(f"{data}: holds no example to score")
     split, _ = preprocessor.encode(examples, progress, "encoding")
+    outputs, split = predictor.outputs(split, progress), predictor.as_scored(split)
     for fact in evaluation.facts(name, split, progress):
         progress.say(f"{fact.name}: {fact.value}")
-    scores = evaluation.score(predictor.outputs(split, progress), split)
+    scores = evaluation.score(outputs, split)
     if not splits:
         return SplitEvaluation(name, len(examples), scores)
     baselines = stored_baselines(predictor.run, name)
@@ -319,15 +334,29 @@ def check(
     """
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
-    plan = fit_plan(task)
     data = read_data(task, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in data.files.items()]
     facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in data.splits.items()]
     facts += task.facts(data.splits)
     device = prepare_device("auto")
+    runs = {run.member: run for run in reversed(task.recipe.member_runs)}
+    if not runs:
+        facts += _model_facts(task, data.splits, device, progress)
+    for _, run in sorted(runs.items()):
+        facts.append(Fact("member", run.name))
+        facts += _model_facts(task_of(run.recipe), data.splits, device, progress)
+    facts.append(Fact("device", f"{device.backend} on {device.name} ({device.reason})"))
+    return facts
+
+
+def _model_facts(
+    task: AnyTask, splits: Mapping[str, Examples], device: Device, progress: Progress
+) -> list[Fact]:
+    """What one model would be, and how it would be trained."""
     from textnets.layers.kernels import recurrent_kernel
 
-    prepared = prepare(task, data.splits, progress)
+    facts, plan = [], fit_plan(task)
+    prepared = prepare(task, splits, progress)
     for name, coverage in prepared.coverage.items():
         facts += [Fact(f"{name} tokens", coverage_line(coverage)), *prepared.facts[name]]
     preprocessor = prepared.preprocessor
@@ -348,7 +377,6 @@ def check(
     kernel = recurrent_kernel(model, device.backend)
     applies = "applies" if kernel.fused else "does not apply"
     facts.append(Fact("fused GPU kernel", f"{applies}: {kernel.reason}"))
-    facts.append(Fact("device", f"{device.backend} on {device.name} ({device.reason})"))
     return facts
 
 
@@ -405,7 +433,7 @@ def load_preprocessor(
     """The task of a run and its vocabularies."""
     found = open_run(Path(run))
     task = read_run(found.folder, allow_builders=allow_builders)
-    preprocessor = task.load(found.folder)
+    preprocessor = load_preprocessor_of(task, found.folder)
     prepare_device("cpu")
     return task, preprocessor
 
@@ -426,6 +454,7 @@ def store_ids(
     progress = progress or Progress()
     task = read_task(recipe_path(recipe), as_overrides(overrides))
     place = Path(folder)
+    _refuse_steps(task)
     check_store_place(place, overwrite=overwrite)
     data = read_data(task, progress)
     prepare_device("cpu")

@@ -113,6 +113,29 @@ def tag_decoder(model: Any, rules: TagRules | None = None) -> Any:
     return keras.Model(model.input, answer, name="tag_decoder")
 
 
+def best_sequence(scores: NDArray[np.floating[Any]], rules: TagRules) -> NDArray[np.int32]:
+    """The best sequence of tags that rules allow (Viterbi 1967); where none is allowed, the one
+    that breaks the fewest.
+
+    Args:
+        scores: ``<float>[length, tags]`` of each tag at each place, which are added up.
+        rules: what may stand where.
+
+    Returns:
+        ``<int32>[length]``.
+    """
+    first, pairs, last = (table.astype(np.float64) for table in _penalties(rules, scores.shape[1]))
+    best, came_from = scores[0] + first, []
+    for row in scores[1:]:
+        sums = best[:, None] + pairs
+        came_from.append(sums.argmax(axis=0))
+        best = sums.max(axis=0) + row
+    tags = [int((best + last).argmax())]
+    for places in reversed(came_from):
+        tags.append(int(places[tags[-1]]))
+    return np.array(tags[::-1], np.int32)
+
+
 def _penalties(rules: TagRules | None, num_tags: int) -> tuple[NDArray[np.float32], ...]:
     """Of first tags, of pairs and of last tags."""
     from textnets.layers.crf import FORBIDDEN

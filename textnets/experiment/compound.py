@@ -236,7 +236,8 @@ class _Ensemble:
             for name in names
             if name in splits
         }
-        prepared = Prepared(preprocessor, splits, encoded, {}, {})
+        shown_as = {name: preprocessor.as_scored(split) for name, split in encoded.items()}
+        prepared = Prepared(preprocessor, splits, shown_as, {}, {})
         of_members: dict[str, list[Any]] = {"validation": shown}
 
         def outputs_of(name: str) -> Any:
@@ -255,7 +256,7 @@ class _Ensemble:
         )
         state = TrainingState()
         if scored is not None:
-            rows = self._member_rows(evaluation, encoded, of_members, weights)
+            rows = self._member_rows(evaluation, shown_as, of_members, weights)
             write_report(task, self.folder, scored, [*rows, *tables], state, record)
         return Execution(self.target.finish(record.as_json()), scored, state, preprocessor)
 

@@ -17,12 +17,15 @@ from pathlib import Path
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
+from textnets.recipe.model_section import builder_schema
+from textnets.recipe.reading import find_builder
 from textnets.run.files import write_json, write_recipe
 from textnets.run.layout import RECIPE_FILE
 from textnets.run.target import written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
+from textnets.text.ngrams import NGRAMS_FILE
 
 _STORE_FILE = "store.json"
 _FORMAT = 1
@@ -62,7 +65,7 @@ class Store:
     def copy_vocabularies(self, run_folder: Path) -> None:
         """Give the vocabularies to a run."""
         for path in self.folder.iterdir():
-            if path.suffix in (".txt", ".model"):
+            if path.suffix in (".txt", ".model") or path.name == NGRAMS_FILE:
                 shutil.copyfile(path, run_folder / path.name)
 
 
@@ -153,5 +156,7 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
 def _key(recipe: Recipe) -> str:
     sections = recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
+    if "num_features" in builder_schema(recipe.builder, find_builder(recipe.builder)).from_data:
+        decisive["reads"] = "ngrams"
     decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -100,7 +100,8 @@ def check_document(
         sections["claim"] = _check_section(document, "claim", Claim, problems)
     problems = [problem for problem in problems if not document.is_refused(problem)]
     if problems or document.problems:
-        found = sorted([*document.problems, *problems], key=_by_position)
+        told = dict.fromkeys([*document.problems, *problems])  # of what members share, once
+        found = sorted(told, key=_by_position)
         raise RecipeError(document.source, found)
     return Recipe(**sections, path=path)
 
@@ -317,12 +318,12 @@ class MemberDocument(Document):
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """At the member's own key, or at the recipe's which it takes over."""
-        section = getattr(self.member, str(path[0]), None) if path else None
-        is_own = not isinstance(section, dict) or len(path) < 2 or path[1] in section
-        from_file = self.member.recipe is not None and not is_own
-        if is_own or from_file or path[0] not in self.whole.data:
-            return self.whole.problem((*self.where, *path), message)
-        return self.whole.problem(path, message)
+        given = getattr(self.member, str(path[0])) or {}
+        is_shared = self.member.recipe is None and path[0] in self.whole.data
+        is_own = isinstance(given, dict) and (path[1:2] == () or path[1] in given)
+        if is_shared and path[0] in _OF_MEMBERS and not (given and is_own):
+            return self.whole.problem(path, message)
+        return self.whole.problem((*self.where, *path), message)
 
 
 def _report_no_builder(

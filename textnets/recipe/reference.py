@@ -30,8 +30,8 @@ Written by `textnets schema --format markdown` from the classes that check recip
 `textnets schema` prints the same as a JSON Schema, which editors complete recipes from.
 
 A recipe has the sections `task`, `data` and `model`, and may have `text`, `training`,
-`ensemble`, `evaluation`, `seed` and `claim`. A key that is not listed here is an error. Any key can be set on
-the command line: `--set training.epochs=3`.
+`ensemble`, `evaluation`, `seed` and `claim`. A key that is not listed here is an error. Any key can
+be set on the command line: `--set training.epochs=3`.
 """
 _SECTIONS = ("data", "text", "training", "evaluation")
 _ABOUT = {
@@ -41,8 +41,8 @@ _ABOUT = {
     "training": "How the weights are found.",
     "evaluation": "How the trained model is measured, and how it answers.",
     "ensemble": "Several models that are trained apart and answer together; see "
-    "[ensembles](ensembles.md). With `members`, the recipe's own `text`, `training` and `model` are "
-    "what all of them share.",
+    "[ensembles](ensembles.md). With `members`, the recipe's own `text`, `training` and `model` "
+    "are what all of them share.",
     "claim": "What the recipe promises of its test split; a run says whether it is met.",
 }
 _MODEL = """\

@@ -47,6 +47,11 @@ class EnsemblePreprocessor(Preprocessor[Any]):
         """Of the first member: targets and labels are the same in all."""
         return self.members[0]
 
+    @staticmethod
+    def as_scored(split: EncodedSplit) -> EncodedSplit:
+        """What the first member takes of a split, by which all are scored."""
+        return _of_member(split, 0)
+
     def save(self, folder: Path) -> None:
         """Nothing: each member's run holds its own."""
 
@@ -191,6 +196,17 @@ def load_ensemble(
         parts.append((member.inference(preprocessors[run.member], model), run.member, weight))
     preprocessor = EnsemblePreprocessor(task.recipe, list(preprocessors.values()))
     return preprocessor, EnsembleInference(parts), models
+
+
+def load_preprocessor_of(task: Task[Any, Any, Any], folder: Path) -> AnyPreprocessor:
+    """The vocabularies of a run; of an ensemble those of its first member."""
+    runs = task.recipe.member_runs
+    loaded: AnyPreprocessor = (
+        type(task)(runs[0].recipe).load(folder / MEMBERS_FOLDER / runs[0].name)
+        if runs
+        else task.load(folder)
+    )
+    return loaded
 
 
 def _read_weights(path: Path, task: Task[Any, Any, Any]) -> list[float]:

@@ -76,6 +76,11 @@ class Predictor:
         one = known.first if isinstance(known, EnsemblePreprocessor) else known
         return self.task.evaluation(one)
 
+    def as_scored(self, split: EncodedSplit) -> EncodedSplit:
+        """An encoded split as :attr:`evaluation` takes it."""
+        known = self.preprocessor
+        return known.as_scored(split) if isinstance(known, EnsemblePreprocessor) else split
+
     @classmethod
     def load(
         cls,

@@ -33,7 +33,7 @@ from textnets.text.vocabulary import (
     save_lines,
 )
 
-_LONGER_FILE = "ngrams.npy"
+NGRAMS_FILE = "ngrams.npy"
 _CHARACTERS_FILE = "character_ngrams.txt"
 
 # What is chosen for 'auto', by the mean length of a training text.
@@ -72,7 +72,7 @@ class Ngrams:
             RunError: a file is missing or damaged.
         """
         words = Vocabulary.load(folder / VOCABULARY_FILE)
-        path = folder / _LONGER_FILE
+        path = folder / NGRAMS_FILE
         try:
             longer = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -84,7 +84,7 @@ class Ngrams:
     def save(self, folder: Path) -> None:
         """Write words, longer n-grams and n-grams of characters."""
         self.words.save(folder / VOCABULARY_FILE)
-        np.save(folder / _LONGER_FILE, self.longer, allow_pickle=False)
+        np.save(folder / NGRAMS_FILE, self.longer, allow_pickle=False)
         save_lines(folder / _CHARACTERS_FILE, self.characters)
 
     def name(self, feature: int) -> str:

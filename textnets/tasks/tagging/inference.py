@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from textnets.backend.inference import input_names, predict_all
 from textnets.backend.steps import forward
-from textnets.decoding.tags import conditional_random_field, span_rules, tag_decoder
+from textnets.decoding.tags import best_sequence, conditional_random_field, span_rules, tag_decoder
 from textnets.progress import Progress
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
 from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
+
+_LEAST = 1e-7  # of a probability, before its logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class TaggingInference(Inference[TagOutputs]):
     def __init__(self, preprocessor: TaggingPreprocessor, model: Any) -> None:
         self._preprocessor, self._labels = preprocessor, preprocessor.labels
         is_constrained = preprocessor.recipe.evaluation.constrained
-        rules = span_rules(self._labels) if is_constrained else None
+        self._rules = rules = span_rules(self._labels) if is_constrained else None
         self._is_free = rules is None and conditional_random_field(model) is None
         decoder = model if self._is_free else tag_decoder(model, rules)
         self._forward, self._names = forward(decoder), input_names(decoder)
@@ -91,6 +94,24 @@ class TaggingInference(Inference[TagOutputs]):
         chosen = values.argmax(axis=1) if self._is_free else found.values[:, -1]
         tags = RaggedIds(chosen.astype(np.int32), offsets)
         return TagOutputs(RaggedOutputs(values, offsets), tags)
+
+    def mixed(self, outputs: Sequence[TagOutputs], weights: Sequence[float]) -> TagOutputs:
+        """The mean of the logarithms of the probabilities, of a CRF its marginals; then the most
+        probable tag of each word, or the best sequence that the rules allow."""
+        offsets = outputs[0].probabilities.offsets
+        known = [np.clip(one.probabilities.values, _LEAST, 1.0) for one in outputs]
+        total = np.sum([w * np.log(one) for w, one in zip(weights, known, strict=True)], axis=0)
+        likely = np.exp(total - total.max(axis=1, keepdims=True))
+        likely /= likely.sum(axis=1, keepdims=True)
+        if self._rules is None:
+            chosen = total.argmax(axis=1).astype(np.int32)
+        else:
+            bounds = pairwise(offsets.tolist())
+            rows = [best_sequence(total[start:end], self._rules) for start, end in bounds]
+            chosen = np.concatenate([np.zeros(0, np.int32), *rows])
+        return TagOutputs(
+            RaggedOutputs(likely.astype(np.float32), offsets), RaggedIds(chosen, offsets)
+        )
 
     def predictions(self, texts: Sequence[str], outputs: TagOutputs) -> list[TaggedText]:
         predictions = []

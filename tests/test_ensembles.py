@@ -1,0 +1,253 @@
+"""Several trainings in one run: ensembles, and models trained once more on all examples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import textnets
+from tests.conftest import read_questions, write_csv
+from tests.sharing import made_once
+from tests.warm import TEXTNETS, WarmProcess, run_program
+from textnets.errors import InputError, RecipeError, RunError
+
+pytestmark = pytest.mark.heavy
+
+MEMBERS = """
+task: classification
+data: {train: train.csv, test: test.csv, validation: 0.2}
+ensemble:
+  members:
+    - name: bag
+      text: {max_tokens: 20000}
+      model: {builder: ngram_bag_classifier}
+      training: {learning_rate: 0.05}
+    - seeds: 2
+      model: {builder: mlp_classifier, embedding_width: 8, dense_units: []}
+text: {max_tokens: 200}
+training: {epochs: 2, batch_size: 20, learning_rate: 0.02, refit: all}
+evaluation: {baselines: false}
+seed: 3
+"""
+
+
+def write_project(folder: Path, recipe: str = MEMBERS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, most in (("train", 25), ("test", 8)):
+        write_csv(folder / f"{split}.csv", read_questions(split, most))
+    path = folder / "both.yaml"
+    path.write_text(recipe, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run() -> Path:
+    def make(folder: Path) -> None:
+        textnets.train(write_project(folder / "project"), output=folder / "run")
+
+    return made_once("ensemble", make) / "run"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    return write_project(tmp_path / "project")
+
+
+QUESTIONS = ["Where is my card?", "how do I change my PIN", "", "zzz qqq"]
+
+
+def test_the_members_runs_are_whole_and_never_saw_the_test_split(run):
+    names = sorted(path.name for path in (run / "members").iterdir())
+    assert names == ["bag", "mlp_classifier-1", "mlp_classifier-2"]
+    for name in names:
+        member = textnets.Predictor.load(run / "members" / name)
+        assert member.task.recipe.ensemble is None
+        assert set(member.run.evaluation()["splits"]) == {"validation"}
+        assert len(member.predict(QUESTIONS)) == len(QUESTIONS)
+
+
+def test_its_answer_is_the_weighted_mean_of_the_members_log_probabilities(run):
+    weights = json.loads((run / "mixture.json").read_text())["weights"]
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert weights["mlp_classifier-1"] == weights["mlp_classifier-2"]
+    total = 0.0
+    for name, weight in weights.items():
+        predictions = textnets.Predictor.load(run / "members" / name).predict(QUESTIONS)
+        rows = np.array([list(found.probabilities.values()) for found in predictions])
+        total = total + weight * np.log(np.clip(rows, 1e-7, 1 - 1e-7))
+    expected = np.exp(total) / np.exp(total).sum(axis=1, keepdims=True)
+    found = textnets.Predictor.load(run).predict(QUESTIONS)
+    rows = np.array([list(prediction.probabilities.values()) for prediction in found])
+    np.testing.assert_allclose(rows, expected, atol=1e-5)
+
+
+def test_evaluated_again_it_has_the_same_scores(run):
+    stored = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    found = textnets.evaluate(run).scores
+    assert {name: score.value for name, score in found.items()} == pytest.approx(
+        {name: score["value"] for name, score in stored.items()}
+    )
+
+
+def test_its_report_shows_the_members_beside_one_another(run):
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Members" in page
+    assert "mlp_classifier-2" in page
+    assert "accuracy of validation" in page
+
+
+def test_once_more_it_trains_on_the_validation_examples_too(run):
+    member = run / "members" / "bag"
+    chosen = textnets.Predictor.load(member / "selection")
+    again = textnets.Predictor.load(member)
+    best = chosen.run.environment["best_epoch"]
+    assert len(again.run.history()) == best
+    assert "validation_accuracy" in chosen.run.history()[0]
+    assert "validation_accuracy" not in again.run.history()[0]
+    assert len(again.preprocessor.ngrams) > len(chosen.preprocessor.ngrams)
+    assert again.run.evaluation()["splits"] == chosen.run.evaluation()["splits"]
+
+
+def test_a_single_model_can_be_trained_once_more(project):
+    overrides = {"ensemble": None, "model": {"builder": "mlp_classifier", "embedding_width": 4}}
+    done = textnets.train(project, overrides, output=project.parent / "one")
+    assert (done.folder / "selection" / "model.keras").is_file()
+    splits = done.run.evaluation()["splits"]
+    assert set(splits) == {"validation", "test"}
+    with pytest.raises(RunError, match="not trained on; start again with --overwrite"):
+        textnets.train(
+            project, {**overrides, "training.epochs": 3}, output=done.folder, resume=True
+        )
+    assert textnets.evaluate(done.folder).examples == 32
+
+
+def test_one_model_with_several_seeds(project):
+    overrides = {
+        "ensemble": {"seeds": 2},
+        "model": {"builder": "mlp_classifier", "embedding_width": 4},
+        "training.refit": None,
+    }
+    done = textnets.train(project, overrides, output=project.parent / "seeds")
+    weights = json.loads((done.folder / "mixture.json").read_text())["weights"]
+    assert weights == {"mlp_classifier-1": 0.5, "mlp_classifier-2": 0.5}
+    one, two = (
+        textnets.Predictor.load(done.folder / "members" / name).predict(QUESTIONS)
+        for name in weights
+    )
+    assert one != two
+    assert len(done.history) == 0
+    with pytest.raises(InputError, match="an ensemble has several models"):
+        _ = done.model
+
+
+def test_killed_in_a_member_and_continued_it_ends_with_the_same_models(run, project):
+    output = project.parent / "killed"
+    words = ["train", project, "-o", output, "--set", "training.checkpoint_every=1"]
+    process = WarmProcess(TEXTNETS, words)
+    begun = output.with_name("killed.partial") / "members" / "mlp_classifier-1.partial"
+    until = time.monotonic() + 120
+    while not (begun / "selection.partial" / "checkpoint" / "state.npz").exists():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not output.exists()
+    run_program(TEXTNETS, *words, "--resume")
+    for name in ("bag", "mlp_classifier-1", "mlp_classifier-2"):
+        for one, two in zip(
+            textnets.Predictor.load(output / "members" / name).model.get_weights(),
+            textnets.Predictor.load(run / "members" / name).model.get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, two)
+    assert (output / "mixture.json").read_bytes() == (run / "mixture.json").read_bytes()
+    assert (output / "evaluation.json").read_bytes() == (run / "evaluation.json").read_bytes()
+
+
+def test_a_finished_one_is_left_alone(run, capsys):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    textnets.train(run.parent / "project" / "both.yaml", output=run, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_continued_with_other_members_it_is_refused(run, tmp_path):
+    with pytest.raises(RunError, match=r"cannot continue this run|is not trained on"):
+        textnets.train(
+            run.parent / "project" / "both.yaml",
+            {"ensemble.members.0.training.epochs": 5},
+            output=run,
+            resume=True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("members/bag/model.keras", "is not the file that was written"),
+        ("members/bag/ngrams.npy", "is not the file that was written"),
+        ("mixture.json", "is not the file that was written"),
+    ],
+)
+def test_a_damaged_member_is_one_error(run, tmp_path, name, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / name).write_bytes(b"{}")
+    with pytest.raises(RunError, match=message):
+        textnets.Predictor.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds: 2", "seed: 2", r"10:7: ensemble.members.1.seed: unknown key; did you mean 'seeds'"),
+        ("learning_rate: 0.05", "learning_rte: 0.05",
+         r"ensemble.members.0.training.learning_rte: unknown key; did you mean 'learning_rate'"),
+        ("epochs: 2", "epochs: two", r"yaml:13:12: training.epochs: expected a whole number"),
+        ("builder: mlp_classifier", "builder: mlp_classifer",
+         r"ensemble.members.1.model.builder: unknown builder"),
+        ("- seeds: 2", "- name: bag\n      seeds: 2",
+         r"ensemble.members.1.name: two members are called 'bag'"),
+        ("name: bag", "name: ../bag", r"ensemble.members.0.name: "),
+        ("ensemble:\n", "ensemble:\n  seeds: 2\n", r"give 'members', or the 'seeds' of one model"),
+        ("ensemble:\n", "ensemble:\n  weights: [1.0]\n", r"expected 2, one a member"),
+        ("validation: 0.2", "validation: null", r"training.refit: needs data.validation"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_at_its_place(tmp_path, old, new, message):
+    assert old in MEMBERS
+    path = write_project(tmp_path, MEMBERS.replace(old, new))
+    with pytest.raises(RecipeError, match=message):
+        textnets.check(path)
+
+
+def test_ids_cannot_be_stored_for_several_models(project, tmp_path):
+    from textnets.pipeline import store_ids
+
+    with pytest.raises(InputError, match="ids are stored for one model"):
+        store_ids(project, tmp_path / "ids")
+
+
+def test_check_tells_of_every_member(project):
+    facts = [(fact.name, fact.value) for fact in textnets.check(project)]
+    assert [value for name, value in facts if name == "member"] == ["bag", "mlp_classifier-1"]
+    assert ("num_classes", "4") in facts
+    assert any(name == "num_features" for name, _ in facts)
+
+
+def test_a_member_can_be_a_recipe_of_its_own(project):
+    (project.parent / "net.yaml").write_text(
+        "task: classification\ndata: {train: x.csv}\n"
+        "model: {builder: cnn_classifier, maps: 4}\ntext: {lowercase: false}\n",
+        encoding="utf-8",
+    )
+    recipe = MEMBERS.replace("- seeds: 2\n      model: {builder: mlp_classifier, embedding_width: 8, "
+                             "dense_units: []}", "- recipe: net.yaml")  # fmt: skip
+    project.write_text(recipe, encoding="utf-8")
+    facts = [fact.value for fact in textnets.check(project) if fact.name == "member"]
+    assert facts == ["bag", "cnn_classifier"]

@@ -67,7 +67,13 @@ def share_fits(patch: pytest.MonkeyPatch) -> None:
     of docstrings are much alike. Without a ``random_state`` each fit is another."""
     import textnets
 
-    for name in ("TextClassifier", "TextTagger", "TextTranslator", "TextLanguageModel"):
+    for name in (
+        "TextClassifier",
+        "TextEnsemble",
+        "TextTagger",
+        "TextTranslator",
+        "TextLanguageModel",
+    ):
         kind = getattr(textnets, name)
         patch.setattr(kind, "fit", _shared_fit(kind.fit))
 

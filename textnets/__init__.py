@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from textnets.errors import InputError, TextnetsError
     from textnets.estimators import (
         TextClassifier,
+        TextEnsemble,
         TextLanguageModel,
         TextTagger,
         TextTranslator,
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "Predictor",
     "TextClassifier",
+    "TextEnsemble",
     "TextLanguageModel",
     "TextTagger",
     "TextTranslator",
@@ -42,6 +44,7 @@ _HOMES = {
     "TextnetsError": "textnets.errors",
     "Predictor": "textnets.tasks.predictor",
     "TextClassifier": "textnets.estimators",
+    "TextEnsemble": "textnets.estimators",
     "TextLanguageModel": "textnets.estimators",
     "TextTagger": "textnets.estimators",
     "TextTranslator": "textnets.estimators",

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from textnets.errors import InputError
 from textnets.estimators.base import TextEstimator
 from textnets.estimators.classifier import TextClassifier
+from textnets.estimators.ensemble import TextEnsemble
 from textnets.estimators.language_model import TextLanguageModel
 from textnets.estimators.tagger import TextTagger
 from textnets.estimators.translator import TextTranslator
@@ -48,12 +50,19 @@ def load(
 
     opened = open_run(Path(run))
     task = read_run(opened.folder, allow_builders=allow_builders)
-    return ESTIMATORS[task.name].of_run(opened, task, device, allow_builders)
+    if task.recipe.ensemble is None:
+        return ESTIMATORS[task.name].of_run(opened, task, device, allow_builders)
+    if task.name != TextClassifier.task_name:
+        raise InputError(
+            f"{run}: an ensemble for {task.name} is no estimator; textnets.Predictor.load opens it"
+        )
+    return TextEnsemble.of_run(opened, task, device, allow_builders)
 
 
 __all__ = [
     "ESTIMATORS",
     "TextClassifier",
+    "TextEnsemble",
     "TextEstimator",
     "TextLanguageModel",
     "TextTagger",

@@ -24,6 +24,7 @@ from textnets.run.directory import Run
 from textnets.tasks import AnyTask
 from textnets.tasks.classification import LabeledTexts
 from textnets.tasks.classification.inference import MULTI_LABEL_THRESHOLD, probabilities_of
+from textnets.tasks.ensemble import first_of
 
 # Kinds of label that come back from a run directory as what they were; others as text.
 _KINDS: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -112,7 +113,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         kind = kinds.pop() if len(kinds) == 1 else ""
         notes = {_KIND: kind if kind in _KINDS else "str", _COLUMNS: columns}
         preprocessor: Any = self._fit(self._with_named_weights(names), examples, notes)
-        self._set_classes(classes, names, preprocessor.labels, columns)
+        self._set_classes(classes, names, first_of(preprocessor).labels, columns)
         return self
 
     def predict(self, X: Sequence[str]) -> Any:
@@ -144,7 +145,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
             raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
         preprocessor: Any = self._predictor.preprocessor
         outputs = self._predictor.outputs(preprocessor.encode_inputs(texts))
-        probabilities = probabilities_of(outputs, len(preprocessor.labels))
+        probabilities = probabilities_of(outputs, len(first_of(preprocessor).labels))
         # A column of a matrix in which nothing was ever 1 is none that the model knows.
         never = np.zeros((len(texts), 1), np.float32)
         found: npt.NDArray[np.float32] = np.hstack([probabilities, never])[:, self._order]
@@ -208,6 +209,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         self._order = np.array(found)
 
     def _restore(self, preprocessor: Any, run: Run) -> None:
+        preprocessor = first_of(preprocessor)
         kind, columns = run.environment.get(_KIND), run.environment.get(_COLUMNS)
         labels = [_of_kind(name, _KINDS.get(str(kind), str)) for name in preprocessor.labels]
         names = dict(zip(labels, preprocessor.labels, strict=True))

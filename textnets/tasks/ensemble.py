@@ -84,6 +84,11 @@ class EnsemblePreprocessor(Preprocessor[Any]):
         return self.first.output_width
 
 
+def first_of(preprocessor: Any) -> Any:
+    """Of an ensemble that of the first member, else the same."""
+    return preprocessor.first if isinstance(preprocessor, EnsemblePreprocessor) else preprocessor
+
+
 class EnsembleInference(Inference[Any]):
     """The outputs of several models, mixed.
 

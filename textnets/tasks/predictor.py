@@ -12,7 +12,7 @@ from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.model_file import load_model
-from textnets.tasks.ensemble import EnsemblePreprocessor, load_ensemble
+from textnets.tasks.ensemble import EnsemblePreprocessor, first_of, load_ensemble
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
@@ -72,9 +72,7 @@ class Predictor:
     @property
     def evaluation(self) -> AnyEvaluation:
         """How its answers are scored."""
-        known = self.preprocessor
-        one = known.first if isinstance(known, EnsemblePreprocessor) else known
-        return self.task.evaluation(one)
+        return self.task.evaluation(first_of(self.preprocessor))
 
     def as_scored(self, split: EncodedSplit) -> EncodedSplit:
         """An encoded split as :attr:`evaluation` takes it."""

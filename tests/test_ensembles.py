@@ -205,7 +205,8 @@ def test_a_damaged_member_is_one_error(run, tmp_path, name, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seeds: 2", "seed: 2", r"10:7: ensemble.members.1.seed: unknown key; did you mean 'seeds'"),
+        ("seeds: 2", "seed: 2",
+         r"10:7: ensemble.members.1.seed: unknown key; did you mean 'seeds'"),
         ("learning_rate: 0.05", "learning_rte: 0.05",
          r"ensemble.members.0.training.learning_rte: unknown key; did you mean 'learning_rate'"),
         ("epochs: 2", "epochs: two", r"yaml:13:12: training.epochs: expected a whole number"),
@@ -246,8 +247,9 @@ def test_a_member_can_be_a_recipe_of_its_own(project):
         "model: {builder: cnn_classifier, maps: 4}\ntext: {lowercase: false}\n",
         encoding="utf-8",
     )
-    recipe = MEMBERS.replace("- seeds: 2\n      model: {builder: mlp_classifier, embedding_width: 8, "
-                             "dense_units: []}", "- recipe: net.yaml")  # fmt: skip
+    net = "- seeds: 2\n      model: {builder: mlp_classifier, embedding_width: 8, dense_units: []}"
+    assert net in MEMBERS
+    recipe = MEMBERS.replace(net, "- recipe: net.yaml")
     project.write_text(recipe, encoding="utf-8")
     facts = [fact.value for fact in textnets.check(project) if fact.name == "member"]
     assert facts == ["bag", "cnn_classifier"]

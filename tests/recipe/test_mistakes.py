@@ -28,10 +28,10 @@ MISTAKES = [
     (UNITS, "unitz: [8]", "9:3: model.unitz: unknown key; did you mean 'units'?"),
     (STOPPING, "  early_stopping: {zzz: 1}", "12:20: training.early_stopping.zzz: unknown key; "
      "known: metric, min_delta, patience"),
-    (SEED, "1: 3", "14:1: 1: unknown section; known: claim, data, ensemble, evaluation, model, seed, task, "
-     "text, training"),
-    (SEED, '"a\\nb c": 3', "14:1: 'a\\nb c': unknown section; known: claim, data, ensemble, evaluation, "
+    (SEED, "1: 3", "14:1: 1: unknown section; known: claim, data, ensemble, evaluation, "
      "model, seed, task, text, training"),
+    (SEED, '"a\\nb c": 3', "14:1: 'a\\nb c': unknown section; known: claim, data, "
+     "ensemble, evaluation, model, seed, task, text, training"),
     # Keys given twice.
     (EPOCHS, "epochs: 1\n  epochs: 2", "12:3: training.epochs: this key is given twice, "
      "first in line 11"),

@@ -72,7 +72,7 @@ def test_at_most_so_many_and_what_is_as_rare_goes_together():
 
 
 def test_where_no_ngram_is_frequent_enough_it_says_so():
-    with pytest.raises(DataError, match="lower text.ngrams.min_texts"):
+    with pytest.raises(DataError, match=r"lower text\.ngrams\.min_texts"):
         learn(min_texts=5)
     with pytest.raises(DataError, match="holds no token"):
         learn(["", " "])

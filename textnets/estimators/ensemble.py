@@ -43,6 +43,7 @@ class TextEnsemble(TextClassifier):
         classes_: the labels, sorted; for multi-label the labels of each column.
         models_: the fitted ``keras.Model`` of each member, with every seed.
 
+    >>> from textnets import TextClassifier
     >>> texts = ["a fine film", "fine and clever", "a dull film", "dull and long"] * 5
     >>> labels = ["good", "good", "bad", "bad"] * 5
     >>> bag = TextClassifier("ngram_bag_classifier", epochs=3, learning_rate=0.05)
@@ -99,10 +100,8 @@ class TextEnsemble(TextClassifier):
         for name, value in params.items():
             member, separator, key = name.partition("__")
             if member not in members:
-                known = [*_PARAMETERS, *members]
-                raise InputError(
-                    f"{type(self).__name__} has no parameter {name!r}; {did_you_mean(name, known)}"
-                )
+                hint = did_you_mean(member, [*_PARAMETERS, *members])
+                raise InputError(f"{type(self).__name__} has no parameter {name!r}; {hint}")
             if separator:
                 of_members.setdefault(member, {})[key] = value
             else:

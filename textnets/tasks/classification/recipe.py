@@ -8,7 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from textnets.recipe import TaskSchema
-from textnets.recipe.sections import DataSection, Share, TextSection, TrainingSection
+from textnets.recipe.sections import (
+    DataSection,
+    EvaluationSection,
+    Share,
+    TextSection,
+    TrainingSection,
+)
 
 
 class ClassificationData(DataSection):
@@ -45,10 +51,21 @@ class ClassificationTraining(TrainingSection):
     )
 
 
+class ClassificationEvaluation(EvaluationSection):
+    """How the trained model is measured."""
+
+    baselines: bool | Literal["all"] = Field(  # type: ignore[assignment]
+        True,
+        description="Train the task's baselines on the same split and score them too; 'all' adds "
+        "those of textbooks, which take minutes.",
+    )
+
+
 CLASSIFICATION_SCHEMA = TaskSchema(
     data=ClassificationData,
     text=TextSection,
     training=ClassificationTraining,
+    evaluation=ClassificationEvaluation,
     sizes=frozenset({"vocabulary_size", "num_classes", "multi_label", "embedding_vectors"}),
     required_sizes=frozenset({"vocabulary_size", "num_classes"}),
 )

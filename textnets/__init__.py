@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load,
     )
     from textnets.pipeline import TrainedRun, check, evaluate, train
+    from textnets.reproduction import Reproduction, reproduce
     from textnets.tasks.predictor import Predictor
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "InputError",
     "Predictor",
+    "Reproduction",
     "TextClassifier",
     "TextLanguageModel",
     "TextTagger",
@@ -34,6 +36,7 @@ __all__ = [
     "check",
     "evaluate",
     "load",
+    "reproduce",
     "train",
 ]
 
@@ -41,6 +44,8 @@ _HOMES = {
     "InputError": "textnets.errors",
     "TextnetsError": "textnets.errors",
     "Predictor": "textnets.tasks.predictor",
+    "Reproduction": "textnets.reproduction",
+    "reproduce": "textnets.reproduction",
     "TextClassifier": "textnets.estimators",
     "TextLanguageModel": "textnets.estimators",
     "TextTagger": "textnets.estimators",

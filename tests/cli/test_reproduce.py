@@ -21,6 +21,7 @@ from tests.sharing import made_once
 from tests.warm import start_textnets
 from textnets.errors import TrainingError
 from textnets.reproduction import side_by_side
+from textnets.reproduction.seeds import held
 
 MakeRecipe = Callable[..., Path]
 CLAIM = "--set", "claim={metric: accuracy, at_least: 0.3, seeds: 2}"
@@ -212,6 +213,15 @@ def test_a_seed_that_fails_leaves_the_others_whole(
     assert {path.name for path in FOLDER.iterdir()} == {"seed-1", "seed-3"}
     assert "2 of 3 seeds are trained already" in succeed(*words, "--resume").err
     assert stored()["seeds"] == [1, 2, 3]
+
+
+@pytest.mark.heavy
+def test_two_do_not_work_in_one_folder(project: Path) -> None:
+    shutil.rmtree(FOLDER / "seed-2")
+    words = "reproduce", "tiny.yaml", *CLAIM, "--resume"
+    with held(FOLDER):
+        assert "another 'textnets reproduce' is working there" in refuse(*words)
+    succeed(*words)
 
 
 # --- Side by side ---

@@ -159,7 +159,7 @@ def held(folder: Path) -> Iterator[None]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK_FILE).open("wb")
+        lock = (folder / LOCK_FILE).open("ab")
     except OSError as error:
         _remove(made)
         raise RunError(f"{folder}: cannot be written: {error.strerror}") from None

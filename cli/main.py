@@ -20,6 +20,7 @@ from .evaluate import evaluate
 from .generate import generate
 from .predict import predict
 from .recipes import recipes
+from .reproduce import reproduce
 from .schema import schema
 from .score import score
 from .tokenize import tokenize
@@ -65,7 +66,8 @@ def verbs(ctx: click.Context) -> None:
 
 
 for verb in (
-    train, evaluate, predict, score, generate, embeddings, tokenize, check, recipes, data, schema,
+    train, reproduce, evaluate, predict, score, generate, embeddings, tokenize, check, recipes,
+    data, schema,
 ):  # fmt: skip
     verbs.add_command(verb)
 

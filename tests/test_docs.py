@@ -40,6 +40,7 @@ from textnets import pipeline
 from textnets.errors import RecipeError
 from textnets.recipe.document import Document, parse_document, read_document
 from textnets.recipe.shipped import shipped_folder
+from textnets.reproduction import seeds
 from textnets.tasks import read_task, task_from
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -146,7 +147,8 @@ def test_the_page_of_keys_is_what_the_classes_say() -> None:
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     """A reader who types in what a page shows; nothing of it stays behind."""
     (tmp_path / "recipes").symlink_to(shipped_folder())  # as in a clone
-    monkeypatch.setattr(pipeline, "read_task", read_small_task)
+    for module in (pipeline, seeds):
+        monkeypatch.setattr(module, "read_task", read_small_task)
     share_fits(monkeypatch)
     modules, paths = set(sys.modules), list(sys.path)
     yield Reader(tmp_path, monkeypatch)

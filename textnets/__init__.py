@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         load,
     )
     from textnets.pipeline import TrainedRun, check, evaluate, train
+    from textnets.reproduction import Reproduction, reproduce
     from textnets.tasks.predictor import Predictor
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "InputError",
     "Predictor",
+    "Reproduction",
     "TextClassifier",
     "TextEnsemble",
     "TextLanguageModel",
@@ -36,6 +38,7 @@ __all__ = [
     "check",
     "evaluate",
     "load",
+    "reproduce",
     "train",
 ]
 
@@ -43,6 +46,8 @@ _HOMES = {
     "InputError": "textnets.errors",
     "TextnetsError": "textnets.errors",
     "Predictor": "textnets.tasks.predictor",
+    "Reproduction": "textnets.reproduction",
+    "reproduce": "textnets.reproduction",
     "TextClassifier": "textnets.estimators",
     "TextEnsemble": "textnets.estimators",
     "TextLanguageModel": "textnets.estimators",

@@ -74,6 +74,23 @@ def test_what_the_scores_mean_is_said_in_words(project: Project) -> None:
     assert (other["comparison"], other["claim"]) == (None, None)
 
 
+@pytest.mark.heavy
+def test_all_baselines_are_trained_on_request(project: Project) -> None:
+    """And the model is compared with the best of them."""
+    words = ("train", project(), "--set", "evaluation.baselines=all", "--set", "training.epochs=1")
+    trained = succeed(*words)
+    test = json.loads(Path("runs/tiny/evaluation.json").read_text())["splits"]["test"]
+    names = list(test["baselines"])
+    assert names[:3] == ["majority", "tfidf_svm", "nb_svm"]
+    assert names[3:] == ["naive_bayes", "logistic_regression", "nearest_neighbors",
+                         "random_forest", "gradient_boosting"]  # fmt: skip
+    assert [line.split()[0] for line in trained.lines[3:11]] == names
+    accuracies = {n: one["scores"]["accuracy"]["value"] for n, one in test["baselines"].items()}
+    assert accuracies[test["comparison"]["baseline"]] == max(accuracies.values())
+    report = Path("runs/tiny/report.html").read_text()
+    assert all(one["description"].split(",")[-1] in report for one in test["baselines"].values())
+
+
 def test_runs_of_versions_without_a_comparison_have_one_without_interval(run_copy: Path) -> None:
     path = run_copy / "evaluation.json"
     content = json.loads(path.read_text())

@@ -293,6 +293,19 @@ def test_an_empty_section_takes_its_defaults(read, good):
     assert read(good.replace("text:\n  max_tokens: 100", "text:")).text.max_tokens == 20_000
 
 
+def test_all_baselines_are_for_classifiers(read, good, change, mistakes):
+    asked = good.replace("seed: 3", "evaluation: {baselines: all}\nseed: 3")
+    assert read(asked).evaluation.baselines == "all"
+    assert read(asked.replace("all", "true")).evaluation.baselines is True
+    assert change("seed: 3", "evaluation: {baselines: al}") == (
+        "r.yaml:14:14: evaluation.baselines: expected all, was: 'al'; did you mean 'all'?"
+    )
+    tagger = "task: tagging\ndata: {train: a.conllu}\nmodel: {builder: rnn_tagger}\n"
+    assert mistakes(tagger + "evaluation: {baselines: all}") == [
+        "r.yaml:4:14: evaluation.baselines: expected true or false, was: 'all'"
+    ]
+
+
 def test_a_dataset_fills_in_what_the_recipe_leaves_out(read, good):
     files = "train: train.csv\n  test: test.csv"
     recipe = read(good.replace(files, "dataset: imdb"))

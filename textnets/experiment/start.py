@@ -186,7 +186,8 @@ def differing_keys(recipe_before: Recipe, recipe_now: Recipe) -> list[str]:
     if training.schedule != "cosine" and not training.warmup_share:  # else other rates from step 1
         allowed.append(("training", "epochs"))
     return [
-        f"{section}.{key}: {_of(before, section, key)!r} before, {_of(now, section, key)!r} now"
+        f"{section}{key and f'.{key}'}: {_of(before, section, key)!r} before, "
+        f"{_of(now, section, key)!r} now"
         for section in sorted({*before, *now})
         for key in sorted({*_keys(before, section), *_keys(now, section)})
         if _of(before, section, key) != _of(now, section, key) and (section, key) not in allowed

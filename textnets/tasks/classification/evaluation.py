@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import DataError
-from textnets.evaluation.baselines import BASELINES
+from textnets.evaluation.baselines import BASELINES, TEXTBOOK_BASELINES, Targets, run_baseline
 from textnets.evaluation.classification import (
     confident_mistakes,
     confusions,
@@ -18,6 +18,7 @@ from textnets.evaluation.classification import (
     score_label_sets,
     score_labels,
 )
+from textnets.evaluation.ngrams import Ngrams
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
 from textnets.tasks.classification.examples import LabeledTexts
@@ -62,15 +63,15 @@ class ClassificationEvaluation(Evaluation[LabeledTexts, Outputs]):
         train_targets, targets = (
             self._preprocessor.targets_of(split.examples.labels) for split in (train, scored)
         )
+        learned: Targets = (
+            train_targets > 0.5 if self._multi_label else train_targets.astype(np.int32)
+        )
+        ngrams = Ngrams(train.examples.texts, scored.examples.texts)
+        asked = TEXTBOOK_BASELINES if self.recipe.evaluation.baselines == "all" else {}
         scores = []
-        for name, run in BASELINES.items():
+        for name in (*BASELINES, *asked):
             progress.say(f"baseline {name} ...")
-            baseline = run(
-                train.examples.texts,
-                train_targets > 0.5 if self._multi_label else train_targets,
-                scored.examples.texts,
-                seed=self.recipe.seed,
-            )
+            baseline = run_baseline(name, ngrams, learned, seed=self.recipe.seed)
             of_baseline = self._scores_of(
                 np.asarray(baseline.predicted), targets, None, self.recipe.evaluation.resamples
             )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
     DataSection,
+    EvaluationSection,
     NgramSection,
     Share,
     TextSection,
@@ -70,10 +71,21 @@ class ClassificationTraining(TrainingSection):
     )
 
 
+class ClassificationEvaluation(EvaluationSection):
+    """How the trained model is measured."""
+
+    baselines: bool | Literal["all"] = Field(  # type: ignore[assignment]
+        True,
+        description="Train the task's baselines on the same split and score them too; 'all' adds "
+        "those of textbooks, which take minutes.",
+    )
+
+
 CLASSIFICATION_SCHEMA = TaskSchema(
     data=ClassificationData,
     text=ClassificationText,
     training=ClassificationTraining,
+    evaluation=ClassificationEvaluation,
     sizes=frozenset(
         {"vocabulary_size", "num_features", "num_classes", "multi_label", "embedding_vectors"}
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.warm import run_program
 from textnets.builders import (
     build_mlp_classifier,
     build_rnn_language_model,
@@ -106,7 +104,9 @@ def let_memory_end(monkeypatch: pytest.MonkeyPatch, *, at_step: int, rows: int) 
     real_step, real_parts = fitting.train_step, fitting.parted_step
     steps = 0
 
-    def full(*arguments: Any) -> tf.errors.ResourceExhaustedError:
+    def full(*arguments: Any) -> Exception:
+        import tensorflow as tf  # not at the top: a process on JAX imports this module, too
+
         return tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     def train_step(*arguments: Any) -> Any:
@@ -257,13 +257,4 @@ print("the same")
 
 def test_the_updates_stay_the_same_on_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax")
-    import os
-
-    found = subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert found.stdout.strip().endswith("the same"), found.stderr[-3000:]
+    assert run_program(ON_JAX, tmp_path, backend="jax").strip().endswith("the same")

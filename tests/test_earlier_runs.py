@@ -27,6 +27,7 @@ import pytest
 from textnets_cli.main import main
 
 import textnets
+from textnets import Predictor
 
 pytestmark = pytest.mark.heavy
 
@@ -261,6 +262,22 @@ def visit(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTNETS_DATA", ".")
 
 
+@pytest.fixture
+def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that open a run alike share it, with what TensorFlow has traced of its model."""
+    real = Predictor.load.__func__  # type: ignore[attr-defined]
+
+    @cache
+    def opened(kind: type[Predictor], folder: str, overrides: tuple[str, ...], **rest: Any) -> Any:
+        return real(kind, folder, overrides=overrides, **rest)
+
+    def load(kind: type[Predictor], folder: Path, *, overrides: Any = (), **rest: Any) -> Any:
+        return opened(kind, str(folder), tuple(overrides), **rest)
+
+    monkeypatch.setattr(Predictor, "load", classmethod(load))
+
+
+@pytest.mark.usefixtures("opened_once")
 def test_an_earlier_run_answers_as_before(project: str) -> None:
     for name, words in COMMANDS[project].items():
         expected = Path("expected", name).read_bytes().decode()

@@ -354,8 +354,7 @@ def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
 def write_for_jax(folder: Path) -> Path:
     # One width, so that JAX compiles once.
     few = {"epochs: 6": "epochs: 3", "  batch_size: 8": "  batch_size: 10\n  bucket_width: 64",
-           "characters: cnn": "characters: none", "cell: gru": "cell: simple",
-           "  spans": "  limit: 100\n  spans"}  # fmt: skip
+           "characters: cnn": "characters: none", "  spans": "  limit: 100\n  spans"}  # fmt: skip
     text = CHUNKER
     for old, new in few.items():
         assert old in text

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import chdir
 from pathlib import Path
 
 from tests.sharing import made_once
+from tests.warm import run_program
 
 #: What is trained: the task's name, and that of its folder.
 TASKS = ("classification", "tagging", "translation", "language_modeling")
 
-# Refuses TensorFlow as an environment without it would.
+# Refuses TensorFlow as an environment without it would: a warm process does so already.
 PROGRAM = """\
 import contextlib, io, json, os, sys
+assert "tensorflow" not in sys.modules
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("tensorflow", "tensorflow_text"):
@@ -27,7 +26,7 @@ ends = []
 for folder, *words in json.loads(sys.argv[1]):
     if words[0] == "generate":  # a prompt, empty or not, is text, and that needs TensorFlow
         assert "tensorflow" not in sys.modules
-        del sys.meta_path[0]
+        sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "Refuse"]
     os.chdir(folder)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -67,17 +66,10 @@ def _train(folder: Path) -> None:
         words.append([str(place), "train", recipe.name, "--store", "ids", "-o", "run"])
     writing = ("generate", "run", "--length", "20", "--seed", "2")
     words.append([str(folder / "language_modeling"), *writing])
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    ended = run_program(PROGRAM, json.dumps(words), backend="jax")
     said = {}
     for name, (code, out, err) in zip(
-        [*TASKS, "generate"], json.loads(ended.stdout.splitlines()[-1]), strict=True
+        [*TASKS, "generate"], json.loads(ended.splitlines()[-1]), strict=True
     ):
         assert code == 0, f"{name}: {err[-3000:]}"
         said[name] = {"out": out, "err": err}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 import textnets
 from tests.cli.conftest import textnets as command
+from tests.warm import TEXTNETS, run_program
 from textnets import InputError, TextClassifier
 from textnets.pipeline import store_ids
 from textnets.tasks import read_task
@@ -257,9 +256,6 @@ def test_its_model_decides_how_it_is_trained(tagging: Path) -> None:
 def test_it_trains_on_jax(tagging: Path) -> None:
     pytest.importorskip("jax")
     store_ids(tagging, "ids")
-    words = [sys.executable, "-m", "textnets_cli", "train", tagging, "--store", "ids", "-o", "run"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    ended = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-    assert ended.returncode == 0, ended.stderr
+    run_program(TEXTNETS, "train", tagging, "--store", "ids", "-o", "run", backend="jax")
     scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["validation"]["scores"]
     assert scores["accuracy"]["value"] == 1.0

@@ -27,6 +27,7 @@ import pytest
 from textnets_cli.main import main
 
 import textnets
+from textnets import Predictor
 from textnets.evaluation.baselines import BASELINES
 
 pytestmark = pytest.mark.heavy
@@ -268,6 +269,22 @@ def leave_out_later_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(BASELINES, name)
 
 
+@pytest.fixture
+def opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that open a run alike share it, with what TensorFlow has traced of its model."""
+    real = Predictor.load.__func__  # type: ignore[attr-defined]
+
+    @cache
+    def opened(kind: type[Predictor], folder: str, overrides: tuple[str, ...], **rest: Any) -> Any:
+        return real(kind, folder, overrides=overrides, **rest)
+
+    def load(kind: type[Predictor], folder: Path, *, overrides: Any = (), **rest: Any) -> Any:
+        return opened(kind, str(folder), tuple(overrides), **rest)
+
+    monkeypatch.setattr(Predictor, "load", classmethod(load))
+
+
+@pytest.mark.usefixtures("opened_once")
 def test_an_earlier_run_answers_as_before(project: str) -> None:
     for name, words in COMMANDS[project].items():
         expected = Path("expected", name).read_bytes().decode()

@@ -134,8 +134,9 @@ def test_the_same_recipe_gives_the_same_bytes(
     first = recurrent if model == "rnn" else textnets.train(recipe, settings, output="one").folder
     textnets.train(recipe, settings, output="two")
     assert weights_of(first) == weights_of(Path("two"))
-    textnets.train(recipe, {**settings, "seed": 4}, output="three")
-    assert weights_of(first) != weights_of(Path("three"))
+    if model == "cnn":
+        textnets.train(recipe, {**settings, "seed": 4}, output="three")
+        assert weights_of(first) != weights_of(Path("three"))
 
 
 def test_a_store_is_refused_for_another_text_section(make_cheap_recipe: MakeRecipe) -> None:
@@ -197,15 +198,14 @@ def test_two_classes_have_one_output(make_cheap_recipe: MakeRecipe, tmp_path: Pa
 
 
 @pytest.mark.heavy
-def test_class_weights_move_the_model(make_cheap_recipe: MakeRecipe) -> None:
+def test_class_weights_move_the_model(make_cheap_recipe: MakeRecipe, finished: Path) -> None:
     recipe = make_cheap_recipe()
     heavy = {"training.class_weights": {"change_pin": 50.0}, "evaluation.baselines": False}
-    textnets.train(recipe, {"evaluation.baselines": False}, output="plain")
     textnets.train(recipe, heavy, output="heavy")
     texts = [text for text, _ in read_questions("test")]
     counts = [
         sum(found.labels == ("change_pin",) for found in Predictor.load(run).predict(texts))  # type: ignore[attr-defined]
-        for run in ("plain", "heavy")
+        for run in (finished, "heavy")
     ]
     assert counts[1] > counts[0]
     with pytest.raises(DataError, match="'chnge_pin'"):
@@ -239,7 +239,7 @@ def test_pretrained_vectors_start_the_embedding(make_recipe: MakeRecipe, tmp_pat
     [("cosine", "adamw"), ("halving", "nesterov"), ("plateau", "rmsprop")],
 )
 def test_schedules_and_optimizers_train(
-    make_recipe: MakeRecipe, schedule: str, optimizer: str
+    make_cheap_recipe: MakeRecipe, schedule: str, optimizer: str
 ) -> None:
     settings = {
         "training.schedule": schedule,
@@ -248,7 +248,7 @@ def test_schedules_and_optimizers_train(
         "training.warmup_steps": 3,
         "evaluation.baselines": False,
     }
-    result = textnets.train(make_recipe(), settings, output="run")
+    result = textnets.train(make_cheap_recipe(), settings, output="run")
     losses = [row["loss"] for row in result.state.history]
     assert losses[-1] < losses[0]
 

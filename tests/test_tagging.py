@@ -39,7 +39,7 @@ model:
   characters: cnn
   character_width: 8
   character_maps: 16
-  cell: gru
+  cell: simple
   units: [16]
   word_dropout: 0.1
 training:
@@ -220,7 +220,7 @@ def test_words_alone_and_columns_with_spans(tmp_path: Path) -> None:
 
 CHUNKER = RECIPE.replace(".conllu", ".txt").replace(
     "  validation", "  format: columns\n  tag_column: 2\n  spans: true\n  validation"
-).replace("  cell: gru", "  cell: gru\n  head: crf\n  dropout: 0.1").replace(
+).replace("  cell: simple", "  cell: gru\n  head: crf\n  dropout: 0.1").replace(
     "resamples: 50", "resamples: 50\n  constrained: true\n  baselines: false"
 )  # fmt: skip
 
@@ -277,7 +277,7 @@ def test_constrained_tags_need_a_scheme_that_training_keeps(tmp_path: Path) -> N
 NAMES = """\
 task: tagging
 data: {train: names.txt, validation: more.txt, format: columns, spans: true}
-model: {builder: rnn_tagger, embedding_width: 4, characters: none, units: [4]}
+model: {builder: rnn_tagger, embedding_width: 4, characters: none, cell: simple, units: [4]}
 training: {epochs: 1}
 evaluation: {resamples: 0, baselines: false}
 """

@@ -26,7 +26,7 @@ RECIPE = """\
 task: translation
 data: {{train: pairs.tsv, validation: 0.2}}
 text: {{{text}}}
-model: {{builder: encoder_decoder, embedding_width: 8, units: [8]}}
+model: {{builder: encoder_decoder, embedding_width: 8, cell: simple, units: [8]}}
 training: {{epochs: 1, batch_size: 32}}
 evaluation: {{resamples: 10{evaluation}}}
 seed: 3
@@ -297,7 +297,7 @@ def test_an_estimator_scores_as_a_recipe_does():
     sources = ["one two three four", "two three four five", "three four five six"] * 6
     targets = [text.upper() for text in sources]
     translator = TextTranslator(
-        units=[32], embedding_width=16, batch_size=6, epochs=40, learning_rate=0.02,
+        cell="simple", units=[32], embedding_width=16, batch_size=6, epochs=40, learning_rate=0.02,
         beam_size=1, random_state=1, validation=None,
         source={"max_length": 9}, target={"lowercase": True},
     )  # fmt: skip

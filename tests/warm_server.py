@@ -1,7 +1,8 @@
 """Starts processes that need not wait for TensorFlow: it is imported once, then forked.
 
 Run as ``python warm_server.py SOCKET PID`` it answers requests of ``tests/warm.py`` until the
-process ``PID`` is gone. With ``KERAS_BACKEND=jax`` it is JAX that is imported.
+process ``PID`` is gone. With ``KERAS_BACKEND=jax`` it is JAX that is imported, and TensorFlow
+cannot be: Keras would import it where it is installed, which takes longer than most tests do.
 
 A child is a real process, with a pid, files, signals and an environment of its own; what it lacks
 is an interpreter that starts from nothing. Nothing of textnets is imported here, so that each
@@ -23,7 +24,17 @@ from pathlib import Path
 from typing import Any
 
 
+class Refuse:
+    """Refuses TensorFlow as an environment without it would."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.split(".")[0] in ("tensorflow", "tensorflow_text"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 def import_what_is_heavy() -> None:
+    if os.environ["KERAS_BACKEND"] == "jax":
+        sys.meta_path.insert(0, Refuse())  # type: ignore[arg-type]
     import keras
 
     if keras.backend.backend() == "jax":

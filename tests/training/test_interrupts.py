@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +12,9 @@ import pytest
 
 from tests.cli.conftest import listing, succeed
 from tests.test_continuation import what_it_learned
-from tests.test_faults import FLAGS, QUICK
+from tests.test_faults import FLAGS, wait_until
+from tests.warm import start_program
 from textnets.errors import InterruptedTrainingError
-from textnets.pipeline import train
 from textnets.training.interrupts import Interrupts
 
 
@@ -51,6 +49,7 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
 # Runs "textnets" with a step, or a validation, of the second epoch that takes ten minutes.
 SLOW = """
 import sys, time
+from pathlib import Path
 from textnets.experiment import execution
 from textnets.training import fitting
 
@@ -59,7 +58,7 @@ def slow_from(number, function):
     def called(*given):
         calls.append(1)
         if len(calls) == number:
-            print("busy", flush=True)
+            Path("busy").touch()
             time.sleep(600)
         return function(*given)
     return called
@@ -78,19 +77,13 @@ main()
 
 @pytest.mark.parametrize("busy_with", ["step", "validation"])
 def test_a_second_ctrl_c_acts_at_once_and_loses_nothing(
-    make_recipe: Callable[..., Path], busy_with: str
+    make_cheap_recipe: Callable[..., Path], finished: Path, busy_with: str
 ) -> None:
-    recipe = str(make_recipe())
-    words = ["train", recipe, "-o", "run", *FLAGS]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, busy_with, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    recipe = make_cheap_recipe()
+    words = ["train", str(recipe), "-o", "run", *FLAGS]
+    process = start_program(SLOW, busy_with, *words)
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "busy\n", process.communicate()[1]
+        wait_until(Path("busy").exists, process)
         before = listing(Path("run.partial"))
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
@@ -108,5 +101,4 @@ def test_a_second_ctrl_c_acts_at_once_and_loses_nothing(
     assert not Path("run").exists()
     place = {"step": "epoch 2, batch 4", "validation": "epoch 2, batch 13"}[busy_with]
     assert f"continuing from the checkpoint: {place}" in succeed(*words, "--resume").err
-    train(recipe, QUICK, output="whole")
-    assert what_it_learned(Path("run")) == what_it_learned(Path("whole"))
+    assert what_it_learned(Path("run")) == what_it_learned(finished)

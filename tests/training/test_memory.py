@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests.warm import run_program
 from textnets.builders import (
     build_mlp_classifier,
     build_rnn_language_model,
@@ -36,6 +34,8 @@ RANDOM = np.random.default_rng(0)
 ROWS = [RANDOM.integers(4, V, size=RANDOM.integers(1, 9)).astype(np.int32) for _ in range(44)]
 TEXT = RANDOM.integers(3, V, 181).astype(np.int32)
 
+BUCKET_WIDTH = 4
+
 Made = tuple[Any, TrainingBatches, dict[str, Any]]
 
 
@@ -49,20 +49,21 @@ def classifier(section: TrainingSection) -> Made:
     weights = np.linspace(0.5, 2.0, len(ROWS), dtype=np.float32)
     labels = np.array([row.max() > 12 for row in ROWS], np.int32)
     split = EncodedSplit({"token_ids": join_rows(ROWS)}, labels, weights)
-    return model, ExampleBatches(split, section.batch_size, 4, seed=3), {}
+    return model, ExampleBatches(split, section.batch_size, BUCKET_WIDTH, seed=3), {}
 
 
 def tagger(section: TrainingSection) -> Made:
     """The mean is over the words of the batch, of which each part has another number."""
     model = build_rnn_tagger(
-        vocabulary_size=V, num_tags=3, embedding_width=6, units=[5], characters="none",
+        vocabulary_size=V, num_tags=3, embedding_width=6, cell="simple", units=[5],
+        characters="none",
         num_characters=5, dropout=0.0, word_dropout=0.0,
     )  # fmt: skip
     loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     model.compile(build_optimizer(section), loss, weighted_metrics=[accuracy])
     split = EncodedSplit({"token_ids": join_rows(ROWS)}, join_rows(row % 3 for row in ROWS))
-    return model, ExampleBatches(split, section.batch_size, 4, seed=3), {}
+    return model, ExampleBatches(split, section.batch_size, BUCKET_WIDTH, seed=3), {}
 
 
 def language_model(section: TrainingSection) -> Made:
@@ -106,7 +107,9 @@ def let_memory_end(monkeypatch: pytest.MonkeyPatch, *, at_step: int, rows: int) 
     real_step, real_parts = fitting.train_step, fitting.parted_step
     steps = 0
 
-    def full(*arguments: Any) -> tf.errors.ResourceExhaustedError:
+    def full(*arguments: Any) -> Exception:
+        import tensorflow as tf  # not at the top: a process on JAX imports this module, too
+
         return tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     def train_step(*arguments: Any) -> Any:
@@ -206,6 +209,7 @@ from textnets.recipe.sections import TrainingSection
 from textnets.backend.accumulation import parted_step
 from textnets.backend.steps import train_step
 import keras
+t.BUCKET_WIDTH = 8  # one width: each shape is compiled
 for make in t.MAKERS:
     ends = []
     for parts in (1, 3):
@@ -217,7 +221,7 @@ for make in t.MAKERS:
         whole = train_step(model, *batches.load(batches.of_epoch(0)[0]))
         parted = parted_step(model, told.get("at_row"))
         losses = []
-        for rows in batches.of_epoch(0)[:2]:  # each shape is compiled
+        for rows in batches.of_epoch(0)[:2]:
             data = batches.load(rows)
             logs = whole(*data) if parts == 1 else parted(*data, parts)
             losses.append(logs["loss"])
@@ -257,13 +261,4 @@ print("the same")
 
 def test_the_updates_stay_the_same_on_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax")
-    import os
-
-    found = subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert found.stdout.strip().endswith("the same"), found.stderr[-3000:]
+    assert run_program(ON_JAX, tmp_path, backend="jax").strip().endswith("the same")

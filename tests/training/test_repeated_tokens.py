@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -34,11 +31,18 @@ from tests.training.dense_steps import (
     section_of,
     start,
 )
+from tests.warm import run_program
 from textnets.backend.steps import train_step
 from textnets.builders import build_rnn_language_model, build_rnn_tagger
 from textnets.training.optimizers import build_optimizer, token_tables
 
 CLOSE = 1e-6
+
+ON_JAX = f"""
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+runpy.run_module({dense_steps.__name__!r}, run_name="__main__")
+"""
 
 
 @pytest.mark.parametrize(
@@ -61,16 +65,7 @@ def test_steps_after_steps_are_dense_arithmetic(name):
 def test_the_same_on_jax():
     """Every optimizer, whole, in parts and clipped; and sums in full precision. One process."""
     pytest.importorskip("jax")
-    ended = subprocess.run(
-        [sys.executable, "-m", dense_steps.__name__],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout.splitlines()[-1])
+    found = json.loads(run_program(ON_JAX, ROOT, backend="jax").splitlines()[-1])
     assert len(found["distances"]) == len(OPTIMIZERS) * len(WAYS) * len(CLIPS)
     assert {case: far for case, far in found["distances"].items() if far >= CLOSE} == {}
     for recipe in REDUCED:

@@ -12,6 +12,7 @@ from typing import Any
 
 from textnets.builders.cnn_classifier import build_cnn_classifier
 from textnets.builders.encoder_decoder import build_encoder_decoder
+from textnets.builders.feature_tagger import build_feature_tagger
 from textnets.builders.mlp_classifier import build_mlp_classifier
 from textnets.builders.rnn_classifier import build_rnn_classifier
 from textnets.builders.rnn_language_model import build_rnn_language_model
@@ -22,6 +23,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "cnn_classifier": build_cnn_classifier,
     "mlp_classifier": build_mlp_classifier,
     "rnn_tagger": build_rnn_tagger,
+    "feature_tagger": build_feature_tagger,
     "rnn_language_model": build_rnn_language_model,
     "encoder_decoder": build_encoder_decoder,
 }
@@ -30,6 +32,7 @@ __all__ = [
     "BUILDERS",
     "build_cnn_classifier",
     "build_encoder_decoder",
+    "build_feature_tagger",
     "build_mlp_classifier",
     "build_rnn_classifier",
     "build_rnn_language_model",

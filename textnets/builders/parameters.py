@@ -31,6 +31,7 @@ VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
 NumClasses = Annotated[int, Ge(2), FromData()]
 NumTags = Annotated[int, Ge(2), FromData()]
 NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included
+NumFeatures = Annotated[int, Gt(1), FromData()]  # 0, for none, included
 MultiLabel = Annotated[bool, FromData()]
 # <float32>[vocabulary_size, embedding_width] or None; Any keeps NumPy out of start-up.
 EmbeddingVectors = Annotated[Any, FromData()]

@@ -56,7 +56,18 @@ class Store:
                 )
 
     def load(self, input_names: Sequence[str]) -> dict[str, EncodedSplit]:
-        """Memory-map the splits."""
+        """Memory-map the splits.
+
+        Raises:
+            RunError: they were stored for a model that reads less.
+            DataError: a file is damaged.
+        """
+        for name in input_names:
+            if not all((self.folder / f"{split}.{name}.ids.npy").exists() for split in self.splits):
+                raise RunError(
+                    f"{self.folder}: holds no {name}, which the recipe's model reads; write it "
+                    "anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
+                )
         return {name: EncodedSplit.open(self.folder, name, input_names) for name in self.splits}
 
     def copy_vocabularies(self, run_folder: Path) -> None:

@@ -43,8 +43,6 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     name: ClassVar[str]
     schema: ClassVar[TaskSchema]
-    #: Names of the inputs in the encoded splits; a model takes all of them or some.
-    input_names: ClassVar[tuple[str, ...]] = ("token_ids",)
     #: Files that :meth:`read_inputs` reads; any other holds one text a line.
     input_suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
     #: What a run of this task can do.
@@ -52,6 +50,11 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs in the encoded splits; a model takes all of them or some."""
+        return ("token_ids",)
 
     # --- Metrics ---
 

@@ -20,7 +20,7 @@ from textnets.tasks.examples import SPLITS
 from textnets.tasks.tagging.evaluation import TaggingEvaluation
 from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
-from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
+from textnets.tasks.tagging.preprocessor import TaggingPreprocessor, reads_features
 from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
 from textnets.tasks.tagging.span_tags import check_span_tags
 from textnets.tasks.task import Mistake, Task
@@ -36,7 +36,6 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
 
     name = "tagging"
     schema = TAGGING_SCHEMA
-    input_names: ClassVar[tuple[str, ...]] = ("token_ids", "character_ids")
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
 
     def __init__(self, recipe: Recipe) -> None:
@@ -50,6 +49,11 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             token_key=self.data.token_key,
             tag_key=self.data.tag_key,
         )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        always = ("token_ids", "character_ids")
+        return (*always, "feature_ids") if reads_features(self.recipe) else always
 
     # --- Metrics ---
 

@@ -35,7 +35,6 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
 
     name = "translation"
     schema = TRANSLATION_SCHEMA
-    input_names: ClassVar[tuple[str, ...]] = ("source_ids", "target_ids")
     input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".jsonl", ".ndjson")
     predictor = TranslationPredictor
 
@@ -50,6 +49,10 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
             source_column=self.data.source_column,
             target_column=self.data.target_column,
         )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return ("source_ids", "target_ids")
 
     # --- Metrics ---
 

@@ -23,7 +23,7 @@ from textnets.text.encoded import IntArray, RaggedIds
 from textnets.text.vocabulary import load_lines, save_lines
 
 _LONGEST_PREFIX, _LONGEST_SUFFIX = 4, 5
-_LONGEST_SHAPE = 12
+_LONGEST_SHAPE, _ENDING = 12, 3
 
 #: What a word has values of. Runs hold these names: add to them, but change none.
 SLOTS = (
@@ -33,6 +33,7 @@ SLOTS = (
     "outline",  # the shape, with repetitions left out
     *(f"prefix{size}" for size in range(1, _LONGEST_PREFIX + 1)),
     *(f"suffix{size}" for size in range(1, _LONGEST_SUFFIX + 1)),
+    "ending",  # of a short word the whole
 )
 
 #: Ids of values, in every slot: there is none, and the place is beyond the sentence.
@@ -85,11 +86,14 @@ def _of(*parts: tuple[str, int]) -> Template:
 # Chosen on the validation splits of UD English EWT and CoNLL-2000, whole and of 1,000 sentences.
 # More of the neighbors' affixes and shapes did harm, most on few sentences.
 TEMPLATES = (
-    *(Template(((slot, 0),)) for slot in SLOTS),
+    *(Template(((slot, 0),)) for slot in SLOTS if slot != "ending"),
     *(_of(("word", offset)) for offset in (-2, -1, 1, 2)),
     *(_of((slot, offset)) for slot in ("outline", "suffix2", "suffix3") for offset in (-1, 1)),
     _of(("word", -1), ("word", 0)),
     _of(("word", 0), ("word", 1)),
+    _of(("ending", -1), ("ending", 0)),
+    _of(("ending", 0), ("ending", 1)),
+    _of(("ending", -1), ("ending", 1)),
     _of(("outline", -1), ("outline", 0), ("outline", 1)),
 )
 
@@ -111,6 +115,7 @@ def describe(word: str) -> tuple[str, ...]:
         re.sub(r"(.)\1+", r"\1", shape),
         *(lower[:size] if len(lower) >= size else "" for size in range(1, _LONGEST_PREFIX + 1)),
         *(lower[-size:] if len(lower) >= size else "" for size in range(1, _LONGEST_SUFFIX + 1)),
+        lower[-_ENDING:],
     )
 
 

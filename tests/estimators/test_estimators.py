@@ -15,7 +15,13 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import textnets
-from textnets import TextClassifier, TextLanguageModel, TextTagger, TextTranslator
+from textnets import (
+    InputError,
+    TextClassifier,
+    TextLanguageModel,
+    TextTagger,
+    TextTranslator,
+)
 from textnets.estimators import TextEstimator
 
 WORDS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre"}

@@ -422,3 +422,101 @@ def test_bad_data_is_one_clear_error(project: Callable[..., Path]) -> None:
     Path("train.conllu").write_text("1\ta\ta\tX\tX\t_\t0\troot\t_\t_\n" * 1)
     err = refuse("train", recipe, "--set", "data.validation=null")
     assert "holds only the tag 'X'" in err
+
+
+FEATURES = re.sub(r"(?s)(model:\n  builder: )rnn_tagger\n.*?(training:\n)", r"\1feature_tagger\n\2",
+                  RECIPE).replace("epochs: 6", "epochs: 3\n  schedule: cosine")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def of_features() -> Path:
+    """The folder of a tiny run of features, with its recipe; shared, do not write into it."""
+
+    def make(folder: Path) -> None:
+        recipe = write_project(folder, FEATURES)
+        textnets.train(recipe, {"evaluation.baselines": False}, output=folder / "run")
+
+    return made_once("tagger_of_features", make)
+
+
+@pytest.mark.heavy
+def test_a_tagger_by_features_from_text_to_predictions(of_features: Path) -> None:
+    run = of_features / "run"
+    names = {path.name for path in run.iterdir()}
+    assert {"vocabulary.txt", "characters.txt", "labels.txt", "features.txt"} <= names
+    scores = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    assert scores["accuracy"]["value"] > 0.8  # the recurrent net of this size has 0.7
+    again = textnets.evaluate(run)
+    assert {name: found.as_dict() for name, found in again.scores.items()} == scores
+    assert "The/DET" in succeed("predict", run, "--text", "The dog barks .").out
+    assert "num_features" in succeed("check", of_features / "tiny.yaml").out
+
+
+@pytest.mark.heavy
+def test_features_are_the_same_alone_and_in_a_batch(of_features: Path) -> None:
+    predictor = Predictor.load(of_features / "run")
+    texts = [
+        "What if Google Morphed Into GoogleOS ?",
+        "",
+        "word " * 200,
+        "東京 ٣٫١٤ naïve\u0301 C++",
+    ]
+    together: list[Any] = predictor.predict(texts)
+    for text, one in zip(texts, together, strict=True):
+        alone: Any = predictor.predict([text])[0]
+        assert len(one.tags) == len(text.split())
+        assert list(alone.tags) == list(one.tags)
+        np.testing.assert_allclose(alone.probabilities, one.probabilities, atol=1e-6)
+
+
+@pytest.mark.heavy
+def test_stored_ids_of_features(of_features: Path, tmp_path: Path) -> None:
+    recipe = write_project(tmp_path, FEATURES.replace("resamples: 50", "baselines: false"))
+    store_ids(recipe, "ids")
+    stored = textnets.train(recipe, output="stored", store="ids").evaluation
+    assert stored is not None
+    first = json.loads((of_features / "run" / "evaluation.json").read_text())
+    values = {name: score.value for name, score in stored.scores.items()}
+    told = first["splits"]["test"]["scores"]
+    assert values == {name: score["value"] for name, score in told.items()}
+    # A net reads them too, and takes no notice of the features.
+    rnn = RECIPE.replace("epochs: 6", "epochs: 1").replace("resamples: 50", "baselines: false")
+    (tmp_path / "rnn.yaml").write_text(rnn, encoding="utf-8")
+    assert textnets.train("rnn.yaml", output="rnn", store="ids").evaluation is not None
+    store_ids("rnn.yaml", "fewer")
+    assert not Path("fewer/features.txt").exists()
+    err = refuse("train", recipe, "--store", "fewer", "--output", "none")
+    assert "fewer: holds no feature_ids, which the recipe's model reads; write it anew" in err
+    assert not Path("none").exists()
+
+
+@pytest.mark.heavy
+def test_features_are_found_by_a_builder_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own_tagger.py").write_text(OWN, encoding="utf-8")
+    recipe = write_project(
+        tmp_path,
+        FEATURES.replace("builder: feature_tagger", "builder: own_tagger:build_own")
+        .replace("resamples: 50", "baselines: false"),
+    )  # fmt: skip
+    ended = succeed("train", recipe, "--output", "own", "--quiet")
+    assert ended.code == 0
+    assert Path("own/features.txt").is_file()
+    said = succeed("predict", "own", "--text", "a b", "--allow-builder", "own_tagger").out
+    assert len(said.split()) == 2
+
+
+OWN = '''
+import keras
+
+from textnets import layers
+from textnets.builders.parameters import Model, NumFeatures, NumTags
+
+
+def build_own(*, num_features: NumFeatures, num_tags: NumTags) -> Model:
+    """Build a tagger that looks at each word by itself."""
+    feature_ids = keras.Input((None, None), dtype="int32", name="feature_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    scores = layers.FeatureScores(num_features, num_tags, name="scores")(feature_ids)
+    probabilities = keras.layers.Softmax(name="probabilities")(scores)
+    return keras.Model({"token_ids": token_ids, "feature_ids": feature_ids}, probabilities)
+'''

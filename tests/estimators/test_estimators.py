@@ -15,7 +15,13 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import textnets
-from textnets import TextClassifier, TextLanguageModel, TextTagger, TextTranslator
+from textnets import (
+    InputError,
+    TextClassifier,
+    TextLanguageModel,
+    TextTagger,
+    TextTranslator,
+)
 from textnets.estimators import TextEstimator
 
 WORDS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre"}
@@ -339,6 +345,18 @@ def test_a_tagger_learns_and_scores() -> None:
     assert tagger.predict([["the", "cat", "barks", "."], []]) == [TAGS[1], []]
     assert tagger.score(SENTENCES, TAGS) == 1.0
     assert tagger.score([["the", "dog"]], [["DET", "unseen"]]) == 0.5
+
+
+def test_a_tagger_by_features_learns_and_scores() -> None:
+    tagger = TextTagger(
+        "feature_tagger", learning_rate=0.02, schedule="cosine", batch_size=4, random_state=1
+    )
+    tagger.fit(SENTENCES, TAGS)
+    # A cow was never seen, but stands where a dog does.
+    assert tagger.predict([["the", "cow", "barks", "."], []]) == [TAGS[1], []]
+    assert tagger.score(SENTENCES, TAGS) == 1.0
+    with pytest.raises(InputError, match="no parameter 'units'"):
+        tagger.set_params(units=[8])
 
 
 def test_a_language_model_scores_and_writes() -> None:

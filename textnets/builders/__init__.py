@@ -12,6 +12,7 @@ from typing import Any
 
 from textnets.builders.cnn_classifier import build_cnn_classifier
 from textnets.builders.encoder_decoder import build_encoder_decoder
+from textnets.builders.feature_tagger import build_feature_tagger
 from textnets.builders.mlp_classifier import build_mlp_classifier
 from textnets.builders.ngram_bag_classifier import build_ngram_bag_classifier
 from textnets.builders.rnn_classifier import build_rnn_classifier
@@ -24,6 +25,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "mlp_classifier": build_mlp_classifier,
     "ngram_bag_classifier": build_ngram_bag_classifier,
     "rnn_tagger": build_rnn_tagger,
+    "feature_tagger": build_feature_tagger,
     "rnn_language_model": build_rnn_language_model,
     "encoder_decoder": build_encoder_decoder,
 }
@@ -32,6 +34,7 @@ __all__ = [
     "BUILDERS",
     "build_cnn_classifier",
     "build_encoder_decoder",
+    "build_feature_tagger",
     "build_mlp_classifier",
     "build_ngram_bag_classifier",
     "build_rnn_classifier",

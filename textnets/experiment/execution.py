@@ -92,8 +92,8 @@ def execute_in(
 
 def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
     if data.stored is not None:
-        data.stored.copy_vocabularies(folder)
         encoded = data.stored.load(task.input_names)
+        data.stored.copy_vocabularies(folder)
         return Prepared(task.load(data.stored.folder), data.splits, encoded, {}, {})
     learned = task.load(folder) if resume else None
     prepared = prepare(task, data.splits, progress, learned=learned)

@@ -17,8 +17,6 @@ from pathlib import Path
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
-from textnets.recipe.model_section import builder_schema
-from textnets.recipe.reading import find_builder
 from textnets.run.files import write_json, write_recipe
 from textnets.run.layout import RECIPE_FILE
 from textnets.run.target import written_beside
@@ -59,7 +57,18 @@ class Store:
                 )
 
     def load(self, input_names: Sequence[str]) -> dict[str, EncodedSplit]:
-        """Memory-map the splits."""
+        """Memory-map the splits.
+
+        Raises:
+            RunError: they were stored for a model that reads less.
+            DataError: a file is damaged.
+        """
+        for name in input_names:
+            if not all((self.folder / f"{split}.{name}.ids.npy").exists() for split in self.splits):
+                raise RunError(
+                    f"{self.folder}: holds no {name}, which the recipe's model reads; write it "
+                    "anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
+                )
         return {name: EncodedSplit.open(self.folder, name, input_names) for name in self.splits}
 
     def copy_vocabularies(self, run_folder: Path) -> None:
@@ -156,7 +165,5 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
 def _key(recipe: Recipe) -> str:
     sections = recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
-    if "num_features" in builder_schema(recipe.builder, find_builder(recipe.builder)).from_data:
-        decisive["reads"] = "ngrams"
     decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -13,6 +13,7 @@ from textnets.layers.cells import (
 from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
 from textnets.layers.dropout import FeatureDropout, WordDropout
+from textnets.layers.feature_scores import FeatureScores
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.ngram_bag import NgramBag, OneVersusRest
@@ -38,6 +39,7 @@ __all__ = [
     "CharacterConvolution",
     "DotAttention",
     "FeatureDropout",
+    "FeatureScores",
     "FullSoftmaxLoss",
     "KeptStates",
     "KernelPath",

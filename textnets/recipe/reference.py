@@ -132,7 +132,7 @@ def _builder(name: str, tasks: Mapping[str, TaskSchema]) -> str:
     fitting = [task for task, schema in tasks.items() if name in fitting_builders(schema)]
     summary = (inspect.getdoc(builder) or "").splitlines()[0]
     keys = [key for key in _keys(builder_schema(name, builder).section) if key.name != "builder"]
-    table = _table(_HEADINGS, map(_cells, keys))
+    table = _table(_HEADINGS, map(_cells, keys)) if keys else "It has no keys.\n"
     return f"### `builder: {name}`\n\nFor {_listed(fitting)}. {summary}\n\n{table}"
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
+from textnets.recipe.model_section import builder_schema
+from textnets.recipe.reading import find_builder
 from textnets.tasks.preprocessor import Preprocessor
 from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.recipe import TaggingText
@@ -30,9 +32,11 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
+from textnets.text.word_features import WordFeatures
 
 _CHARACTERS_FILE = "characters.txt"
 _LABELS_FILE = "labels.txt"
+_FEATURES_FILE = "features.txt"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         words: lower-cased where the recipe says so.
         characters: of the words, with their case.
         labels: the tags, sorted.
+        features: of the words and their neighbors, for a builder that asks how many there are.
     """
 
     output_rule = "the probability of each tag"
@@ -50,14 +55,16 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
     words: Vocabulary
     characters: Vocabulary
     labels: Sequence[str]
+    features: WordFeatures | None = None
 
     @classmethod
     def learn(cls, recipe: Recipe, train: TaggedSentences) -> TaggingPreprocessor:
         """Of the training split."""
         section: TaggingText = recipe.text
-        spellings = [
-            _normalized(word, section) for sentence in train.sentences for word in sentence.words
+        sentences = [
+            [_normalized(word, section) for word in sentence.words] for sentence in train.sentences
         ]
+        spellings = [word for sentence in sentences for word in sentence]
         words = build_vocabulary(
             Counter(_as_token(word, section) for word in spellings),
             max_tokens=section.max_tokens,
@@ -73,7 +80,8 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             max_tokens=None,
             min_count=1,
         )
-        return cls(recipe, words, characters, sorted(set(train.all_tags())))
+        features = WordFeatures.learn(sentences) if reads_features(recipe) else None
+        return cls(recipe, words, characters, sorted(set(train.all_tags())), features)
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path) -> TaggingPreprocessor:
@@ -83,12 +91,16 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         labels = load_lines(folder / _LABELS_FILE)
         if len(labels) < 2:
             raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two tags")
-        return cls(recipe, words, characters, labels)
+        reads = reads_features(recipe)
+        features = WordFeatures.load(folder / _FEATURES_FILE) if reads else None
+        return cls(recipe, words, characters, labels, features)
 
     def save(self, folder: Path) -> None:
         self.words.save(folder / VOCABULARY_FILE)
         self.characters.save(folder / _CHARACTERS_FILE)
         save_lines(folder / _LABELS_FILE, self.labels)
+        if self.features is not None:
+            self.features.save(folder / _FEATURES_FILE)
 
     @property
     def section(self) -> TaggingText:
@@ -126,7 +138,8 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         return [[Token(token, self.words.encode_token(token)) for token in row] for row in named]
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> dict[str, RaggedIds]:
-        """Ids of words and of their characters; a sentence without words is one ``[UNK]``."""
+        """Ids of words, of their characters, and of their features where the model asks for those;
+        a sentence without words is one ``[UNK]``."""
         places: dict[str, int] = {"": 0}
         token_ids, spellings = [UNKNOWN_ID], [self._spell("")]
         rows = []
@@ -140,10 +153,15 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             rows.append([places[word] for word in sentence] or [0])
         found = join_rows(rows)
         table = np.array(spellings, dtype=np.int32)
-        return {
+        inputs = {
             "token_ids": RaggedIds(np.array(token_ids, np.int32)[found.ids], found.offsets),
             "character_ids": RaggedIds(table[found.ids], found.offsets),
         }
+        if self.features is not None:
+            inputs["feature_ids"] = self.features.encode(
+                [[self._normalized(word) for word in sentence] or [""] for sentence in sentences]
+            )
+        return inputs
 
     def _spell(self, word: str) -> list[int]:
         """Ids of a word's characters between [BOS] and [EOS], padded to ``max_word_length``."""
@@ -162,11 +180,12 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        return {
+        found = {
             "vocabulary_size": len(self.words),
             "num_tags": len(self.labels),
             "num_characters": len(self.characters),
         }
+        return found if self.features is None else {**found, "num_features": len(self.features)}
 
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
@@ -178,6 +197,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
     @property
     def output_width(self) -> int:
         return len(self.labels)
+
+
+def reads_features(recipe: Recipe) -> bool:
+    """Whether a recipe's model reads ``feature_ids``: its builder asks how many there are."""
+    return "num_features" in builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
 
 
 def _normalized(word: str, section: TaggingText) -> str:

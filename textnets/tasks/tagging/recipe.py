@@ -85,7 +85,9 @@ TAGGING_SCHEMA = TaskSchema(
     data=TaggingData,
     text=TaggingText,
     training=TrainingSection,
-    sizes=frozenset({"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"}),
-    required_sizes=frozenset({"vocabulary_size", "num_tags"}),
+    sizes=frozenset(
+        {"vocabulary_size", "num_tags", "num_characters", "num_features", "embedding_vectors"}
+    ),
+    required_sizes=frozenset({"num_tags"}),
     evaluation=TaggingEvaluation,
 )

@@ -20,7 +20,7 @@ from textnets.tasks.examples import SPLITS
 from textnets.tasks.tagging.evaluation import TaggingEvaluation
 from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
-from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
+from textnets.tasks.tagging.preprocessor import TaggingPreprocessor, reads_features
 from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
 from textnets.tasks.tagging.span_tags import check_span_tags
 from textnets.tasks.task import Mistake, Task
@@ -52,7 +52,8 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        return ("token_ids", "character_ids")
+        always = ("token_ids", "character_ids")
+        return (*always, "feature_ids") if reads_features(self.recipe) else always
 
     # --- Metrics ---
 

@@ -212,16 +212,15 @@ class _Ensemble:
         return [of_members[run.member] * run.share for run in runs]
 
     def _chosen(self, runs: list[MemberRun], shown: list[Any]) -> list[float]:
-        """By the metric that the model is first judged by."""
-        task, mix = self.task, self.first.inference.mixed
-        evaluation, name = self.first.evaluation, task.headline
-        sign = -1.0 if task.metrics[name] else 1.0
+        """By the loss of the validation split: accuracy moves by whole examples, and halves of
+        validation splits showed no better scores of the other half for it."""
+        mix, evaluation = self.first.inference.mixed, self.first.evaluation
         outputs = []
         for member in range(1 + runs[-1].member):
             own = [number for number, run in enumerate(runs) if run.member == member]
             outputs.append(mix([shown[i] for i in own], [runs[i].share for i in own]))
         return choose_weights(
-            outputs, mix, lambda mixed: sign * evaluation.values(mixed, self.split)[name]
+            outputs, mix, lambda mixed: -evaluation.measure(mixed, self.split)["loss"]
         )
 
     def _finish(self, shown: list[Any], weights: list[float], record: RunRecord) -> Execution:

@@ -36,7 +36,7 @@ def naive_bayes_table():
 
 def test_it_begins_as_naive_bayes_does():
     table = naive_bayes_table()
-    expected = [[0.1 * 0.4 * (table[4] + table[5])], [0.1 * 0.4 * table[6]]]
+    expected = [[0.1 * 0.2 * (table[4] + table[5])], [0.1 * 0.2 * table[6]]]
     np.testing.assert_allclose(numpy(bag()(BATCH)), expected, rtol=1e-5)
 
 

@@ -17,7 +17,7 @@ def build_ngram_bag_classifier(
     num_classes: NumClasses,
     multi_label: MultiLabel = False,
     weighting: Weighting = "naive_bayes",
-    initial_weight: Annotated[float, Ge(0), Le(10)] = 0.4,
+    initial_weight: Annotated[float, Ge(0), Le(10)] = 0.2,
     feature_dropout: Rate = 0.0,
 ) -> Model:
     """Build a linear classifier of n-gram sets: trained in seconds, and hard to beat.

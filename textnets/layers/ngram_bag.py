@@ -24,7 +24,7 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
     - ``naive_bayes`` (Wang and Manning 2012): a tenth of how much more frequent the feature is in
       texts of the class than in the others, ``log(p[g, c] / sum p[c]) - log(q[g, c] / sum q[c])``,
       with ``p`` the texts of the class that have it, ``q`` the others that do, 1 added to each. The
-      weights start at 0.4, so that the model begins as naive Bayes does.
+      weights start at 0.2, so that the model begins as a timid naive Bayes.
     - ``idf``: ``1 + log((1 + texts) / (1 + texts that have it))``, then each text's are divided by
       the root of the sum of their squares. The weights start at 0.
     - ``none``: 0.1, with weights that start at 0.
@@ -45,7 +45,7 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
         num_outputs: int,
         *,
         weighting: str = "naive_bayes",
-        initial_weight: float = 0.4,
+        initial_weight: float = 0.2,
         name: str | None = None,
         trainable: bool = True,
         dtype: Any = "float32",

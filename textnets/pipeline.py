@@ -219,6 +219,8 @@ def _refuse_steps(task: AnyTask) -> None:
     """Stored ids are of one model, and of splits that stay as they are."""
     if task.recipe.ensemble is not None:
         raise InputError("ids are stored for one model; an ensemble's members have each their own")
+    if task.recipe.data.folds is not None:
+        raise InputError("data.folds: stored ids are of one division; remove the key")
     if task.recipe.training.refit is not None:
         raise InputError("training.refit: stored ids are of one training; remove the key")
 

@@ -76,6 +76,37 @@ def stratified_share(
     return rest, held_out
 
 
+def stratified_folds(
+    labels: Sequence[Hashable], folds: int, *, seed: int
+) -> list[npt.NDArray[np.int64]]:
+    """Deal the examples into folds of equal size, each label in proportion.
+
+    A label with a single example is in none of them: who is tested on it could not know it.
+
+    Args:
+        labels: one label an example.
+        folds: how many, 2 or more.
+        seed: 0 or more; the answer depends on the arguments alone.
+
+    Returns:
+        ``<int64>[examples]`` each: sorted indices.
+
+    Raises:
+        DataError: there are not so many examples.
+    """
+    generator = np.random.default_rng([seed, zlib.crc32(b"folds")])
+    groups = [group for group in _indices_by_label(labels) if len(group) > 1]
+    order = np.concatenate(
+        [np.zeros(0, np.int64), *(generator.permutation(group) for group in groups)]
+    )
+    if len(order) < folds:
+        raise DataError(
+            f"data.folds: {folds} folds need as many examples of labels that two or more have, "
+            f"was: {len(order)}"
+        )
+    return [np.sort(order[number::folds]) for number in range(folds)]
+
+
 def grouped_share(
     keys: Sequence[Hashable], share: float, *, seed: int, purpose: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -1,7 +1,8 @@
 """From examples to a finished run, in as many trainings as the recipe asks for.
 
 A run of several trainings holds a run of each: an ensemble under ``members/``, a model that is
-trained once more on all examples the one before under ``selection/``. Each is whole or absent, so
+trained once more on all examples the one before under ``selection/``, a cross-validation under
+``folds/``. Each is whole or absent, so
 that a run goes on with the first that is not whole.
 """
 
@@ -14,12 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textnets.builders.custom import module_of
 from textnets.evaluation.report import Table
 from textnets.experiment.execution import Execution, begin_folder, execute_in, score_splits
+from textnets.experiment.folds import fold_table, over_folds
 from textnets.experiment.prepare import Data, Prepared
 from textnets.experiment.record import RunRecord
-from textnets.experiment.results import stored_evaluation, write_report
+from textnets.experiment.results import stored_evaluation, write_evaluation, write_report
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import MemberRun
@@ -29,6 +33,7 @@ from textnets.run.files import write_json
 from textnets.run.integrity import check_prepared, read_started
 from textnets.run.layout import (
     CHECKPOINT_FOLDER,
+    FOLDS_FOLDER,
     LOCK_FILE,
     MEMBERS_FOLDER,
     MIXTURE_FILE,
@@ -36,7 +41,12 @@ from textnets.run.layout import (
 )
 from textnets.run.target import RunTarget
 from textnets.tasks import AnyTask, Predictor, task_of
-from textnets.tasks.ensemble import choose_weights, default_weights, load_ensemble
+from textnets.tasks.ensemble import (
+    choose_weights,
+    default_weights,
+    load_ensemble,
+    load_preprocessor_of,
+)
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.text.encoded import EncodedSplit
 from textnets.training.fitting import TrainingState
@@ -63,6 +73,8 @@ def execute(
     """
     with target.writing(resume=resume) as folder:
         begin_folder(folder, task, record)
+        if task.recipe.data.folds is not None:
+            return _cross_validate(task, folder, target, data, record, progress, resume)
         if task.recipe.ensemble is not None:
             return _Ensemble(task, folder, target, data, record, progress).execute(resume)
         if task.recipe.training.refit is not None:
@@ -138,6 +150,47 @@ def _once_more(recipe: Recipe, epochs: int) -> Recipe:
     )
     data = recipe.data.model_copy(update={"validation": None})
     return recipe.model_copy(update={"training": training, "data": data})
+
+
+# --- Cross-validation ---
+
+
+def _cross_validate(
+    task: AnyTask,
+    folder: Path,
+    target: RunTarget,
+    data: Data,
+    record: RunRecord,
+    progress: Progress,
+    resume: bool,
+) -> Execution:
+    started, examples = time.monotonic(), data.splits["train"]
+    recipe = _of_a_fold(task.recipe)
+    runs = []
+    folds = task.deal_folds(examples)
+    for number, rows in enumerate(folds, start=1):
+        progress.say(f"fold {number} of {len(folds)}")
+        rest = np.setdiff1d(np.arange(len(examples)), rows)
+        splits = task_of(recipe).hold_out({"train": examples.select(rest)})
+        splits["test"] = examples.select(rows)
+        place = folder / FOLDS_FOLDER / str(number)
+        of_fold = dataclasses.replace(data, splits=splits)
+        runs.append(_inner_run(recipe, place, of_fold, record, progress, resume))
+    scored = over_folds(task, runs, sum(map(len, folds)))
+    write_evaluation(task, folder, {"test": scored})
+    state = TrainingState()
+    record = dataclasses.replace(
+        record, training_seconds=round(time.monotonic() - started, 1), monitor=""
+    )
+    write_report(task, folder, scored, [fold_table(task, runs)], state, record)
+    preprocessor = load_preprocessor_of(task_of(recipe), runs[0].folder)
+    return Execution(target.finish(record.as_json()), scored, state, preprocessor)
+
+
+def _of_a_fold(recipe: Recipe) -> Recipe:
+    """The training of one fold, whose splits are given to it."""
+    data = recipe.data.model_copy(update={"folds": None, "seed": recipe.data_seed})
+    return recipe.model_copy(update={"data": data, "claim": None})
 
 
 # --- Ensembles ---

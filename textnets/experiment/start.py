@@ -118,7 +118,8 @@ def decide_start(
 
 def is_in_steps(recipe: Recipe) -> bool:
     """Whether a run is several trainings, so that it is not trained on once it is finished."""
-    return recipe.ensemble is not None or recipe.training.refit is not None
+    several = (recipe.ensemble, recipe.training.refit, recipe.data.folds)
+    return any(part is not None for part in several)
 
 
 def _asks_for_more(recipe: Recipe, run: Run) -> bool:

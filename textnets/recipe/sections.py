@@ -86,11 +86,16 @@ class DataSection(Section):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
         None, description="Of the shares that are drawn; by default the recipe's seed."
     )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None,
+        description="Train so many times, each time tested on another part of the training file, "
+        "where a set has no test split (cross-validation).",
+    )
     limit: PositiveInt | None = Field(
         None, description="Read only this many examples of each file, to try a recipe out."
     )
 
-    not_written: ClassVar[frozenset[str]] = frozenset({"seed"})
+    not_written: ClassVar[frozenset[str]] = frozenset({"seed", "folds"})
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DataSection:

@@ -62,7 +62,7 @@ class Seed:
 
     def _check_settings(self, folder: Path) -> None:
         recipe = self.task.recipe
-        before = read_run(folder, allow_builders=[module_of(recipe.builder)]).recipe
+        before = read_run(folder, allow_builders=list(map(module_of, recipe.builders))).recipe
         if differing := _differing(before, recipe):
             raise RunError(
                 f"{folder}: was trained with other settings:\n  "
@@ -120,7 +120,7 @@ def _check_scored(recipe: Recipe) -> None:
             "leaves unseen"
         )
     scored = (recipe.data.validation, recipe.data.test if recipe.evaluation.test else None)
-    if scored == (None, None) and getattr(recipe.data, "folds", None) is None:
+    if scored == (None, None) and recipe.data.folds is None:
         raise InputError(
             f"{recipe.path}: no split would be scored; give data.validation or data.test"
         )

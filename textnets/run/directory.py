@@ -18,7 +18,6 @@ from textnets.run.layout import (
     FORMAT,
     HISTORY_FILE,
     LOCK_FILE,
-    MIXTURE_FILE,
     MODEL_FILE,
     NOT_HASHED,
     NOT_NEEDED,
@@ -45,8 +44,8 @@ class Run:
         return self.folder / MODEL_FILE
 
     def history(self) -> list[dict[str, float]]:
-        """One record an epoch; none of an ensemble, whose members have each their own."""
-        if MIXTURE_FILE in self.environment["files"]:
+        """One record an epoch; none where each of several models has its own."""
+        if HISTORY_FILE not in self.environment["files"]:
             return []
         path = self.folder / HISTORY_FILE
         try:

@@ -17,6 +17,7 @@ CHECKPOINT_FOLDER = "checkpoint"
 LOCK_FILE = ".lock"
 MEMBERS_FOLDER = "members"  # of an ensemble: a run each
 MIXTURE_FILE = "mixture.json"  # how much each of them counts
+FOLDS_FOLDER = "folds"  # of a cross-validation: a run each
 SELECTION_FOLDER = "selection"  # the run that told for how many epochs to train on all examples
 
 # Inside of the checkpoint's folder.
@@ -34,6 +35,7 @@ WRITTEN_LATER = (
     PREDICTIONS_FOLDER,
     MEMBERS_FOLDER,
     MIXTURE_FILE,
+    FOLDS_FOLDER,
 )
 # Hashed, but checked only by who reads them: a prediction rests on none of them.
 NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
@@ -41,8 +43,8 @@ NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
 
 def inner_places(folder: Path) -> list[Path]:
     """Where the runs inside of a run lie, finished ones and those that are not."""
-    members = folder / MEMBERS_FOLDER
-    found = sorted(members.iterdir()) if members.is_dir() else []
+    several = (folder / MEMBERS_FOLDER, folder / FOLDS_FOLDER)
+    found = [path for one in several if one.is_dir() for path in sorted(one.iterdir())]
     selection = folder / SELECTION_FOLDER
     return [*found, *filter(Path.is_dir, (selection, partial_folder(selection)))]
 

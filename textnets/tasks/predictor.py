@@ -11,6 +11,7 @@ from textnets.backend.devices import prepare_device
 from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
+from textnets.run.layout import FOLDS_FOLDER
 from textnets.run.model_file import load_model
 from textnets.tasks.ensemble import EnsemblePreprocessor, first_of, load_ensemble
 from textnets.tasks.evaluation import AnyEvaluation
@@ -50,6 +51,12 @@ class Predictor:
         self.models: Sequence[Any]
         self.preprocessor: AnyPreprocessor
         self.inference: AnyInference
+        if task.recipe.data.folds is not None:
+            raise InputError(
+                f"{run.folder}: a cross-validation has a model for each fold, such as "
+                f"{run.folder / FOLDS_FOLDER / '1'}; a model of all examples is trained without "
+                "data.folds"
+            )
         if task.recipe.ensemble is None:
             model = load_model(run.model_path, allow_builders)
             self.models, self.preprocessor = [model], task.load(run.folder)

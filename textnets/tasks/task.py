@@ -17,8 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic
 
+import numpy as np
+import numpy.typing as npt
+
 from textnets.data.sources import find_dataset, find_file
-from textnets.data.splits import stratified_share
+from textnets.data.splits import stratified_folds, stratified_share
 from textnets.errors import did_you_mean
 from textnets.progress import Progress
 from textnets.recipe import Recipe, TaskSchema
@@ -43,6 +46,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     name: ClassVar[str]
     schema: ClassVar[TaskSchema]
+    #: Whether its examples can be dealt into folds: each stands for itself.
+    has_folds: ClassVar[bool] = False
     #: Files that :meth:`read_inputs` reads; any other holds one text a line.
     input_suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
     #: What a run of this task can do.
@@ -105,12 +110,29 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         if claim is not None and claim.metric not in self.score_names:
             hint = did_you_mean(claim.metric, self.score_names)
             mistakes.append((("claim", "metric"), f"unknown metric, was: {claim.metric!r}; {hint}"))
-        if claim is not None and self.recipe.data.test is None:
+        if claim is not None and self.recipe.data.test is None and self.recipe.data.folds is None:
             mistakes.append((("claim",), "is about the test split, and data.test is not given"))
+        mistakes += self._fold_mistakes()
         if training.refit is not None and self.recipe.data.validation is None:
             message = "needs data.validation, which tells the best epoch; remove one of them"
             mistakes.append((("training", "refit"), message))
         return mistakes
+
+    def _fold_mistakes(self) -> list[Mistake]:
+        data = self.recipe.data
+        if data.folds is None:
+            return []
+        found: list[Mistake] = []
+        path = ("data", "folds")
+        if not self.has_folds:
+            found.append((path, f"{self.name} is not cross-validated; give data.test"))
+        if data.test is not None:
+            found.append((path, "each fold is a test split; remove data.test"))
+        if isinstance(data.validation, str):
+            found.append((path, "each fold has its own validation split; give a share"))
+        if not self.recipe.evaluation.test:
+            found.append((path, "scores test splits, which evaluation.test: false leaves unseen"))
+        return found
 
     # --- Files to examples ---
 
@@ -167,6 +189,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     def hold_out(self, splits: Mapping[str, ExamplesT]) -> dict[str, ExamplesT]:
         """With the splits that the recipe names as shares of the training split."""
         parts = dict(splits)
+        if self.recipe.data.folds is not None:  # each fold has its own
+            return parts
         for split in ("test", "validation"):
             share = getattr(self.recipe.data, split)
             if isinstance(share, float):
@@ -174,6 +198,15 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
                 parts[split] = parts["train"].select(held_out)
                 parts["train"] = parts["train"].select(rest)
         return parts
+
+    def deal_folds(self, examples: ExamplesT) -> list[npt.NDArray[np.int64]]:
+        """The examples that each fold is tested on: ``<int64>[examples]`` each.
+
+        Raises:
+            DataError: there are not so many examples.
+        """
+        folds = self.recipe.data.folds or 1
+        return stratified_folds(self.strata(examples), folds, seed=self.recipe.data_seed)
 
     def draw(self, examples: ExamplesT, share: float, purpose: str) -> HeldOut:
         """A seeded share of the examples, with the same part of each stratum."""

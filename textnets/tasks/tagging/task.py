@@ -35,6 +35,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     """Words to tags."""
 
     name = "tagging"
+    has_folds = True
     schema = TAGGING_SCHEMA
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
 

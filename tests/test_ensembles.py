@@ -253,3 +253,58 @@ def test_a_member_can_be_a_recipe_of_its_own(project):
     project.write_text(recipe, encoding="utf-8")
     facts = [fact.value for fact in textnets.check(project) if fact.name == "member"]
     assert facts == ["bag", "cnn_classifier"]
+
+
+FOLDS = """
+task: classification
+data: {train: train.csv, folds: 3, validation: 0.2}
+model: {builder: ngram_bag_classifier}
+training: {epochs: 1, learning_rate: 0.05}
+claim: {metric: accuracy, at_least: 0.5}
+seed: 3
+"""
+
+
+def test_each_example_is_tested_once_by_a_model_that_never_saw_it(tmp_path):
+    done = textnets.train(write_project(tmp_path, FOLDS), output=tmp_path / "run")
+    tested = [
+        [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in sorted((tmp_path / "run" / "folds").glob("*/predictions/test.jsonl"))
+    ]
+    assert [len(fold) for fold in tested] == [34, 33, 33]
+    everything = [text for text, _ in read_questions("train", 25)]
+    assert sorted(text for fold in tested for text in fold) == sorted(everything)
+    scores = [
+        json.loads(path.read_text())["splits"]["test"]["scores"]["accuracy"]["value"]
+        for path in (tmp_path / "run" / "folds").glob("*/evaluation.json")
+    ]
+    assert done.evaluation.examples == 100
+    assert done.evaluation.scores["accuracy"].value == pytest.approx(np.mean(scores))
+    assert {baseline.name for baseline in done.evaluation.baselines} >= {"majority", "tfidf_svm"}
+    assert done.evaluation.claim.met
+    assert "Folds" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="has a model for each fold"):
+        textnets.Predictor.load(tmp_path / "run")
+    assert textnets.Predictor.load(tmp_path / "run" / "folds" / "1").predict(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("folds: 3", "folds: 3, test: 0.2", "each fold is a test split; remove data.test"),
+        ("folds: 3", "folds: 1", "data.folds: expected at least 2, was: 1"),
+        ("validation: 0.2", "validation: train.csv", "each fold has its own validation split"),
+        ("seed: 3", "evaluation: {test: false}", "scores test splits"),
+    ],
+)
+def test_mistakes_about_folds(tmp_path, old, new, message):
+    assert old in FOLDS
+    with pytest.raises(RecipeError, match=message):
+        textnets.check(write_project(tmp_path, FOLDS.replace(old, new)))
+
+
+def test_more_folds_than_examples(tmp_path):
+    path = write_project(tmp_path, FOLDS.replace("folds: 3", "folds: 100, limit: 20"))
+    with pytest.raises(InputError, match="100 folds need as many examples"):
+        textnets.train(path, output=tmp_path / "run")
+    assert not list(tmp_path.glob("run*"))

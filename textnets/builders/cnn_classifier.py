@@ -23,6 +23,7 @@ from textnets.builders.parameters import (
     VocabularySize,
     Width,
     Widths,
+    WordDropoutRate,
 )
 from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.token_embedding import embed_tokens
@@ -43,7 +44,7 @@ def build_cnn_classifier(
     pooling: Poolings = "max",
     dense_units: OptionalWidths = (),
     activation: Activation = "relu",
-    word_dropout: Rate = 0.0,
+    word_dropout: WordDropoutRate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.5,
     max_norm: MaxNorm = 3.0,

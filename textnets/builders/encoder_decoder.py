@@ -17,6 +17,7 @@ from textnets.builders.parameters import (
     VocabularySize,
     Width,
     Widths,
+    WordDropoutRate,
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
@@ -39,7 +40,7 @@ def build_encoder_decoder(
     attention: Attention = "luong_general",
     attention_width: Width = 256,
     input_feeding: bool = False,
-    word_dropout: Rate = 0.0,
+    word_dropout: WordDropoutRate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     l2: Strength = 0.0,

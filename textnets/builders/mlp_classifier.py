@@ -17,6 +17,7 @@ from textnets.builders.parameters import (
     Strength,
     VocabularySize,
     Width,
+    WordDropoutRate,
 )
 from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.token_embedding import embed_tokens
@@ -34,7 +35,7 @@ def build_mlp_classifier(
     pooling: Poolings = "mean",
     dense_units: OptionalWidths = (64,),
     activation: Activation = "relu",
-    word_dropout: Rate = 0.0,
+    word_dropout: WordDropoutRate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     l2: Strength = 0.0,

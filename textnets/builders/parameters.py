@@ -26,6 +26,12 @@ class FromData:
     """Marks a parameter whose value is found in the data, never written in a recipe."""
 
 
+@dataclass(frozen=True)
+class WrittenIfSet:
+    """Marks a parameter that a run's recipe leaves out where it has its default: it came after
+    runs were written that are written the same again."""
+
+
 # --- Found in the data ---
 VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
 NumFeatures = Annotated[int, Gt(4), FromData()]  # special ids included
@@ -42,6 +48,7 @@ Widths = Annotated[Sequence[Width], Len(1)]
 OptionalWidths = Annotated[Sequence[Width], Len(0)]
 Cutoffs = Annotated[Sequence[Annotated[int, Gt(4)]], Len(0)]  # token ids
 Rate = Annotated[float, Ge(0), Lt(1)]
+WordDropoutRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
 Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
 MaxNorm = Annotated[float, Gt(0)] | None
 
@@ -53,7 +60,7 @@ Attention = Literal["none", "luong_dot", "luong_general", "bahdanau"]
 Weighting = Literal["naive_bayes", "idf", "none"]
 Pooling = Literal["max", "mean", "attention"]
 StatePooling = Literal["last", "max", "mean", "attention"]
-Poolings = Pooling | Annotated[Sequence[Pooling], Len(1)]
+Poolings = Annotated[Pooling | Annotated[Sequence[Pooling], Len(1)], WrittenIfSet()]
 StatePoolings = StatePooling | Annotated[Sequence[StatePooling], Len(1)]
 Initializer = Literal[
     "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",

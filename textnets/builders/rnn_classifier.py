@@ -22,6 +22,7 @@ from textnets.builders.parameters import (
     VocabularySize,
     Width,
     Widths,
+    WordDropoutRate,
 )
 from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.recurrent_stack import read_sequence
@@ -43,7 +44,7 @@ def build_rnn_classifier(
     pooling: StatePoolings = "last",
     dense_units: OptionalWidths = (),
     activation: Activation = "relu",
-    word_dropout: Rate = 0.0,
+    word_dropout: WordDropoutRate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,

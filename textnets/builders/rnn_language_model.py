@@ -18,6 +18,7 @@ from textnets.builders.parameters import (
     VocabularySize,
     Width,
     Widths,
+    WordDropoutRate,
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.token_embedding import drop_words, scaled_vectors
@@ -35,7 +36,7 @@ def build_rnn_language_model(
     adaptive_softmax: Cutoffs = (),
     cell: Cell = "lstm",
     units: Widths = (256,),
-    word_dropout: Rate = 0.0,
+    word_dropout: WordDropoutRate = 0.0,
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     variational_dropout: bool = False,

@@ -65,6 +65,7 @@ def embed_tokens(
                 f"embedding_vectors: must be of shape [vocabulary_size, embedding_width] = "
                 f"{list(expected)}, was: {list(found)}"
             )
+    seen_ids = drop_words(token_ids, word_dropout)  # made first: layers draw their seeds in turn
     embedding = keras.layers.Embedding(
         vocabulary_size,
         embedding_width,
@@ -72,7 +73,7 @@ def embed_tokens(
         trainable=train_embeddings,
         name="embedding",
     )
-    sequence = embedding(drop_words(token_ids, word_dropout))
+    sequence = embedding(seen_ids)
     if embedding_vectors is not None:
         # Assigned, not passed as an initializer, which would write them into the config.
         embedding.embeddings.assign(np.asarray(embedding_vectors, dtype="float32"))

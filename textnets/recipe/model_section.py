@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
-from textnets.builders.parameters import FromData
+from textnets.builders.parameters import FromData, WrittenIfSet
 
 Builder = Callable[..., Any]
 
@@ -28,6 +28,17 @@ class ModelSection(BaseModel):
 
     #: Parameters of the builder that are no recipe keys.
     found_in_data: ClassVar[frozenset[str]] = frozenset()
+    #: Keys that are left out of what is written where they have their default.
+    written_if_set: ClassVar[frozenset[str]] = frozenset()
+
+    def as_written(self) -> dict[str, Any]:
+        """Plain data with the defaults written out; it reads back."""
+        written = self.model_dump(mode="json")
+        plain = type(self).model_construct().model_dump(mode="json", warnings=False)
+        for key in self.written_if_set:
+            if written[key] == plain.get(key):
+                del written[key]
+        return written
 
 
 @dataclass(frozen=True)
@@ -59,17 +70,19 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         raise TypeError(f"builder '{name}': an annotation cannot be read: {error}") from error
     descriptions = _parameter_descriptions(builder)
     fields: dict[str, Any] = {"builder": (Literal[name], Field(description="Which architecture."))}
-    from_data, required = set(), set()
+    from_data, required, written_if_set = set(), set(), set()
     for parameter in inspect.signature(builder).parameters.values():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or parameter.name not in hints:
             raise TypeError(
                 f"builder '{name}': parameter '{parameter.name}' must be keyword-only and annotated"
             )
         has_default = parameter.default is not inspect.Parameter.empty
-        if _is_from_data(hints[parameter.name]):
+        if _is_marked(hints[parameter.name], FromData):
             from_data.add(parameter.name)
             required |= set() if has_default else {parameter.name}
             continue
+        if _is_marked(hints[parameter.name], WrittenIfSet):
+            written_if_set.add(parameter.name)
         default = parameter.default if has_default else ...
         about = descriptions.get(parameter.name)
         fields[parameter.name] = (hints[parameter.name], Field(default, description=about))
@@ -79,12 +92,13 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         reason = str(error).splitlines()[0]
         raise TypeError(f"builder '{name}': an annotation fits no recipe: {reason}") from error
     section.found_in_data = frozenset(from_data)
+    section.written_if_set = frozenset(written_if_set)
     return BuilderSchema(section, frozenset(from_data), frozenset(required))
 
 
-def _is_from_data(hint: Any) -> bool:
+def _is_marked(hint: Any, mark: type) -> bool:
     if get_origin(hint) is Annotated:
-        return any(isinstance(extra, FromData) for extra in get_args(hint)[1:])
+        return any(isinstance(extra, mark) for extra in get_args(hint)[1:])
     return False
 
 

@@ -215,7 +215,7 @@ def _check_model(
         return None
     section = builder_schema(name, find_builder(name)).section
     checked = _check_section(document, "model", section, problems)
-    return None if checked is None else checked.model_dump(mode="json")
+    return None if checked is None else checked.as_written()
 
 
 # --- Ensembles ---

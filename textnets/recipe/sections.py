@@ -50,14 +50,14 @@ class Section(BaseModel):
                 )
         return self
 
-    #: Keys that are left out of what is written where they are null.
+    #: Keys that are left out of what is written where they are null or 0.
     not_written: ClassVar[frozenset[str]] = frozenset()
 
     def as_written(self) -> dict[str, Any]:
         """Every key that has an effect, with its value: it reads back."""
         written = self.model_dump(mode="json")
         for key in self.not_written:
-            if written[key] is None:
+            if not written[key]:
                 del written[key]
         for key, (owner, values) in self.only_with.items():
             if getattr(self, owner) not in values:
@@ -290,7 +290,7 @@ class TrainingSection(Section):
         "plateau_patience": ("schedule", ("plateau",)),
     }
 
-    not_written: ClassVar[frozenset[str]] = frozenset({"refit"})
+    not_written: ClassVar[frozenset[str]] = frozenset({"refit", "warmup_share"})
 
     @model_validator(mode="after")
     def _one_way_each(self) -> Self:

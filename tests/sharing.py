@@ -69,7 +69,6 @@ def share_fits(patch: pytest.MonkeyPatch) -> None:
 
     for name in (
         "TextClassifier",
-        "TextEnsemble",
         "TextTagger",
         "TextTranslator",
         "TextLanguageModel",

@@ -26,7 +26,7 @@ from textnets.experiment.record import RunRecord
 from textnets.experiment.results import stored_evaluation, write_evaluation, write_report
 from textnets.progress import Progress
 from textnets.recipe import Recipe
-from textnets.recipe.sections import MemberRun
+from textnets.recipe.sections import Ensemble, MemberRun
 from textnets.run.checkpoint_files import has_checkpoint, has_training
 from textnets.run.directory import Run, open_run
 from textnets.run.files import write_json
@@ -75,8 +75,9 @@ def execute(
         begin_folder(folder, task, record)
         if task.recipe.data.folds is not None:
             return _cross_validate(task, folder, target, data, record, progress, resume)
-        if task.recipe.ensemble is not None:
-            return _Ensemble(task, folder, target, data, record, progress).execute(resume)
+        if (ensemble := task.recipe.ensemble) is not None:
+            parts = (task, ensemble, folder, target, data, record, progress)
+            return _Ensemble(*parts).execute(resume)
         if task.recipe.training.refit is not None:
             return _refit(task, folder, target, data, record, progress, resume)
         return execute_in(folder, target, task, data, record, progress, resume=resume)
@@ -201,6 +202,7 @@ class _Ensemble:
     """An ensemble that is trained; its fields are what :func:`execute` was given."""
 
     task: AnyTask
+    ensemble: Ensemble
     folder: Path
     target: RunTarget
     data: Data
@@ -251,12 +253,10 @@ class _Ensemble:
 
     def _weights(self, runs: list[MemberRun], shown: list[Any]) -> list[float]:
         """One a run, in their order: a member's, in equal shares."""
-        ensemble = self.task.recipe.ensemble
-        assert ensemble is not None
-        count = len(ensemble.members)
-        if not isinstance(ensemble.weights, str):
-            of_members = [weight / sum(ensemble.weights) for weight in ensemble.weights]
-        elif ensemble.weights == "equal":
+        count, given = len(self.ensemble.members), self.ensemble.weights
+        if not isinstance(given, str):
+            of_members = [weight / sum(given) for weight in given]
+        elif given == "equal":
             of_members = [1.0 / count] * count
         elif not shown:
             of_members = default_weights(count)

@@ -157,7 +157,9 @@ class NgramSection(Section):
         "auto", description="In so many texts of the training split, or more."
     )
     max_features: PositiveInt | None = Field(
-        None, description="The most frequent ones, so many at most."
+        None,
+        description="The most frequent ones, so many at most; by default as many as make 40 "
+        "million weights, one for each n-gram and class.",
     )
 
     @field_validator("characters", mode="before")

@@ -11,7 +11,7 @@ from textnets.backend.devices import prepare_device
 from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
-from textnets.run.layout import FOLDS_FOLDER
+from textnets.run.layout import FOLDS_FOLDER, MEMBERS_FOLDER
 from textnets.run.model_file import load_model
 from textnets.tasks.ensemble import EnsemblePreprocessor, first_of, load_ensemble
 from textnets.tasks.evaluation import AnyEvaluation
@@ -73,7 +73,10 @@ class Predictor:
             InputError: an ensemble has several.
         """
         if len(self.models) > 1:
-            raise InputError("an ensemble has several models; see Predictor.models")
+            raise InputError(
+                f"{self.run.folder}: an ensemble has several models, each in a run of its own in "
+                f"{self.run.folder / MEMBERS_FOLDER} (in Python Predictor.models)"
+            )
         return self.models[0]
 
     @property

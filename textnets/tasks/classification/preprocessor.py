@@ -25,6 +25,8 @@ from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
+# Of a bag of n-grams, one for each n-gram and class: training has four tables of so many, 640 MB.
+_MOST_WEIGHTS = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
             encoder = TextEncoder.learn(recipe.text, lambda: train.texts)
             return cls(recipe, EncodedText.learned(encoder), labels)
         section = recipe.text.ngrams or NgramSection()  # type: ignore[call-arg]
+        is_binary = len(labels) == 2 and not recipe.data.multi_label
+        most = _MOST_WEIGHTS // (1 if is_binary else max(1, len(labels)))
+        limit = min(section.max_features or most, most)
+        section = section.model_copy(update={"max_features": limit})
         learned = NgramEncoder.learn(recipe.text, section, train.texts)
         return cls(recipe, EncodedText(learned.vocabulary, lambda: learned), labels, learned.ngrams)
 

@@ -66,9 +66,8 @@ class TestProofs:
         loss = "binary_crossentropy" if head != "classes" else "sparse_categorical_crossentropy"
         model.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
         shape = (3,) if head == "classes" else (3, HEADS[head][1])
-        targets = (
-            np.ones(shape) if head == "binary" else np.arange(np.prod(shape)).reshape(shape) % 2
-        )
+        plain = np.arange(np.prod(shape)).reshape(shape) % 2
+        targets = np.ones(shape) if head == "binary" else plain
         model.train_on_batch(IDS, targets)
         moved = (bag.kernel.numpy() != before).any(axis=1)
         assert moved[[4, 5, 6, 7, 8, 9]].all()

@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/textnets train recipes/banking77_cnn.yaml --output $(RUN) --overwrite
+	$(BIN)/textnets train recipes/banking77_demo.yaml --output $(RUN) --overwrite
 	@echo
 	@echo 'Three sentences typed in:'
 	@printf '%s\n' 'my card still has not arrived' 'How do I change my PIN?' 'why was I charged twice for one coffee' | $(BIN)/textnets predict $(RUN) -

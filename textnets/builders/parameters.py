@@ -34,7 +34,7 @@ class WrittenIfSet:
 
 # --- Found in the data ---
 VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
-NumFeatures = Annotated[int, Gt(4), FromData()]  # special ids included
+NumFeatures = Annotated[int, Gt(0), FromData()]  # the id of padding included
 NumClasses = Annotated[int, Ge(2), FromData()]
 NumTags = Annotated[int, Ge(2), FromData()]
 NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included

@@ -308,3 +308,50 @@ def test_more_folds_than_examples(tmp_path):
     with pytest.raises(InputError, match="100 folds need as many examples"):
         textnets.train(path, output=tmp_path / "run")
     assert not list(tmp_path.glob("run*"))
+
+
+TAGGERS = """
+task: tagging
+data: {train: train.txt, test: test.txt, validation: 0.3, spans: true, format: columns, tag_column: 2}
+ensemble:
+  members:
+    - name: features
+      model: {builder: feature_tagger}
+      training: {learning_rate: 0.05}
+    - name: net
+      model: {builder: rnn_tagger, embedding_width: 8, cell: simple, units: [6]}
+training: {epochs: 2, batch_size: 4, learning_rate: 0.02}
+evaluation: {baselines: false, resamples: 10, constrained: true}
+"""
+CHUNKED = (
+    "He PRP B-NP\nreckons VBZ B-VP\nthe DT B-NP\ndeficit NN I-NP\nwill MD B-VP\nfall VB I-VP\n\n"
+)
+
+
+def test_taggers_answer_together_and_by_the_rules_of_spans(tmp_path):
+    for split, times in (("train", 20), ("test", 4)):
+        words = ["deficit", "surplus", "price", "rate"]
+        rows = [CHUNKED.replace("deficit", words[i % 4]) for i in range(times)]
+        (tmp_path / f"{split}.txt").write_text("".join(rows), encoding="utf-8")
+    (tmp_path / "both.yaml").write_text(TAGGERS, encoding="utf-8")
+    done = textnets.train(tmp_path / "both.yaml", output=tmp_path / "run")
+    again = textnets.evaluate(tmp_path / "run").scores
+    assert again["f1"].value == pytest.approx(done.evaluation.scores["f1"].value)
+    weights = json.loads((tmp_path / "run" / "mixture.json").read_text())["weights"]
+    assert list(weights) == ["features", "net"]
+    sentence = ["He reckons the rate will fall", "fall the", ""]
+    for found in textnets.Predictor.load(tmp_path / "run").predict(sentence):
+        assert len(found.tags) == len(found.tokens)
+        for one, two in zip(["O", *found.tags], found.tags, strict=False):
+            assert not two.startswith("I-") or one[1:] == two[1:]
+
+
+def test_models_that_cannot_answer_together_say_so(tmp_path):
+    (tmp_path / "lines.txt").write_text("to be or not to be\n" * 40, encoding="utf-8")
+    (tmp_path / "two.yaml").write_text(
+        "task: language_modeling\ndata: {train: lines.txt, validation: 0.2}\n"
+        "ensemble: {seeds: 2}\nmodel: {builder: rnn_language_model, units: [4]}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="ensemble: models for language_modeling do not answer"):
+        textnets.check(tmp_path / "two.yaml")

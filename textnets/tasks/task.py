@@ -46,6 +46,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     name: ClassVar[str]
     schema: ClassVar[TaskSchema]
+    #: Whether several models can answer together.
+    has_ensembles: ClassVar[bool] = False
     #: Whether its examples can be dealt into folds: each stands for itself.
     has_folds: ClassVar[bool] = False
     #: Files that :meth:`read_inputs` reads; any other holds one text a line.
@@ -113,6 +115,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         if claim is not None and self.recipe.data.test is None and self.recipe.data.folds is None:
             mistakes.append((("claim",), "is about the test split, and data.test is not given"))
         mistakes += self._fold_mistakes()
+        if self.recipe.ensemble is not None and not self.has_ensembles:
+            mistakes.append((("ensemble",), f"models for {self.name} do not answer together yet"))
         if training.refit is not None and self.recipe.data.validation is None:
             message = "needs data.validation, which tells the best epoch; remove one of them"
             mistakes.append((("training", "refit"), message))

@@ -312,7 +312,8 @@ def test_more_folds_than_examples(tmp_path):
 
 TAGGERS = """
 task: tagging
-data: {train: train.txt, test: test.txt, validation: 0.3, spans: true, format: columns, tag_column: 2}
+data: {train: train.txt, test: test.txt, validation: 0.3, format: columns, tag_column: 2,
+       spans: true}
 ensemble:
   members:
     - name: features

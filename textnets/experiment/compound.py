@@ -89,6 +89,7 @@ def _inner_run(
     """A run inside of another: as it is where it is whole, else trained, or trained on."""
     task, target = task_of(recipe), RunTarget(place)
     if resume and target.is_finished:
+        _drop_checkpoint(place)
         return open_run(place)
     goes_on = resume and has_training(target.partial)
     if goes_on:
@@ -97,9 +98,14 @@ def _inner_run(
     else:
         record = dataclasses.replace(record, seed=recipe.seed)
     run = execute(task, target, data, record, resume=goes_on, progress=progress).run
-    shutil.rmtree(place / CHECKPOINT_FOLDER, ignore_errors=True)  # it is never trained on
-    (place / LOCK_FILE).unlink(missing_ok=True)
+    _drop_checkpoint(place)
     return run
+
+
+def _drop_checkpoint(place: Path) -> None:
+    """Of a run inside of another, which is never trained on."""
+    shutil.rmtree(place / CHECKPOINT_FOLDER, ignore_errors=True)
+    (place / LOCK_FILE).unlink(missing_ok=True)
 
 
 # --- Once more, on all examples ---
@@ -282,7 +288,9 @@ class _Ensemble:
         modules = list(map(module_of, task.recipe.builders))
         preprocessor, inference, models = load_ensemble(task, self.folder, modules)
         evaluation = task.evaluation(preprocessor.first)
-        names = ["validation", *(["test"] if task.recipe.evaluation.test else [])]
+        # Trained on more, a tagger may know more tags than the members that were shown.
+        is_same = bool(shown) and preprocessor.output_width == self.first.preprocessor.output_width
+        names = ["validation"] * is_same + ["test"] * bool(task.recipe.evaluation.test)
         encoded = {
             name: preprocessor.encode(splits[name], self.progress, f"encoding {name}")[0]
             for name in names
@@ -290,7 +298,7 @@ class _Ensemble:
         }
         shown_as = {name: preprocessor.as_scored(split) for name, split in encoded.items()}
         prepared = Prepared(preprocessor, splits, shown_as, {}, {})
-        of_members: dict[str, list[Any]] = {"validation": shown}
+        of_members = {"validation": shown} if is_same else {}
 
         def outputs_of(name: str) -> Any:
             if name not in of_members:

@@ -98,6 +98,7 @@ def test_its_report_shows_the_members_beside_one_another(run):
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Members" in page
     assert "mlp_classifier-2" in page
+    assert "> ensemble<" in page.replace(">ensemble<", "> ensemble<")
     assert "accuracy of validation" in page
 
 

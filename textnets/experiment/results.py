@@ -182,7 +182,7 @@ def write_report(
     baselines = {baseline.name: baseline.scores for baseline in evaluation.baselines}
     scores = {
         system: {metric: found.as_dict() for metric, found in found_scores.items()}
-        for system, found_scores in {task.recipe.builder: evaluation.scores, **baselines}.items()
+        for system, found_scores in {_name_of(task): evaluation.scores, **baselines}.items()
     }
     report = Report(
         title=task.recipe.name,
@@ -205,6 +205,11 @@ def write_report(
     (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
 
 
+def _name_of(task: AnyTask) -> str:
+    """What the model is called in the report."""
+    return "ensemble" if task.recipe.ensemble is not None else task.recipe.builder
+
+
 def _report_facts(record: RunRecord) -> list[tuple[str, str]]:
     device = record.device
     facts = [
@@ -222,4 +227,4 @@ def _report_facts(record: RunRecord) -> list[tuple[str, str]]:
         (f"{name} data", f"{Path(entry['path']).name}, sha256 {entry['sha256'][:16]}…")
         for name, entry in record.data.items()
     ]
-    return facts
+    return [(name, value) for name, value in facts if value]

@@ -23,8 +23,8 @@ class TextEnsemble(TextClassifier):
     """Several :class:`TextClassifier` that are trained apart and answer together.
 
     Each has its own tokens, vocabulary and settings. Their answer is the mean of the logarithms of
-    their probabilities, weighted by what the held-out texts say, which did better than the best
-    member nearly always: a bag of n-grams and a net are wrong in different places.
+    their probabilities, weighted by what the held-out texts say, which mostly does better than the
+    best member: a bag of n-grams and a net are wrong in different places.
 
     Args:
         members: pairs of a name and a classifier, not fitted; their ``random_state``, ``device``,

@@ -127,6 +127,28 @@ def test_a_single_model_can_be_trained_once_more(project):
     assert textnets.evaluate(done.folder).examples == 32
 
 
+def test_once_more_is_at_the_rates_that_validation_chose(project):
+    overrides = {
+        "ensemble": None,
+        "model": {"builder": "mlp_classifier", "embedding_width": 4},
+        "training.epochs": 12,
+        "training.learning_rate": 0.3,
+        "training.schedule": "cosine",
+        "training.monitor": "validation_loss",
+    }
+    done = textnets.train(project, overrides, output=project.parent / "rates")
+    chosen = textnets.Predictor.load(done.folder / "selection").run.environment["best_epoch"]
+    assert 0 < chosen < 12  # else it says nothing
+    lines = (done.folder / "selection" / "history.jsonl").read_text().splitlines()
+    first = [json.loads(line) for line in lines]
+    assert len(first) == 12
+    assert len(done.history) == chosen
+    rates = done.history["learning_rate"].tolist()
+    # The last step of an epoch is a little later in it where an epoch has more steps.
+    assert rates == pytest.approx([row["learning_rate"] for row in first[:chosen]], abs=0.01)
+    assert rates[-1] > 0.03
+
+
 def test_one_model_with_several_seeds(project):
     overrides = {
         "ensemble": {"seeds": 2},
@@ -219,6 +241,8 @@ def test_a_damaged_member_is_one_error(run, tmp_path, name, message):
         ("ensemble:\n", "ensemble:\n  seeds: 2\n", r"give 'members', or the 'seeds' of one model"),
         ("ensemble:\n", "ensemble:\n  weights: [1.0]\n", r"expected 2, one a member"),
         ("validation: 0.2", "validation: null", r"training.refit: needs data.validation"),
+        ("refit: all", "refit: all, schedule: plateau",
+         r"training.refit: needs a schedule known beforehand"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_at_its_place(tmp_path, old, new, message):

@@ -132,12 +132,13 @@ def _refit(
     return execute_in(
         folder,
         target,
-        task_of(_once_more(recipe, epochs)),
+        task_of(_once_more(recipe)),
         dataclasses.replace(data, splits=splits),
         record,
         progress,
         resume=resume and has_checkpoint(folder / CHECKPOINT_FOLDER),
         known={"validation": known} if known is not None else {},
+        last_epoch=epochs,
     )
 
 
@@ -150,10 +151,14 @@ def _selecting(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update=changed)
 
 
-def _once_more(recipe: Recipe, epochs: int) -> Recipe:
-    """The training on all examples, which nothing watches."""
+def _once_more(recipe: Recipe) -> Recipe:
+    """The training on all examples, which nothing watches.
+
+    Its schedule is as long as the first one's: the weights of an early epoch were found at the
+    rates of that epoch, and a schedule cut short would train them less.
+    """
     training = recipe.training.model_copy(
-        update={"refit": None, "epochs": epochs, "monitor": None, "early_stopping": None}
+        update={"refit": None, "monitor": None, "early_stopping": None}
     )
     data = recipe.data.model_copy(update={"validation": None})
     return recipe.model_copy(update={"training": training, "data": data})

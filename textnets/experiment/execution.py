@@ -33,7 +33,7 @@ from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.training.fitting import Measure, TrainingState, fit
+from textnets.training.fitting import FitPlan, Measure, TrainingState, fit
 
 _REHEARSED, _REHEARSED_TOKENS = 8, 64  # examples, and tokens of each
 
@@ -71,6 +71,7 @@ def execute_in(
     *,
     resume: bool,
     known: Mapping[str, SplitEvaluation] = MappingProxyType({}),
+    last_epoch: int | None = None,
 ) -> Execution:
     """Train one model in a folder that was begun, and write everything that a run holds.
 
@@ -83,11 +84,13 @@ def execute_in(
         progress: where to show what happens.
         resume: go on from the checkpoint that is there.
         known: splits that were scored already.
+        last_epoch: after which training ends, though the recipe's schedule goes on.
     """
     prepared = _prepare(task, folder, data, progress, resume)
     record = dataclasses.replace(record, prepared=prepared_files(folder))
     write_environment(folder, record.as_json())
-    return _train_into(folder, target, task, prepared, record, resume, progress, known)
+    plan = fit_plan(task, last_epoch)
+    return _train_into(folder, target, task, plan, prepared, record, resume, progress, known)
 
 
 def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
@@ -108,13 +111,14 @@ def _train_into(
     folder: Path,
     target: RunTarget,
     task: AnyTask,
+    plan: FitPlan,
     prepared: Prepared,
     record: RunRecord,
     resume: bool,
     progress: Progress,
     known: Mapping[str, SplitEvaluation],
 ) -> Execution:
-    plan, train = fit_plan(task), prepared.encoded["train"]
+    train = prepared.encoded["train"]
     compiled = compile_model(task, prepared.preprocessor, train, record.device, progress)
     check_measured(plan, compiled.setup)
     inference = task.inference(prepared.preprocessor, compiled.model)

@@ -8,11 +8,15 @@ from textnets.training.fitting import FitPlan, Monitor
 from textnets.training.setup import TrainingSetup
 
 
-def fit_plan(task: AnyTask) -> FitPlan:
+def fit_plan(task: AnyTask, last_epoch: int | None = None) -> FitPlan:
     """The metrics that choose the weights, the rate and the end of training.
 
     Without a validation split nothing chooses: the last weights are kept, unless the recipe
     names a metric of the training split.
+
+    Args:
+        task: with a checked recipe.
+        last_epoch: see :class:`FitPlan`.
     """
     section = task.recipe.training
     known = task.monitored_metrics
@@ -29,6 +33,7 @@ def fit_plan(task: AnyTask) -> FitPlan:
         if stopping and stop_metric
         else None,
         patience=stopping.patience if stopping else 1,
+        last_epoch=last_epoch,
     )
 
 

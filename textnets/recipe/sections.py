@@ -256,7 +256,7 @@ class TrainingSection(Section):
     refit: Literal["all"] | None = Field(
         None,
         description="'all': when validation has told the best epoch, train once more, for as "
-        "many epochs, on the validation examples too.",
+        "many epochs of the same schedule, on the validation examples too.",
     )
     monitor: str | None = Field(
         None,

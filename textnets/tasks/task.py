@@ -120,6 +120,12 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         if training.refit is not None and self.recipe.data.validation is None:
             message = "needs data.validation, which tells the best epoch; remove one of them"
             mistakes.append((("training", "refit"), message))
+        if training.refit is not None and training.schedule == "plateau":
+            message = (
+                "needs a schedule known beforehand, as 'cosine': a plateau is found on "
+                "validation, which the last training learns from"
+            )
+            mistakes.append((("training", "refit"), message))
         return mistakes
 
     def _fold_mistakes(self) -> list[Mistake]:

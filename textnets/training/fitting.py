@@ -118,7 +118,7 @@ class _Fitting:
                 self._restore()
             else:
                 self._begin()
-            while self.state.epoch < self.section.epochs and not self.state.stopped:
+            while self.state.epoch < self.plan.epochs and not self.state.stopped:
                 try:
                     self._train_epoch()
                 except WeightsLostError:
@@ -142,7 +142,7 @@ class _Fitting:
         batches = self.train.of_epoch(self.state.epoch)
         if so_far.batches == 0 and self.begin_epoch is not None:
             self.begin_epoch()
-        label = f"epoch {self.state.epoch + 1}/{self.section.epochs}"
+        label = f"epoch {self.state.epoch + 1}/{self.plan.epochs}"
         with self.progress.steps(label, len(self.train), self.train.unit) as shown:
             shown.advance(so_far.seen)
             for rows in batches[so_far.batches :]:
@@ -183,7 +183,7 @@ class _Fitting:
         write_lines(self.folder / HISTORY_FILE, state.history)
         if self.clock.is_due or self.clock.is_cheap or self.interrupts.pending:
             self._save()
-        self.progress.say(_epoch_line(record, self.section.epochs, is_best, self.train.unit))
+        self.progress.say(_epoch_line(record, self.plan.epochs, is_best, self.train.unit))
         self.interrupts.raise_if_pending()
 
     def _record(self) -> dict[str, float]:

@@ -52,6 +52,8 @@ class FitPlan:
             keep the last.
         stopping: decides when to stop; ``None`` to train all epochs.
         patience: epochs without improvement after which early stopping ends training.
+        last_epoch: after which training ends though the schedule goes on; ``None``: with the
+            schedule.
     """
 
     section: TrainingSection
@@ -59,6 +61,12 @@ class FitPlan:
     monitor: Monitor | None
     stopping: Monitor | None = None
     patience: int = 1
+    last_epoch: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Of the training, where nothing stops it earlier."""
+        return self.section.epochs if self.last_epoch is None else self.last_epoch
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from tests.conftest import read_questions, write_csv
 from tests.sharing import made_once
 from tests.warm import TEXTNETS, WarmProcess, run_program
 from textnets.errors import InputError, RecipeError, RunError
+from textnets.text.vocabulary import BOS_ID, EOS_ID
 
 pytestmark = pytest.mark.heavy
 
@@ -373,12 +376,112 @@ def test_taggers_answer_together_and_by_the_rules_of_spans(tmp_path):
             assert not two.startswith("I-") or one[1:] == two[1:]
 
 
-def test_models_that_cannot_answer_together_say_so(tmp_path):
-    (tmp_path / "lines.txt").write_text("to be or not to be\n" * 40, encoding="utf-8")
-    (tmp_path / "two.yaml").write_text(
-        "task: language_modeling\ndata: {train: lines.txt, validation: 0.2}\n"
-        "ensemble: {seeds: 2}\nmodel: {builder: rnn_language_model, units: [4]}\n",
-        encoding="utf-8",
+PAIRS = """
+task: translation
+data: {train: pairs.tsv, test: 0.2, validation: 0.2}
+ensemble: {seeds: 2}
+model: {builder: encoder_decoder, embedding_width: 8, units: [8], decoder_units: [12]}
+training: {epochs: 12, batch_size: 8, learning_rate: 0.03}
+evaluation: {baselines: false, resamples: 10, beam_size: 3, attention: true}
+"""
+NUMBERS = {"one": "un", "two": "deux", "three": "trois", "four": "quatre"}
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    rows = [
+        f"{' '.join(words)}\t{' '.join(NUMBERS[word] for word in words)}\n"
+        for size in (1, 2, 3)
+        for words in itertools.product(NUMBERS, repeat=size)
+    ]
+    (tmp_path / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
+    path = tmp_path / "two.yaml"
+    path.write_text(PAIRS, encoding="utf-8")
+    return path
+
+
+def test_translators_write_together_by_the_mean_of_their_log_probabilities(pairs):
+    done = textnets.train(pairs, output=pairs.parent / "run")
+    weights = json.loads((done.folder / "mixture.json").read_text())["weights"]
+    assert weights == {"encoder_decoder-1": 0.5, "encoder_decoder-2": 0.5}
+    predictor = textnets.Predictor.load(done.folder)
+    texts = ["one two three", "four one"]
+    for found in predictor.predict(texts):
+        # Token after token, each model by itself given what both have written.
+        known = predictor.preprocessor
+        source = known.encode_inputs([found.text]).inputs["source_ids"].ids[None]
+        target = [
+            known.target.encoder.vocabulary.encode_token(token)
+            for token in found.alternatives[0].tokens[:-1]
+        ]
+        inputs = {"source_ids": source, "target_ids": np.array([[BOS_ID, *target]], "int32")}
+        mean = sum(0.5 * keras.ops.log_softmax(model(inputs)[0]) for model in predictor.models)
+        mixed = np.array(keras.ops.log_softmax(mean))
+        expected = sum(mixed[place, token] for place, token in enumerate([*target, EOS_ID]))
+        assert found.alternatives[0].log_probability == pytest.approx(expected, abs=1e-4)
+        rows = np.array(found.alternatives[0].attention)
+        np.testing.assert_allclose(rows.sum(axis=1), 1.0, atol=1e-3)
+    again = textnets.evaluate(done.folder).scores
+    assert again["bleu"].value == pytest.approx(done.evaluation.scores["bleu"].value)
+    assert again["perplexity"].value == pytest.approx(done.evaluation.scores["perplexity"].value)
+    assert "bleu of validation" in (done.folder / "report.html").read_text(encoding="utf-8")
+
+
+LINES = """
+task: language_modeling
+data: {train: lines.txt, validation: 0.2, test: 0.2, stream: %s}
+ensemble:
+  members:
+    - {name: narrow, model: {builder: rnn_language_model, embedding_width: 4, units: [4]}}
+    - {name: wide, model: {builder: rnn_language_model, embedding_width: 8, units: [16]}}
+training: {epochs: 3, batch_size: 4, learning_rate: 0.03}
+evaluation: {baselines: false, resamples: 10}
+"""
+
+
+@pytest.fixture(params=["true", "false"])
+def lines(tmp_path, request) -> Path:
+    words = ["to", "be", "or", "not", "seen"]
+    random = np.random.default_rng(1)
+    rows = [" ".join(random.choice(words, 5)) + "\n" for _ in range(300)]
+    (tmp_path / "lines.txt").write_text("".join(rows), encoding="utf-8")
+    path = tmp_path / "two.yaml"
+    path.write_text(LINES % request.param, encoding="utf-8")
+    return path
+
+
+def test_language_models_mix_their_probabilities(lines):
+    done = textnets.train(lines, output=lines.parent / "run")
+    weights = json.loads((done.folder / "mixture.json").read_text())["weights"]
+    assert sum(weights.values()) == pytest.approx(1.0)
+    predictor = textnets.Predictor.load(done.folder)
+    text = "to be or not to be seen"
+    of_members = [
+        next(textnets.Predictor.load(done.folder / "members" / name).score([text])).surprisals
+        for name in weights
+    ]
+    shares = np.array(list(weights.values()))[:, None]
+    expected = -np.log((shares * np.exp(-np.array(of_members))).sum(axis=0))
+    np.testing.assert_allclose(next(predictor.score([text])).surprisals, expected, atol=1e-5)
+    # What it writes has the probabilities by which it reads.
+    written = predictor.write("to be", length=4, seed=3)[0]
+    read = next(predictor.score([written.continued.rstrip("\n")])).surprisals
+    chosen = [choice.probability for choice in written.choices]
+    np.testing.assert_allclose(
+        np.exp(-np.array(read[2:6]))[: len(chosen)], chosen[: len(read) - 2], atol=1e-5
     )
-    with pytest.raises(InputError, match="ensemble: models for language_modeling do not answer"):
-        textnets.check(tmp_path / "two.yaml")
+    again = textnets.evaluate(done.folder).scores
+    assert again["perplexity"].value == pytest.approx(done.evaluation.scores["perplexity"].value)
+    assert f"{done.headline} of validation" in (done.folder / "report.html").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_models_that_write_together_have_the_same_tokens(lines):
+    recipe = lines.read_text(encoding="utf-8")
+    lines.write_text(recipe.replace("name: wide", "name: wide, text: {lowercase: true}"))
+    message = (
+        r"two.yaml:7:20: ensemble.members.1.text: models that write together have the same tok"
+    )
+    with pytest.raises(InputError, match=message):
+        textnets.check(lines)

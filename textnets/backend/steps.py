@@ -60,7 +60,8 @@ def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of tensors, which uses a model's weights, as one compiled call.
 
     Args:
-        model: whose weights it reads, at each call as they are then.
+        model: whose weights it reads, at each call as they are then; anything that has
+            ``variables``.
         function: from arrays (or nests of them) to the same, written in ``keras.ops``.
     """
     import keras

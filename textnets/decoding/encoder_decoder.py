@@ -16,6 +16,9 @@ class EncoderDecoder:
 
     Args:
         model: the model, new or loaded.
+
+    Attributes:
+        variables: of the model.
     """
 
     def __init__(self, model: Any) -> None:
@@ -27,6 +30,7 @@ class EncoderDecoder:
             self._target_embedding if shares else model.get_layer("source_embedding")
         )
         self._logits = model.get_layer("logits") if "logits" in names else None
+        self.variables = model.variables
 
     def encode(self, source_ids: Any) -> Encoded:
         """``<int32>[batch, source_length]`` to what :meth:`decode` takes."""

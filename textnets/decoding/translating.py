@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows, padded_width
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+
+if TYPE_CHECKING:
+    from textnets.decoding.encoder_decoder import EncoderDecoder
+    from textnets.decoding.joint import JointEncoderDecoder
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.
 _TOKENS_PER_BATCH = 64 * 32
@@ -90,21 +94,29 @@ def search_limits(
 
 
 class Translator:
-    """A model of :func:`textnets.builders.build_encoder_decoder`, ready to translate.
+    """Models of :func:`textnets.builders.build_encoder_decoder`, ready to translate.
 
     Args:
-        model: the model.
+        parts: of a model, or of several that translate together.
         bucket_width: batches are padded to a multiple of this.
     """
 
-    def __init__(self, model: Any, bucket_width: int) -> None:
-        from textnets.decoding.encoder_decoder import EncoderDecoder
-
-        self._parts, self._bucket_width = EncoderDecoder(model), bucket_width
-        self._surprisals = compiled(model, self._surprisal_graph)
-        self._weights = compiled(model, self._weights_graph)
+    def __init__(self, parts: EncoderDecoder | JointEncoderDecoder, bucket_width: int) -> None:
+        self._parts, self._bucket_width = parts, bucket_width
+        self._surprisals = compiled(parts, self._surprisal_graph)
+        self._weights = compiled(parts, self._weights_graph)
         self._searches: dict[tuple[int, float], Callable[..., Any]] = {}
-        self._model = model
+
+    @classmethod
+    def of(cls, models: Sequence[Any], weights: Sequence[float], bucket_width: int) -> Translator:
+        """For a model, or several that translate together, with their weights."""
+        from textnets.decoding.encoder_decoder import EncoderDecoder
+        from textnets.decoding.joint import JointEncoderDecoder
+
+        parts = [EncoderDecoder(model) for model in models]
+        return cls(
+            parts[0] if len(parts) == 1 else JointEncoderDecoder(parts, weights), bucket_width
+        )
 
     # --- Given targets ---
 
@@ -184,7 +196,7 @@ class Translator:
     def _search_for(self, how: Search) -> Callable[..., Any]:
         key = (how.beam_size, how.length_penalty)
         if key not in self._searches:
-            self._searches[key] = compiled(self._model, self._search_graph(*key))
+            self._searches[key] = compiled(self._parts, self._search_graph(*key))
         return self._searches[key]
 
     def _search_graph(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
@@ -197,9 +209,9 @@ class Translator:
             encoded = self._parts.encode(source_ids)
             states = encoded.pop("states")
             # The same for all hypotheses of a text, so it need not follow them.
-            given = {
-                name: keras.ops.repeat(array, beam_size, axis=0) for name, array in encoded.items()
-            }
+            given = keras.tree.map_structure(
+                lambda array: keras.ops.repeat(array, beam_size, axis=0), encoded
+            )
 
             def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
                 logits, after, _ = self._parts.decode(

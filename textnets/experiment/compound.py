@@ -40,14 +40,15 @@ from textnets.run.layout import (
     SELECTION_FOLDER,
 )
 from textnets.run.target import RunTarget
-from textnets.tasks import AnyTask, Predictor, task_of
+from textnets.tasks import AnyTask, task_of
 from textnets.tasks.ensemble import (
+    Members,
+    as_scored,
     choose_weights,
     default_weights,
-    load_ensemble,
+    first_of,
     load_preprocessor_of,
 )
-from textnets.tasks.evaluation import AnyEvaluation
 from textnets.text.encoded import EncodedSplit
 from textnets.training.fitting import TrainingState
 
@@ -209,6 +210,21 @@ def _of_a_fold(recipe: Recipe) -> Recipe:
 
 
 @dataclasses.dataclass
+class _Shown:
+    """What the models that did not train on the validation split say of it.
+
+    Attributes:
+        members: they.
+        split: the validation split, as their preprocessor encodes it.
+        outputs: of each of them, where outputs can be mixed.
+    """
+
+    members: Members
+    split: EncodedSplit
+    outputs: list[Any]
+
+
+@dataclasses.dataclass
 class _Ensemble:
     """An ensemble that is trained; its fields are what :func:`execute` was given."""
 
@@ -219,8 +235,6 @@ class _Ensemble:
     data: Data
     record: RunRecord
     progress: Progress
-    first: Predictor = dataclasses.field(init=False)
-    split: EncodedSplit = dataclasses.field(init=False)
 
     def execute(self, resume: bool) -> Execution:
         started = time.monotonic()
@@ -228,7 +242,7 @@ class _Ensemble:
         for number, run in enumerate(runs, start=1):
             self.progress.say(f"member {number} of {len(runs)}: {run.name}")
             self._train(run, resume)
-        shown = self._validation_outputs(runs)
+        shown = self._validation_outputs() if "validation" in self.data.splits else None
         weights = self._weights(runs, shown)
         named = {run.name: weight for run, weight in zip(runs, weights, strict=True)}
         write_json(self.folder / MIXTURE_FILE, {"weights": named})
@@ -245,106 +259,120 @@ class _Ensemble:
         data = dataclasses.replace(self.data, splits=seen)
         _inner_run(run.recipe, place, data, self.record, self.progress, resume)
 
-    def _validation_outputs(self, runs: list[MemberRun]) -> list[Any]:
-        """What each run says of the validation split: as the model that did not train on it."""
-        found: list[Any] = []
-        for run in runs if "validation" in self.data.splits else ():
-            place = self.folder / MEMBERS_FOLDER / run.name
-            chosen = place / SELECTION_FOLDER
-            modules = list(map(module_of, self.task.recipe.builders))
-            inside = open_run(chosen if chosen.is_dir() else place)
-            predictor = Predictor(inside, task_of(run.recipe), modules)
-            split, _ = predictor.preprocessor.encode(
-                self.data.splits["validation"], self.progress, f"encoding validation for {run.name}"
-            )
-            if not found:
-                self.first, self.split = predictor, split
-            found.append(predictor.outputs(split, self.progress))
-        return found
+    def _load(self, *, selection: bool = False) -> Members:
+        modules = list(map(module_of, self.task.recipe.builders))
+        return Members.load(self.task, self.folder, modules, selection=selection)
 
-    def _weights(self, runs: list[MemberRun], shown: list[Any]) -> list[float]:
+    def _validation_outputs(self) -> _Shown:
+        members = self._load(selection=True)
+        split = self._encoded(members, "validation")
+        can_mix = members.inferences[0].can_mix
+        return _Shown(members, split, members.outputs(split, self.progress) if can_mix else [])
+
+    def _encoded(self, members: Members, name: str) -> EncodedSplit:
+        examples, label = self.data.splits[name], f"encoding {name}"
+        return members.preprocessor.encode(examples, self.progress, label)[0]
+
+    def _weights(self, runs: list[MemberRun], shown: _Shown | None) -> list[float]:
         """One a run, in their order: a member's, in equal shares."""
         count, given = len(self.ensemble.members), self.ensemble.weights
         if not isinstance(given, str):
             of_members = [weight / sum(given) for weight in given]
-        elif given == "equal":
+        elif given == "equal" or (shown and not shown.outputs):
             of_members = [1.0 / count] * count
-        elif not shown:
+        elif shown is None:
             of_members = default_weights(count)
         else:
             of_members = self._chosen(runs, shown)
         return [of_members[run.member] * run.share for run in runs]
 
-    def _chosen(self, runs: list[MemberRun], shown: list[Any]) -> list[float]:
+    def _chosen(self, runs: list[MemberRun], shown: _Shown) -> list[float]:
         """By the loss of the validation split: accuracy moves by whole examples, and halves of
         validation splits showed no better scores of the other half for it."""
-        mix, evaluation = self.first.inference.mixed, self.first.evaluation
-        outputs = []
+        preprocessor, mix = shown.members.preprocessor, shown.members.inferences[0].mixed
+        evaluation = self.task.evaluation(first_of(preprocessor))
+        split, outputs = as_scored(preprocessor, shown.split), []
         for member in range(1 + runs[-1].member):
             own = [number for number, run in enumerate(runs) if run.member == member]
-            outputs.append(mix([shown[i] for i in own], [runs[i].share for i in own]))
-        return choose_weights(
-            outputs, mix, lambda mixed: -evaluation.measure(mixed, self.split)["loss"]
-        )
+            outputs.append(mix([shown.outputs[i] for i in own], [runs[i].share for i in own]))
+        return choose_weights(outputs, mix, lambda mixed: -evaluation.measure(mixed, split)["loss"])
 
-    def _finish(self, shown: list[Any], weights: list[float], record: RunRecord) -> Execution:
+    def _finish(self, shown: _Shown | None, weights: list[float], record: RunRecord) -> Execution:
         """Score the ensemble, and write what it holds besides its members."""
         task, splits = self.task, self.data.splits
-        modules = list(map(module_of, task.recipe.builders))
-        preprocessor, inference, models = load_ensemble(task, self.folder, modules)
-        evaluation = task.evaluation(preprocessor.first)
+        was_refit = any(run.recipe.training.refit for run in task.recipe.member_runs)
+        members = shown.members if shown and not was_refit else self._load()
+        known = {"test": members} if "test" in splits and task.recipe.evaluation.test else {}
         # Trained on more, a tagger may know more tags than the members that were shown.
-        is_same = bool(shown) and preprocessor.output_width == self.first.preprocessor.output_width
-        names = ["validation"] * is_same + ["test"] * bool(task.recipe.evaluation.test)
+        if shown and _width_of(shown.members) == _width_of(members):
+            known = {"validation": shown.members, **known}
         encoded = {
-            name: preprocessor.encode(splits[name], self.progress, f"encoding {name}")[0]
-            for name in names
-            if name in splits
+            name: shown.split if shown and name == "validation" else self._encoded(of_split, name)
+            for name, of_split in known.items()
         }
-        shown_as = {name: preprocessor.as_scored(split) for name, split in encoded.items()}
-        prepared = Prepared(preprocessor, splits, shown_as, {}, {})
-        of_members = {"validation": shown} if is_same else {}
+        of_members = {"validation": shown.outputs} if shown and shown.outputs else {}
 
         def outputs_of(name: str) -> Any:
+            asked = known[name]
+            if not asked.inferences[0].can_mix:
+                return asked.inference(weights).outputs(encoded[name], self.progress)
             if name not in of_members:
-                of_members[name] = inference.of_members(encoded[name], self.progress)
-            return inference.mixed(of_members[name], weights)
+                of_members[name] = asked.outputs(encoded[name], self.progress)
+            return asked.inferences[0].mixed(of_members[name], weights)
 
+        preprocessor = members.preprocessor
+        shown_as = {name: as_scored(preprocessor, split) for name, split in encoded.items()}
+        prepared = Prepared(preprocessor, splits, shown_as, {}, {})
+        inference = members.inference(weights)
+        evaluation = task.evaluation(first_of(preprocessor))
         scored, tables = score_splits(
             task, inference, evaluation, self.folder, prepared, outputs_of, self.progress
         )
         record = dataclasses.replace(
             record,
-            parameters=sum(int(model.count_params()) for model in models),
+            parameters=sum(int(model.count_params()) for model in members.models),
             recurrent_kernel="",
             monitor="",
         )
         state = TrainingState()
         if scored is not None:
-            rows = self._member_rows(evaluation, shown_as, of_members, weights)
-            write_report(task, self.folder, scored, [*rows, *tables], state, record)
+            values = {
+                name: [evaluation.values(found, shown_as[name])[task.headline] for found in outputs]
+                for name, outputs in of_members.items()
+                if name in known
+            }
+            rows = _member_table(task, weights, values or self._stored_values())
+            write_report(task, self.folder, scored, [rows, *tables], state, record)
         return Execution(self.target.finish(record.as_json()), scored, state, preprocessor)
 
-    def _member_rows(
-        self,
-        evaluation: AnyEvaluation,
-        encoded: Mapping[str, EncodedSplit],
-        of_members: Mapping[str, list[Any]],
-        weights: list[float],
-    ) -> list[Table]:
-        """The members beside one another, as a table of the report."""
-        headline = self.task.headline
-        names = [name for name in of_members if name in encoded and of_members[name]]
-        rows: list[tuple[str | float, ...]] = [
-            (
-                run.name,
-                weights[index],
-                *(
-                    evaluation.values(of_members[name][index], encoded[name])[headline]
-                    for name in names
-                ),
-            )
-            for index, run in enumerate(self.task.recipe.member_runs)
+    def _stored_values(self) -> dict[str, list[float]]:
+        """What each member scored when it was trained, where outputs cannot be mixed."""
+        runs = [
+            open_run(self.folder / MEMBERS_FOLDER / run.name)
+            for run in self.task.recipe.member_runs
         ]
-        columns = ("member", "weight", *(f"{headline} of {name}" for name in names))
-        return [Table(title="Members", note="", columns=columns, rows=rows)]
+        found = [known for known in map(stored_evaluation, runs) if known is not None]
+        if len(found) < len(runs) or any(known.split != "validation" for known in found):
+            return {}
+        return {"validation": [known.scores[self.task.headline].value for known in found]}
+
+
+def _width_of(members: Members) -> int | None:
+    return first_of(members.preprocessor).output_width  # type: ignore[no-any-return]
+
+
+def _member_table(task: AnyTask, weights: list[float], values: Mapping[str, list[float]]) -> Table:
+    """The members beside one another, for the report.
+
+    Args:
+        task: of the ensemble.
+        weights: of each model.
+        values: of splits by their names, the headline score of each model.
+    """
+    headline = task.headline
+    rows: list[tuple[str | float, ...]] = [
+        (run.name, weights[index], *(of_split[index] for of_split in values.values()))
+        for index, run in enumerate(task.recipe.member_runs)
+    ]
+    columns = ("member", "weight", *(f"{headline} of {name}" for name in values))
+    return Table(title="Members", note="", columns=columns, rows=rows)

@@ -365,8 +365,8 @@ class EnsembleSection(Section):
     )
     weights: Literal["validation", "equal"] | list[Annotated[float, Field(ge=0)]] = Field(
         "validation",
-        description="How much each member counts: chosen by the validation split, all the same, "
-        "or as given.",
+        description="How much each member counts: chosen by the validation split (translators "
+        "count alike), all the same, or as given.",
     )
 
     @model_validator(mode="after")

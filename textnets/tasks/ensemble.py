@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from textnets.errors import RunError
 from textnets.progress import Progress
 from textnets.run.files import read_object
-from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE
+from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE, SELECTION_FOLDER
 from textnets.run.model_file import load_model
 from textnets.tasks.inference import AnyInference, Inference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor, Preprocessor
@@ -46,11 +46,6 @@ class EnsemblePreprocessor(Preprocessor[Any]):
     def first(self) -> AnyPreprocessor:
         """Of the first member: targets and labels are the same in all."""
         return self.members[0]
-
-    @staticmethod
-    def as_scored(split: EncodedSplit) -> EncodedSplit:
-        """What the first member takes of a split, by which all are scored."""
-        return _of_member(split, 0)
 
     def save(self, folder: Path) -> None:
         """Nothing: each member's run holds its own."""
@@ -89,6 +84,11 @@ def first_of(preprocessor: Any) -> Any:
     return preprocessor.first if isinstance(preprocessor, EnsemblePreprocessor) else preprocessor
 
 
+def as_scored(preprocessor: AnyPreprocessor, split: EncodedSplit) -> EncodedSplit:
+    """What of an encoded split is scored: of an ensemble's what its first member takes."""
+    return _of_member(split, 0) if isinstance(preprocessor, EnsemblePreprocessor) else split
+
+
 class EnsembleInference(Inference[Any]):
     """The outputs of several models, mixed.
 
@@ -101,19 +101,11 @@ class EnsembleInference(Inference[Any]):
         self._parts = parts
 
     def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Any:
-        counted = [part for part in self._parts if part[2] > 0.0]
         found = [
             inference.outputs(_of_member(split, member), progress, quick=quick)
-            for inference, member, _ in counted
-        ]
-        return self.mixed(found, [weight for _, _, weight in counted])
-
-    def of_members(self, split: EncodedSplit, progress: Progress) -> list[Any]:
-        """The outputs of each model by itself."""
-        return [
-            inference.outputs(_of_member(split, member), progress)
             for inference, member, _ in self._parts
         ]
+        return self.mixed(found, [weight for _, _, weight in self._parts])
 
     def mixed(self, outputs: Sequence[Any], weights: Sequence[float]) -> Any:
         return self._parts[0][0].mixed(outputs, weights)
@@ -181,26 +173,87 @@ def default_weights(count: int) -> list[float]:
 # --- Runs ---
 
 
-def load_ensemble(
-    task: Task[Any, Any, Any], folder: Path, allow_builders: Sequence[str]
-) -> tuple[EnsemblePreprocessor, EnsembleInference, list[Any]]:
-    """The members of an ensemble's run, and their models.
+@dataclass(frozen=True)
+class Members:
+    """The members of an ensemble's run.
 
-    Raises:
-        RunError: a file is missing or damaged.
+    Attributes:
+        task: of the ensemble.
+        preprocessors: of each member.
+        inferences: of each model: a member has one for each of its seeds.
+        models: in the order of :attr:`textnets.recipe.Recipe.member_runs`.
     """
-    weights = _read_weights(folder / MIXTURE_FILE, task)
-    preprocessors: dict[int, AnyPreprocessor] = {}
-    parts, models = [], []
-    for run, weight in zip(task.recipe.member_runs, weights, strict=True):
-        place, member = folder / MEMBERS_FOLDER / run.name, type(task)(run.recipe)
-        if run.member not in preprocessors:  # the same with every seed
-            preprocessors[run.member] = member.load(place)
-        model = load_model(place / MODEL_FILE, allow_builders)
-        models.append(model)
-        parts.append((member.inference(preprocessors[run.member], model), run.member, weight))
-    preprocessor = EnsemblePreprocessor(task.recipe, list(preprocessors.values()))
-    return preprocessor, EnsembleInference(parts), models
+
+    task: Task[Any, Any, Any]
+    preprocessors: Sequence[AnyPreprocessor]
+    inferences: Sequence[AnyInference]
+    models: Sequence[Any]
+
+    @classmethod
+    def load(
+        cls,
+        task: Task[Any, Any, Any],
+        folder: Path,
+        allow_builders: Sequence[str],
+        *,
+        selection: bool = False,
+    ) -> Members:
+        """Of a run directory.
+
+        Args:
+            task: of the ensemble.
+            folder: of its run.
+            allow_builders: modules that may be imported.
+            selection: of members that were trained once more take the models before, which did
+                not train on the validation split.
+
+        Raises:
+            RunError: a file is missing or damaged.
+        """
+        preprocessors: dict[int, AnyPreprocessor] = {}
+        inferences, models = [], []
+        for run in task.recipe.member_runs:
+            place, member = folder / MEMBERS_FOLDER / run.name, type(task)(run.recipe)
+            if selection and (place / SELECTION_FOLDER).is_dir():
+                place = place / SELECTION_FOLDER
+            if run.member not in preprocessors:  # the same with every seed
+                preprocessors[run.member] = member.load(place)
+            model = load_model(place / MODEL_FILE, allow_builders)
+            models.append(model)
+            inferences.append(member.inference(preprocessors[run.member], model))
+        known = list(preprocessors.values())
+        if task.writes_together and any(one.sizes != known[0].sizes for one in known):
+            raise RunError(f"{folder}: its members do not have the same tokens")
+        return cls(task, known, inferences, models)
+
+    @property
+    def preprocessor(self) -> AnyPreprocessor:
+        """Of the ensemble."""
+        if self.task.writes_together:
+            return self.preprocessors[0]
+        return EnsemblePreprocessor(self.task.recipe, self.preprocessors)
+
+    def outputs(self, split: EncodedSplit, progress: Progress) -> list[Any]:
+        """What each model says of a split that :attr:`preprocessor` encoded."""
+        return [
+            inference.outputs(self._as_read(split, run.member), progress)
+            for inference, run in zip(self.inferences, self.task.recipe.member_runs, strict=True)
+        ]
+
+    def _as_read(self, split: EncodedSplit, member: int) -> EncodedSplit:
+        return split if self.task.writes_together else _of_member(split, member)
+
+    def inference(self, weights: Sequence[float]) -> AnyInference:
+        """How they answer together, each with its weight; the weights sum to 1."""
+        counted = [number for number, weight in enumerate(weights) if weight > 0.0]
+        of_counted = [weights[number] for number in counted]
+        if self.task.writes_together:
+            models = [self.models[number] for number in counted]
+            return self.task.joint_inference(self.preprocessors[0], models, of_counted)
+        numbers = [run.member for run in self.task.recipe.member_runs]
+        return EnsembleInference(
+            [(self.inferences[number], numbers[number], weights[number]) for number in counted]
+        )
 
 
 def load_preprocessor_of(task: Task[Any, Any, Any], folder: Path) -> AnyPreprocessor:
@@ -214,7 +267,13 @@ def load_preprocessor_of(task: Task[Any, Any, Any], folder: Path) -> AnyPreproce
     return loaded
 
 
-def _read_weights(path: Path, task: Task[Any, Any, Any]) -> list[float]:
+def read_weights(task: Task[Any, Any, Any], folder: Path) -> list[float]:
+    """How much each model of an ensemble's run counts.
+
+    Raises:
+        RunError: the file that says so is missing or damaged.
+    """
+    path = folder / MIXTURE_FILE
     found = read_object(path).get("weights")
     names = [run.name for run in task.recipe.member_runs]
     if not isinstance(found, dict) or list(found) != names:

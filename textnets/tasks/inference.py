@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Sized
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textnets.errors import InputError
 from textnets.progress import Progress
@@ -34,6 +34,9 @@ class Prediction(ABC):
 
 class Inference(ABC, Generic[OutputsT]):
     """From encoded examples to outputs, and from those to predictions, with one model."""
+
+    #: Whether :meth:`mixed` can be had of outputs.
+    can_mix: ClassVar[bool] = True
 
     @abstractmethod
     def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> OutputsT:

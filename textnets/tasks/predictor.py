@@ -13,7 +13,7 @@ from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.layout import FOLDS_FOLDER, MEMBERS_FOLDER
 from textnets.run.model_file import load_model
-from textnets.tasks.ensemble import EnsemblePreprocessor, first_of, load_ensemble
+from textnets.tasks.ensemble import Members, as_scored, first_of, read_weights
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
@@ -62,8 +62,9 @@ class Predictor:
             self.models, self.preprocessor = [model], task.load(run.folder)
             self.inference = task.inference(self.preprocessor, model)
         else:
-            found = load_ensemble(task, run.folder, allow_builders)
-            self.preprocessor, self.inference, self.models = found
+            members = Members.load(task, run.folder, allow_builders)
+            self.models, self.preprocessor = members.models, members.preprocessor
+            self.inference = members.inference(read_weights(task, run.folder))
 
     @property
     def model(self) -> Any:
@@ -86,8 +87,7 @@ class Predictor:
 
     def as_scored(self, split: EncodedSplit) -> EncodedSplit:
         """An encoded split as :attr:`evaluation` takes it."""
-        known = self.preprocessor
-        return known.as_scored(split) if isinstance(known, EnsemblePreprocessor) else split
+        return as_scored(self.preprocessor, split)
 
     @classmethod
     def load(

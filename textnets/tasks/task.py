@@ -34,7 +34,7 @@ from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup
 
 #: A key's path in the recipe, and what is wrong with it.
-Mistake = tuple[tuple[str, ...], str]
+Mistake = tuple[tuple[str | int, ...], str]
 
 
 class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
@@ -46,8 +46,9 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     name: ClassVar[str]
     schema: ClassVar[TaskSchema]
-    #: Whether several models can answer together.
-    has_ensembles: ClassVar[bool] = False
+    #: Whether several models that answer together write one text, so that they have the same
+    #: tokens, and answer by :meth:`joint_inference`.
+    writes_together: ClassVar[bool] = False
     #: Whether its examples can be dealt into folds: each stands for itself.
     has_folds: ClassVar[bool] = False
     #: Files that :meth:`read_inputs` reads; any other holds one text a line.
@@ -102,7 +103,7 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         """What is wrong with the recipe where sections meet: found before any work."""
         training, claim = self.recipe.training, self.recipe.claim
         mistakes: list[Mistake] = []
-        named: dict[tuple[str, ...], str | None] = {("training", "monitor"): training.monitor}
+        named: dict[tuple[str | int, ...], str | None] = {("training", "monitor"): training.monitor}
         if training.early_stopping is not None:
             named["training", "early_stopping", "metric"] = training.early_stopping.metric
         for path, name in named.items():
@@ -115,8 +116,11 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         if claim is not None and self.recipe.data.test is None and self.recipe.data.folds is None:
             mistakes.append((("claim",), "is about the test split, and data.test is not given"))
         mistakes += self._fold_mistakes()
-        if self.recipe.ensemble is not None and not self.has_ensembles:
-            mistakes.append((("ensemble",), f"models for {self.name} do not answer together yet"))
+        if self.recipe.ensemble is not None and self.writes_together:
+            for number, member in enumerate(self.recipe.ensemble.members):
+                if member.text != self.recipe.text:
+                    message = "models that write together have the same tokens; give one 'text:'"
+                    mistakes.append((("ensemble", "members", number, "text"), message))
         if training.refit is not None and self.recipe.data.validation is None:
             message = "needs data.validation, which tells the best epoch; remove one of them"
             mistakes.append((("training", "refit"), message))
@@ -286,6 +290,18 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     @abstractmethod
     def inference(self, preprocessor: PreprocessorT, model: Any) -> Inference[OutputsT]:
         """How a builder's model answers."""
+
+    def joint_inference(
+        self, preprocessor: PreprocessorT, models: Sequence[Any], weights: Sequence[float]
+    ) -> Inference[OutputsT]:
+        """How several models answer together, where :attr:`writes_together`.
+
+        Args:
+            preprocessor: of each model.
+            models: one or more.
+            weights: of each; they sum to 1.
+        """
+        raise NotImplementedError(f"{self.name} mixes what its models answered")
 
     @abstractmethod
     def evaluation(self, preprocessor: PreprocessorT) -> Evaluation[ExamplesT, OutputsT]:

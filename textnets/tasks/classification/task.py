@@ -40,7 +40,7 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
     """Texts to labels."""
 
     name = "classification"
-    has_ensembles = has_folds = True
+    has_folds = True
     schema = CLASSIFICATION_SCHEMA
 
     def __init__(self, recipe: Recipe) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from textnets.decoding.joint import JointLanguageModel, JointReader, mix_surprisals
 from textnets.decoding.sampling import Sampling
 from textnets.decoding.surprisals import SurprisalReader
 from textnets.decoding.writing import TextWriter, WrittenIds
@@ -156,21 +157,35 @@ LanguageModelOutputs = Surprisals | list[WrittenIds]
 
 
 class LanguageModelingInference(Inference[LanguageModelOutputs]):
-    """Reads texts token by token, and writes on."""
+    """Reads texts token by token, and writes on.
 
-    def __init__(self, preprocessor: LanguageModelingPreprocessor, model: Any) -> None:
-        self._preprocessor, self._model = preprocessor, model
+    Args:
+        preprocessor: of the models.
+        models: one, or several that read and write together.
+        weights: of each; they sum to 1.
+    """
+
+    def __init__(
+        self,
+        preprocessor: LanguageModelingPreprocessor,
+        models: Sequence[Any],
+        weights: Sequence[float] = (1.0,),
+    ) -> None:
+        self._preprocessor, self._models, self._weights = preprocessor, models, weights
 
     @cached_property
-    def _reader(self) -> SurprisalReader:
-        return SurprisalReader.of(self._model)
+    def _reader(self) -> SurprisalReader | JointReader:
+        readers = [SurprisalReader.of(model) for model in self._models]
+        return readers[0] if len(readers) == 1 else JointReader(readers, self._weights)
 
     @cached_property
     def _writer(self) -> TextWriter:
         # A model that never saw [EOS] has no opinion of it.
         never = frozenset[int]() if self._preprocessor.ends_rows else frozenset({EOS_ID})
         end_id = -1 if self._preprocessor.is_stream else EOS_ID
-        return TextWriter.of(self._model, end_id=end_id, never=never)
+        models = self._models
+        core = models[0] if len(models) == 1 else JointLanguageModel(models, self._weights)
+        return TextWriter.of(core, end_id=end_id, never=never)
 
     def outputs(
         self, split: EncodedSplit, progress: Progress, *, quick: bool = False
@@ -184,6 +199,16 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             else self._reader.read_rows(ids, targets.ids, targets.offsets, progress)
         )
         return Surprisals(read, targets.offsets, targets.ids == UNKNOWN_ID)
+
+    def mixed(
+        self, outputs: Sequence[LanguageModelOutputs], weights: Sequence[float]
+    ) -> Surprisals:
+        """By the weighted mean of their probabilities."""
+        of_models = [found for found in outputs if isinstance(found, Surprisals)]
+        if len(of_models) != len(outputs):
+            raise TypeError("what was written has no scores")
+        values = mix_surprisals([found.values for found in of_models], weights)
+        return replace(of_models[0], values=values)
 
     def _continuations(self, prompts: RaggedIds) -> list[WrittenIds]:
         tokenizer = self._preprocessor.recipe.text.tokenizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +43,7 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
     schema = LANGUAGE_MODELING_SCHEMA
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     predictor = LanguageModelPredictor
+    writes_together = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -206,7 +207,15 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
     def inference(
         self, preprocessor: LanguageModelingPreprocessor, model: Any
     ) -> LanguageModelingInference:
-        return LanguageModelingInference(preprocessor, model)
+        return LanguageModelingInference(preprocessor, [model])
+
+    def joint_inference(
+        self,
+        preprocessor: LanguageModelingPreprocessor,
+        models: Sequence[Any],
+        weights: Sequence[float],
+    ) -> LanguageModelingInference:
+        return LanguageModelingInference(preprocessor, models, weights)
 
     def evaluation(self, preprocessor: LanguageModelingPreprocessor) -> LanguageModelingEvaluation:
         return LanguageModelingEvaluation(preprocessor)

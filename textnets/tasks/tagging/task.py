@@ -35,7 +35,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     """Words to tags."""
 
     name = "tagging"
-    has_ensembles = has_folds = True
+    has_folds = True
     schema = TAGGING_SCHEMA
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
 

@@ -82,12 +82,25 @@ class Translation(Prediction):
 
 
 class TranslationInference(Inference[TranslatorOutputs]):
-    """Searches for translations: with a beam, or greedily where that is enough."""
+    """Searches for translations: with a beam, or greedily where that is enough.
 
-    def __init__(self, preprocessor: TranslationPreprocessor, model: Any) -> None:
+    Args:
+        preprocessor: of the models.
+        models: one, or several that translate together.
+        weights: of each; they sum to 1.
+    """
+
+    can_mix = False
+
+    def __init__(
+        self,
+        preprocessor: TranslationPreprocessor,
+        models: Sequence[Any],
+        weights: Sequence[float] = (1.0,),
+    ) -> None:
         recipe = preprocessor.recipe
         self._preprocessor = preprocessor
-        self._translator = Translator(model, recipe.training.bucket_width)
+        self._translator = Translator.of(models, weights, recipe.training.bucket_width)
         section = recipe.evaluation
         self._greedy = Search(length_ratio=section.length_ratio)
         self._full = Search(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +37,7 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
     schema = TRANSLATION_SCHEMA
     input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".jsonl", ".ndjson")
     predictor = TranslationPredictor
+    writes_together = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -173,7 +174,12 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         return TrainingSetup(model, SmoothedCrossEntropy(section.label_smoothing), batches)
 
     def inference(self, preprocessor: TranslationPreprocessor, model: Any) -> TranslationInference:
-        return TranslationInference(preprocessor, model)
+        return TranslationInference(preprocessor, [model])
+
+    def joint_inference(
+        self, preprocessor: TranslationPreprocessor, models: Sequence[Any], weights: Sequence[float]
+    ) -> TranslationInference:
+        return TranslationInference(preprocessor, models, weights)
 
     def evaluation(self, preprocessor: TranslationPreprocessor) -> TranslationEvaluation:
         return TranslationEvaluation(preprocessor)

@@ -14,7 +14,7 @@ from textnets.evaluation.report import Table
 from textnets.experiment.models import CompiledModel, compile_model
 from textnets.experiment.monitoring import check_measured, fit_plan
 from textnets.experiment.prepare import Data, Prepared, prepare
-from textnets.experiment.record import RunRecord
+from textnets.experiment.record import FUSED, RunRecord
 from textnets.experiment.results import (
     SplitEvaluation,
     judged,
@@ -119,7 +119,14 @@ def _train_into(
     known: Mapping[str, SplitEvaluation],
 ) -> Execution:
     train = prepared.encoded["train"]
-    compiled = compile_model(task, prepared.preprocessor, train, record.device, progress)
+    compiled = compile_model(
+        task,
+        prepared.preprocessor,
+        train,
+        record.device,
+        progress,
+        fused=record.training_kernels == FUSED,
+    )
     check_measured(plan, compiled.setup)
     inference = task.inference(prepared.preprocessor, compiled.model)
     evaluation = task.evaluation(prepared.preprocessor)

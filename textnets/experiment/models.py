@@ -12,6 +12,7 @@ import numpy as np
 
 from textnets.backend.devices import Device, precision
 from textnets.backend.inference import input_names
+from textnets.backend.recurrence import train_recurrence_fast
 from textnets.builders.custom import is_custom
 from textnets.errors import InputError, TextnetsError
 from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
@@ -57,6 +58,8 @@ def compile_model(
     train: EncodedSplit,
     device: Device,
     progress: Progress,
+    *,
+    fused: bool = True,
 ) -> CompiledModel:
     """A recipe's model, compiled.
 
@@ -66,6 +69,8 @@ def compile_model(
         train: that split.
         device: where it will be trained.
         progress: where to say what it is.
+        fused: whether a step of training may be computed by what is faster than Keras's own
+            operations, with the same result but for the last digits.
     """
     import keras
 
@@ -76,9 +81,11 @@ def compile_model(
     model = build_model(task, preprocessor, vectors)
     setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
+    if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:
+        train_recurrence_fast(setup.model)
     jit = section.xla if device.backend == "tensorflow" else "auto"
     setup.model.compile(
-        build_optimizer(section, token_tables(setup.model)),
+        build_optimizer(section, token_tables(setup.model), fused=fused),
         setup.loss,
         metrics=list(setup.metrics),
         weighted_metrics=list(setup.weighted_metrics),

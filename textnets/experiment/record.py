@@ -23,6 +23,9 @@ from textnets.training.optimizers import SUMMED_ROWS
 #: Path and sha256 of each split's file.
 Fingerprints = dict[str, dict[str, str]]
 
+#: See :mod:`textnets.backend.recurrence` and :class:`textnets.training.optimizers.FusedAdam`.
+FUSED = "fused"
+
 _PACKAGES = (
     "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
 )  # fmt: skip
@@ -42,6 +45,9 @@ class RunRecord:
         device: where it is trained.
         repeated_rows: see :data:`textnets.training.optimizers.SUMMED_ROWS`; ``None`` of runs from
             before there was that.
+        training_kernels: :data:`FUSED`, where a step may be computed by what is faster than
+            Keras's own operations; ``None`` of runs from before there was that, which go on as
+            they began.
         python, platform: of the process.
         versions: of the packages that the result rests on.
         data: of the files, by split.
@@ -66,6 +72,7 @@ class RunRecord:
     seed: int
     device: Device
     repeated_rows: str | None
+    training_kernels: str | None
     python: str
     platform: str
     versions: Mapping[str, str]
@@ -122,6 +129,7 @@ def begin_record(
         seed=recipe.seed,
         device=device,
         repeated_rows=SUMMED_ROWS,
+        training_kernels=FUSED,
         python=platform.python_version(),
         platform=platform.platform(),
         versions=_package_versions(),

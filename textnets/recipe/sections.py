@@ -272,8 +272,8 @@ class TrainingSection(Section):
     )
     xla: bool = Field(
         False,
-        description="Compile the training step with XLA (TensorFlow; JAX always does). Pays "
-        "for convolutions over short texts, costs for recurrent nets.",
+        description="Compile the training step with XLA (TensorFlow; JAX always does). On a CPU "
+        "it made every net slower that was measured.",
     )
     checkpoint_minutes: Annotated[float, Field(ge=0)] = Field(
         5.0,

@@ -26,7 +26,7 @@ Fingerprints = dict[str, dict[str, str]]
 _PACKAGES = (
     "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
 )  # fmt: skip
-_NOT_OF_THE_RECORD = ("format", "files", "digest")  # what the run directory adds
+_NOT_OF_THE_RECORD = ("format", "files", "digest", "replacing")  # what the run directory adds
 
 
 @dataclass(frozen=True)

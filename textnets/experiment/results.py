@@ -13,7 +13,7 @@ from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
 from textnets.experiment.record import RunRecord
 from textnets.run.directory import Run
-from textnets.run.files import write_json, write_lines
+from textnets.run.files import write_json, write_lines, written_whole
 from textnets.run.layout import EVALUATION_FILE, PREDICTIONS_FOLDER, RECIPE_FILE, REPORT_FILE
 from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import BaselineScore
@@ -202,7 +202,8 @@ def write_report(
         recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
         facts=_report_facts(record),
     )
-    (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
+    with written_whole(folder / REPORT_FILE) as file:
+        file.write(render_report(report))
 
 
 def _name_of(task: AnyTask) -> str:

@@ -19,7 +19,7 @@ from textnets.errors import RunError
 from textnets.recipe import Recipe
 from textnets.run.files import write_json, write_recipe
 from textnets.run.layout import RECIPE_FILE
-from textnets.run.target import written_beside
+from textnets.run.places import written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import RunError
+from textnets.run.files import bytes_written_whole
 from textnets.run.layout import (
     BEST_WEIGHTS_FILES,
     CHECKPOINT_FOLDER,
@@ -116,27 +115,8 @@ def drop_other_bests(folder: Path, epoch: int) -> None:
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:
-    temporary = path.with_name(path.name + ".new")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest_of(arrays)})
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut; where a folder cannot be opened (Windows), it does."""
-    with suppress(PermissionError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+    with bytes_written_whole(path) as file:
+        np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest_of(arrays)})
 
 
 def _read_arrays(path: Path) -> Arrays:

@@ -97,10 +97,12 @@ def execute_in(
 def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
     if data.stored is not None:
         encoded = data.stored.load(task.input_names)
-        data.stored.copy_vocabularies(folder)
-        return Prepared(task.load(data.stored.folder), data.splits, encoded, {}, {})
-    learned = task.load(folder) if resume else None
-    prepared = prepare(task, data.splits, progress, learned=learned)
+        learned = task.load(data.stored.folder)
+        data.stored.check_ids(encoded, learned.sizes)
+        data.stored.give_vocabularies(folder)
+        return Prepared(learned, data.splits, encoded, {}, {})
+    before = task.load(folder) if resume else None
+    prepared = prepare(task, data.splits, progress, learned=before)
     if not resume:
         prepared.preprocessor.save(folder)
     for fact in prepared.told():

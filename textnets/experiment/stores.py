@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -226,12 +226,7 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
     number = checked(int, content.get("format"), path)
     if number > _FORMAT:
         raise RunError(f"{folder}: written by a newer textnets; update textnets")
-    if number < _FORMAT:
-        raise RunError(
-            f"{folder}: written by an earlier textnets, without hashes; write it anew with "
-            "'textnets tokenize RECIPE --store DIR --overwrite'"
-        )
-    described = checked(_Described, content, path)
+    described = checked(_Described if number > 1 else _WithoutHashes, content, path)
     if described.recipe != _key(recipe):
         raise RunError(
             f"{folder}: was made for other data or text settings than the "
@@ -247,7 +242,9 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
                 f"{folder / name}: is missing, or not the file that was written; copy the store "
                 "again, or write it anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
             ) from None
-    if unknown := {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}:
+    if number > 1 and (
+        unknown := {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}
+    ):
         raise RunError(f"{folder}: {min(unknown)} is none of the files that were written")
     return Store(folder, described.data, described.splits)
 
@@ -260,6 +257,13 @@ class _Described:
     data: dict[str, dict[str, str]]
     splits: tuple[Literal["train", "validation", "test"], ...]
     files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _WithoutHashes(_Described):
+    """What version 0.1.0 wrote."""
+
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def _key(recipe: Recipe) -> str:

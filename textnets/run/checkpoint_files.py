@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import RunError
-from textnets.run.files import bytes_written_whole
+from textnets.run.files import bytes_written_whole, checked
 from textnets.run.layout import (
     BEST_WEIGHTS_FILES,
     CHECKPOINT_FOLDER,
@@ -40,7 +40,7 @@ def has_progress(folder: Path) -> bool:
     if not has_checkpoint(folder):
         return False
     try:
-        return int(read_checkpoint(folder)[1].get("step", 1)) > 0
+        return _number(folder, "step", 1) > 0
     except RunError:
         return True
 
@@ -68,9 +68,15 @@ def check_checkpoint(folder: Path) -> None:
     Raises:
         RunError: naming the file.
     """
-    best = int(read_checkpoint(folder)[1].get("best_epoch", 0))
+    best = _number(folder, "best_epoch", 0)
     if best:
         load_best(folder, best)
+
+
+def _number(folder: Path, name: str, otherwise: int) -> int:
+    """A whole number of the training state."""
+    found = read_checkpoint(folder)[1].get(name, otherwise)
+    return int(checked(int, found, folder / CHECKPOINT_STATE_FILE))
 
 
 def read_checkpoint(folder: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -81,10 +87,10 @@ def read_checkpoint(folder: Path) -> tuple[Arrays, dict[str, Any]]:
     """
     arrays = _read_arrays(folder / CHECKPOINT_STATE_FILE)
     try:
-        state: dict[str, Any] = json.loads(arrays.pop(_TRAINING_STATE).tobytes().decode())
-    except (KeyError, ValueError) as error:
+        state = json.loads(arrays.pop(_TRAINING_STATE).tobytes().decode())
+    except (KeyError, ValueError, RecursionError) as error:
         raise _unreadable(folder / CHECKPOINT_STATE_FILE, error) from None
-    return arrays, state
+    return arrays, checked(dict[str, Any], state, folder / CHECKPOINT_STATE_FILE)
 
 
 def write_checkpoint(folder: Path, arrays: Arrays, state: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ class Run:
             return []
         path = self.folder / HISTORY_FILE
         records = [parse_json(line, path) for line in read_text(path).splitlines()]
-        return list(checked(list[dict[str, float]], records, path))
+        return list(checked(list[dict[str, int | float]], records, path))
 
     def evaluation(self) -> dict[str, Any]:
         """The content of ``evaluation.json``.

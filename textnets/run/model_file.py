@@ -229,6 +229,7 @@ def _check_config(config: Any, trusted: set[str], largest: int) -> None:
             raise ValueError(f"{key!r} is larger than what a model of this size has")
 
 
+_CODE = frozenset({"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 _FREE = frozenset({"seed", _SHARED})  # whose numbers may be of any size
 
 
@@ -257,6 +258,8 @@ def _check_object(found: dict[str, Any], trusted: set[str]) -> None:
         of_core = module == "keras.src.ops.core" and name in _OF_CORE
         is_known = name in _CLASSES.get(module, ()) or _is_operation(module, name) or of_core
         is_known = is_known and registered in (None, name)
+    if not is_known and name in _CODE:
+        raise ValueError(f"the layer {name} may run code of its own")
     if not is_known:
         raise ValueError(f"{what} is none of the parts that a model of textnets is made of")
 

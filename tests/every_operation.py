@@ -157,7 +157,7 @@ def _do(words: list[str]) -> int:
     return 0
 
 
-def _in_a_process(folder: Path, words: list[str], number: int = -1, how: str = "") -> int:
+def in_a_process(folder: Path, words: list[str], number: int = -1, how: str = "") -> int:
     """Do it in a fork, which is ended at one of its operations; its exit code.
 
     What it said is in ``folder/log``, what it did in ``folder.seen``.
@@ -244,9 +244,9 @@ def _try_all(root: Path, work: Work, what: str, how: str, every: int, start: int
     before, whole = root / "before", root / "whole"
     write_project(before, work.recipe)
     for words in work.first:
-        assert _in_a_process(before, words) == 0, (before / "log").read_text()
+        assert in_a_process(before, words) == 0, (before / "log").read_text()
     shutil.copytree(before, whole)
-    assert _in_a_process(whole, work.command) == 0, (whole / "log").read_text()
+    assert in_a_process(whole, work.command) == 0, (whole / "log").read_text()
     seen = Path(f"{whole}.seen").read_text().splitlines()
     expected = content(whole / work.place)
     # Killed before a file is read, nothing is as it is not before the next one is written.
@@ -255,7 +255,7 @@ def _try_all(root: Path, work: Work, what: str, how: str, every: int, start: int
     for turn, number in enumerate(chosen):
         here, told = root / "here", f"{what} at {number} of {len(seen)}: {seen[number]}"
         shutil.copytree(before, here)
-        code = _in_a_process(here, work.command, number, how)
+        code = in_a_process(here, work.command, number, how)
         said = (here / "log").read_text()
         assert code in ((-signal.SIGKILL,) if how == "kill" else (0, 1, 2)), (told, code, said)
         assert "Traceback" not in said, (told, said)
@@ -267,7 +267,7 @@ def _try_all(root: Path, work: Work, what: str, how: str, every: int, start: int
         again = work.again[turn % len(work.again)]
         if code == 0 or (work.place == "ids" and (here / "ids").exists()):
             again = [*again, "--overwrite"] if "--resume" not in again else again
-        code = _in_a_process(here, again)
+        code = in_a_process(here, again)
         assert code == 0, (told, again, (here / "log").read_text())
         assert content(here / work.place) == expected, (told, again)
         left = {path.name for path in here.iterdir()} - {path.name for path in whole.iterdir()}

@@ -203,6 +203,8 @@ class RunTarget:
             put_back(self.output)
             if self._is_replaced():
                 self.partial.rename(hidden_place(self.output, "replaced"))
+            if looks_like_a_run(self.output):
+                (self.output / LOCK_FILE).unlink(missing_ok=True)
             sweep_beside(self.output)
 
     def _is_replaced(self) -> bool:

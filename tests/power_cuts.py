@@ -24,9 +24,9 @@ from pathlib import Path
 from tests.every_operation import (
     RECIPE,
     TRAIN,
-    in_a_process,
     content,
     import_what_is_needed,
+    in_a_process,
     write_project,
 )
 

@@ -143,7 +143,7 @@ def _do(words: list[str]) -> int:
         from textnets.errors import TextnetsError
 
         try:
-            textnets.TextClassifier.load("run").save("saved", overwrite=True)
+            textnets.load("run").save("saved", overwrite=True)
         except TextnetsError as error:
             print(error, file=sys.stderr)
             return error.exit_code

@@ -174,9 +174,25 @@ def read_override(chosen: random.Random, place: Place) -> None:
     from textnets.tasks import read_task
 
     path = place.write("r.yaml", chosen.choice(_RECIPES).encode())
-    keys = ["data.train", "data.limit", "text.max_tokens", "text.pattern", "model.units", "seed",
-            "model.builder", "training.epochs", "training.class_weights", "evaluation.resamples",
-            "ensemble.members.0.name", "claim.seeds", "task", "data", "", "a.b", "training"]  # fmt: skip
+    keys = [
+        "data.train",
+        "data.limit",
+        "text.max_tokens",
+        "text.pattern",
+        "model.units",
+        "seed",
+        "model.builder",
+        "training.epochs",
+        "training.class_weights",
+        "evaluation.resamples",
+        "ensemble.members.0.name",
+        "claim.seeds",
+        "task",
+        "data",
+        "a.b",
+        "training",
+    ]
+    keys.append("")
     value = chosen.choice([chosen.choice(_ODD_TEXT), json.dumps(chosen.choice(_ODD_VALUES))])
     word = f"{chosen.choice(keys)}={value}" if chosen.random() < 0.9 else value
     read_task(path, [word], allow_builders=())

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test test-fast test-all check format install clean
+.PHONY: demo test test-fast test-all fuzz check format install clean
 
 install: $(STAMP)
 
@@ -33,6 +33,10 @@ test-fast: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Random inputs of all kinds, 200,000 of them: FUZZ='--number 5000 --seed 7 --kind recipes' for others.
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

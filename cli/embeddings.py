@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from textnets.progress import printable
+
 from . import options
 
 if TYPE_CHECKING:
@@ -78,4 +80,4 @@ def embeddings(
 
 def _show(neighbors: Sequence[Neighbor]) -> None:
     for found in neighbors:
-        click.echo(f"{found.similarity:.3f}\t{found.token}")
+        click.echo(f"{found.similarity:.3f}\t{printable(found.token)}")

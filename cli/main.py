@@ -12,6 +12,7 @@ import click
 
 from textnets import __version__
 from textnets.errors import RecipeError, TextnetsError
+from textnets.progress import printable
 
 from .check import check
 from .data import data
@@ -74,11 +75,22 @@ for verb in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: run a verb and exit with its code."""
+    _fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its number rather than a traceback.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run(arguments))
+
+
+def _fill_closed_streams() -> None:
+    """Where a standard stream was closed (2>&-), the first file that is opened would have its
+    number, and what libraries write to standard error would go into that file."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -106,7 +118,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
+    click.echo(printable(f"error: {message}", lines=True), err=True)
 
 
 def _listed(error: TextnetsError) -> str:

@@ -16,7 +16,7 @@ allow_builders = click.option(
     "allow_builders",
     metavar="MODULE",
     multiple=True,
-    help="Import this module, for a run whose model a builder of yours made: runs its code.",
+    help="Import this module, which a recipe or run names for its builder: runs its code.",
 )
 quiet = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results and errors.")
 device = click.option(

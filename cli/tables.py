@@ -13,12 +13,14 @@ import click
 from textnets.evaluation.confidence import Estimate
 from textnets.experiment.results import SplitEvaluation
 from textnets.pipeline import TrainedRun
+from textnets.progress import is_terminal, printable
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Left-aligned columns, as wide as their widest cell."""
-    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-    for row in (columns, *rows):
+    shown = [[printable(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(columns))]
+    for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 
@@ -26,8 +28,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Name and value, a line each; on a terminal, long values are folded below themselves."""
     width = max((len(name) for name, _ in facts), default=0)
-    room = shutil.get_terminal_size().columns - width - 2 if sys.stdout.isatty() else 0
-    for name, value in facts:
+    room = shutil.get_terminal_size().columns - width - 2 if is_terminal(sys.stdout) else 0
+    for name, value in ((name, printable(value)) for name, value in facts):
         folded = textwrap.wrap(value, room, break_on_hyphens=False) if room >= 20 else [value]
         click.echo(f"{name.ljust(width)}  " + ("\n" + " " * (width + 2)).join(folded))
 
@@ -69,4 +71,4 @@ def _show_scores(evaluation: SplitEvaluation) -> None:
     ]
     show_table(("", *metrics), rows)
     for sentence in evaluation.sentences:
-        click.echo(sentence)
+        click.echo(printable(sentence))

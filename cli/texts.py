@@ -6,21 +6,26 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
+from textnets.data.readers import CELL_LIMIT, opened_bytes
 from textnets.errors import DataError
+from textnets.progress import is_terminal, printable
 from textnets.tasks import AnyTask
 from textnets.tasks.inference import Prediction
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
-_GZIP = b"\x1f\x8b"
+# What JSON need not escape and a terminal obeys, or takes for the end of a line.
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def check_source(file: str | None, texts: Sequence[str]) -> None:
@@ -44,7 +49,7 @@ def read_texts(
     if file is None or file == "-":
         if sys.stdin is None:
             raise DataError("standard input is closed; give FILE or --text")
-        if sys.stdin.isatty():
+        if is_terminal(sys.stdin):
             return _TypedTexts(quiet)
         return _lines(sys.stdin.buffer, "standard input")
     path = Path(file)
@@ -99,11 +104,11 @@ def write_written(texts: Iterable[Any], output_format: str) -> None:
     at each step, where they were asked for."""
     for number, written in enumerate(texts):
         if output_format == "jsonl":
-            click.echo(json.dumps(written.as_json(), ensure_ascii=False))
+            click.echo(_json_line(written.as_json()))
             continue
         if number:
             click.echo()
-        click.echo(written.continued)
+        click.echo(printable(written.continued, lines=True))
         for choice in written.choices:
             if choice.alternatives:
                 likely = "  ".join(f"{token!r} {share:.3f}" for token, share in choice.alternatives)
@@ -119,7 +124,7 @@ class _TypedTexts:
     def __iter__(self) -> Iterator[str]:
         self._ask("type a text and press Enter; an empty line ends\n")
         self._ask("> ")
-        for text in _lines(iter(sys.stdin.buffer.readline, b""), "standard input"):
+        for text in _lines(sys.stdin.buffer, "standard input"):
             if not text:
                 return
             yield text
@@ -132,18 +137,26 @@ class _TypedTexts:
 
 
 def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, plain or gzip."""
     try:
-        with path.open("rb") as stream:
-            packed = stream.peek(2)[:2] == _GZIP
-            yield from _lines(gzip.GzipFile(fileobj=stream) if packed else stream, str(path))
+        if path.is_fifo():  # such as <(command): once, and not packed
+            with path.open("rb") as pipe:
+                yield from _lines(pipe, str(path))
+            return
+        with ExitStack() as stack:
+            yield from _lines(opened_bytes(path, stack), str(path))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip data is damaged or cut short ({error})") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
+def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(CELL_LIMIT + 1):
+        number += 1
+        if len(line) > CELL_LIMIT:
+            raise DataError(f"{name}:{number}: a line of more than {CELL_LIMIT:,} bytes")
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
@@ -172,7 +185,7 @@ def _write_all(
 ) -> None:
     for index, prediction in enumerate(predictions):
         if output_format == "jsonl":
-            click.echo(json.dumps(prediction.as_json(), ensure_ascii=False))
+            click.echo(_json_line(prediction.as_json()))
         elif output_format == "csv":
             fields = {"text": prediction.text, **prediction.as_fields()}
             if first and index == 0:
@@ -186,7 +199,14 @@ def _csv_line(cells: Sequence[Any]) -> str:
     line = io.StringIO()
     # The csv module of Python 3.11 quotes only those line breaks that end a record.
     csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue().removesuffix("\r\n")
+    found = line.getvalue().removesuffix("\r\n")
+    return printable(found, lines=True) if is_terminal(sys.stdout) else found
+
+
+def _json_line(content: Mapping[str, Any]) -> str:
+    """JSON on one line, without a character that a terminal obeys."""
+    line = json.dumps(content, ensure_ascii=False)
+    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _tokens_line(text: str, row: Sequence[Token], output_format: str) -> str:
@@ -197,5 +217,5 @@ def _tokens_line(text: str, row: Sequence[Token], output_format: str) -> str:
             "ids": [token.id for token in row],
             "unknown": [token.unknown for token in row],
         }
-        return json.dumps(content, ensure_ascii=False)
+        return _json_line(content)
     return " ".join(f"{token.text!r}={'[UNK]' if token.unknown else token.id}" for token in row)

@@ -62,12 +62,20 @@ def tokenize(
     check_source(file, texts)
     progress = terminal_progress(quiet=quiet)
     if store is not None:
-        write_coverage(store_ids(source, store, overrides, overwrite=overwrite, progress=progress))
+        coverage = store_ids(
+            source,
+            store,
+            overrides,
+            overwrite=overwrite,
+            allow_builders=allow_builders,
+            progress=progress,
+        )
+        write_coverage(coverage)
         return
     task, preprocessor = (
         load_preprocessor(source, allow_builders=allow_builders)
         if is_run
-        else learn_preprocessor(source, overrides, progress=progress)
+        else learn_preprocessor(source, overrides, allow_builders=allow_builders, progress=progress)
     )
     chosen = read_texts(file, texts, task, quiet=quiet)
     write_tokens(preprocessor.tokens, chosen, output_format, quiet=quiet)

@@ -255,7 +255,7 @@ def test_its_model_decides_how_it_is_trained(tagging: Path) -> None:
 @pytest.mark.heavy
 def test_it_trains_on_jax(tagging: Path) -> None:
     pytest.importorskip("jax")
-    store_ids(tagging, "ids")
+    store_ids(tagging, "ids", allow_builders=["my_taggers"])
     run_program(TEXTNETS, "train", tagging, "--store", "ids", "-o", "run", backend="jax")
     scores = json.loads(Path("run/evaluation.json").read_text())["splits"]["validation"]["scores"]
     assert scores["accuracy"]["value"] == 1.0

@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -122,6 +123,177 @@ def test_a_class_of_another_module(run: Path, module: str, name: str) -> None:
 
     change_config(run, change)
     assert "model.keras: the model cannot be loaded" in refused(run)
+
+
+def dense(config: dict[str, Any]) -> dict[str, Any]:
+    layers = config["config"]["layers"]
+    return next(layer["config"] for layer in layers if layer["class_name"] == "Dense")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras.datasets.california_housing", "load_data"), ("keras.config", "set_floatx"),
+        ("keras.utils", "get_file"), ("keras.saving", "load_model"), ("builtins", "exec"),
+        ("keras.src.utils.file_utils", "get_file"), ("keras.ops", "map"),
+    ],
+)  # fmt: skip
+def test_a_function_that_is_no_activation(run: Path, module: str, name: str) -> None:
+    function = {"module": module, "class_name": "function", "config": name,
+                "registered_name": name}  # fmt: skip
+    change_config(run, lambda config: dense(config).update(activation=function))
+    assert f"{module}.{name} is none of the parts that a model" in refused(run)
+
+
+@pytest.mark.parametrize("name", ["StringLookup", "TextVectorization", "Hashing", "RandomCrop"])
+def test_a_layer_that_is_on_no_list(run: Path, name: str) -> None:
+    def change(config: dict[str, Any]) -> None:
+        layers = config["config"]["layers"]
+        next(layer for layer in layers if layer["class_name"] == "Dense")["class_name"] = name
+
+    change_config(run, change)
+    assert f"keras.layers.{name} is none of the parts that a model" in refused(run)
+
+
+def change_units(units: int) -> Callable[[dict[str, Any]], None]:
+    return lambda config: dense(config).update(units=units)
+
+
+def change_embedding(config: dict[str, Any]) -> None:
+    layers = config["config"]["layers"]
+    embedding = next(layer for layer in layers if "Embedding" in layer["class_name"])
+    embedding["config"].update(input_dim=10**6, output_dim=10**4)
+
+
+@pytest.mark.parametrize(
+    "change", [change_units(3_000_000), change_units(2**20), change_embedding],
+    ids=["large", "wide", "table"],
+)  # fmt: skip
+def test_a_config_that_asks_for_memory(run: Path, change: Callable[..., None]) -> None:
+    change_config(run, change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "model.keras: the model cannot be loaded" in refused(run)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**19  # KiB
+
+
+@pytest.mark.parametrize("kind", ["HDF5", "zip"])
+def test_weights_that_unpack_to_gigabytes(run: Path, kind: str) -> None:
+    path = run / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if kind == "HDF5":
+        weights = io.BytesIO()
+        with h5py.File(weights, "w") as file:
+            file.create_dataset("x", (10**10,), "f4", chunks=(10**6,), compression="gzip")
+        members["model.weights.h5"] = weights.getvalue()
+    else:
+        members["model.weights.h5"] += bytes(2**29)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    sign(run)
+    assert path.stat().st_size < 2**22
+    assert "model.keras: the model cannot be loaded: it" in refused(run)
+
+
+def test_the_same_run_has_the_same_model_to_the_byte(kept: Path, tmp_path: Path) -> None:
+    again = train(kept.parent / "tiny.yaml", QUICK, output=tmp_path / "again").folder
+    assert (again / "model.keras").read_bytes() == (kept / "model.keras").read_bytes()
+
+
+# --- Files that contradict each other ---
+
+
+@pytest.mark.parametrize("name", ["vocabulary.txt", "labels.txt"])
+@pytest.mark.parametrize("change", ["one more", "one less"])
+def test_vocabularies_and_labels_that_are_another_models(run: Path, name: str, change: str) -> None:
+    path = run / name
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1] if change == "one less" else [*lines, "zebra\n"]))
+    sign(run)
+    assert "and the model do not fit" in refused(run)
+
+
+def change_record(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    environment = json.loads((run / "environment.json").read_text())
+    del environment["digest"]
+    change(environment)
+    write_environment(run, environment)
+
+
+RECORDS: dict[str, dict[str, Any]] = {
+    "files": {"files": 5}, "a hash": {"files": {"recipe.yaml": 5}}, "data": {"data": {"train": 1}},
+    "prepared": {"prepared": []}, "device": {"device": "cpu"}, "no device": {"device": None},
+    "seed": {"seed": "three"}, "versions": {"versions": [1]}, "continued": {"continued": {"a": 1}},
+    "format": {"format": "1"}, "vectors": {"vectors": 1}, "best epoch": {"best_epoch": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_other_types(run: Path, name: str) -> None:
+    change_record(run, lambda environment: environment.update(RECORDS[name]))
+    more = ("-o", "run", "--resume", "--set", "training.epochs=3", *_words(QUICK[::2]))
+    found = textnets("train", write_recipe(run.parent), *more)
+    assert found.code == 2, found
+    assert found.err.count("error: ") == 1
+    assert "Traceback" not in found.err
+    assert "environment.json" in found.err or "newer" in found.err or "no run" in found.err
+    assert not Path("run.partial").exists()
+
+
+EVALUATIONS: list[Any] = [
+    {"splits": 5}, {"splits": {"test": {}}}, {"splits": {"test": 1}}, [],
+    {"splits": {"test": {"scores": {"a": {}}, "examples": 1}}},
+    {"splits": {"test": {"scores": {"a": {"value": "x"}}, "examples": 1}}},
+    {"splits": {"test": {"scores": {}, "examples": 1, "baselines": {"a": 1}}}},
+    {"splits": {"test": {"scores": {}, "examples": 1, "comparison": {"value": []}}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(EVALUATIONS)))
+def test_an_evaluation_of_other_types(run: Path, number: int) -> None:
+    (run / "evaluation.json").write_text(json.dumps(EVALUATIONS[number]))
+    sign(run)
+    write_recipe(run.parent)
+    found = textnets("train", "tiny.yaml", "-o", "run", "--resume", *_words(QUICK))
+    assert found.code == 2, found
+    assert "evaluation.json: is not what was written" in found.err
+
+
+def test_json_that_is_nested_deeply(run: Path) -> None:
+    from textnets.run.directory import open_run
+
+    (run / "history.jsonl").write_text("[" * 100_000)
+    sign(run)
+    with pytest.raises(InputError, match=r"history\.jsonl: is damaged.*nested too deeply"):
+        open_run(run).history()
+    (run / "environment.json").write_text("[" * 100_000)
+    assert "environment.json: is damaged" in refused(run)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("name", ["vocabulary.txt", "predictions/mine"])
+def test_links_and_pipes_in_a_run(run: Path, kind: str, name: str, tmp_path: Path) -> None:
+    path = run / name
+    if path.exists():
+        path.rename(tmp_path / "kept")
+    if kind == "link":
+        path.symlink_to(tmp_path / "kept")
+    else:
+        os.mkfifo(path)
+    err = refused(run)
+    assert "is a link or no plain file" in err or "vocabulary.txt" in err
+
+
+def test_labels_that_a_terminal_would_obey() -> None:
+    from textnets.tasks.classification.inference import ClassPrediction
+    from textnets.tasks.tagging.inference import TaggedText
+
+    text = "x \x1b]0;title\x07\u2028y"
+    line = ClassPrediction(text, ("bad\n\x1b[31mlabel",), 0.5, {"a": 0.5}).as_line()
+    assert line == "bad\\n\\x1b[31mlabel\t0.500\tx \\x1b]0;title\\x07 y"
+    tagged = TaggedText("a\rb", ("a\rb",), ("T\n",), (0.5,)).as_line()
+    assert tagged.isprintable()
 
 
 def test_a_path_that_leads_out_of_the_archive(run: Path) -> None:

@@ -17,13 +17,12 @@ import numpy as np
 
 from textnets.backend.devices import Device, prepare_device, require_tensorflow
 from textnets.builders.custom import module_of
-from textnets.data.sources import sha256_of
 from textnets.errors import DataError, InputError, did_you_mean
 from textnets.experiment.compound import execute
 from textnets.experiment.models import build_model, vectors_of
 from textnets.experiment.monitoring import check_measured, fit_plan
-from textnets.experiment.prepare import coverage_line, prepare, read_data
-from textnets.experiment.record import RunRecord, begin_record
+from textnets.experiment.prepare import coverage_line, prepare, read_data, refuse_changed
+from textnets.experiment.record import RunRecord, begin_record, fingerprints_of
 from textnets.experiment.results import (
     SplitEvaluation,
     judged,
@@ -301,13 +300,15 @@ def _recorded_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapp
     files = {name: Path(entry["path"]) for name, entry in recorded.items()}
     if not files or not all(path.exists() for path in files.values()):
         files = predictor.task.find_files(progress)
+    before = fingerprints_of(files)
     for name, path in files.items():
-        if name in recorded and sha256_of(path) != recorded[name]["sha256"]:
+        if name in recorded and before[name]["sha256"] != recorded[name]["sha256"]:
             raise DataError(
                 f"{path}: the {name} data has changed since the run was trained; put it back, or "
                 "score on it with --data FILE"
             )
     splits = predictor.task.read_splits(files, progress)
+    refuse_changed(before, files)
     for name in ("test", "validation"):
         if name in splits:
             return name, splits
@@ -321,9 +322,17 @@ def check(
     recipe: str | Path,
     overrides: Overrides = (),
     *,
+    allow_builders: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> list[Fact]:
     """What training a recipe would do, without training it.
+
+    Args:
+        recipe: a YAML file, or the name of a recipe that ships with textnets.
+        overrides: as in :func:`train`.
+        allow_builders: modules that may be imported, for a recipe whose builder is of one; none
+            of a stranger's recipe runs unless it is named here.
+        progress: where to show what happens.
 
     >>> import textnets
     >>> found = textnets.check("banking77_cnn", {"data.limit": 400})
@@ -335,7 +344,8 @@ def check(
         InputError: what :func:`train` would refuse.
     """
     progress = progress or Progress()
-    task = read_task(recipe_path(recipe), as_overrides(overrides))
+    path = recipe_path(recipe)
+    task = read_task(path, as_overrides(overrides), allow_builders=allow_builders)
     data = read_data(task, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in data.files.items()]
     facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in data.splits.items()]
@@ -419,11 +429,16 @@ def word_space(
 
 
 def learn_preprocessor(
-    recipe: str | Path, overrides: Overrides = (), *, progress: Progress | None = None
+    recipe: str | Path,
+    overrides: Overrides = (),
+    *,
+    allow_builders: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> tuple[AnyTask, AnyPreprocessor]:
     """The task of a recipe and its vocabularies, to see what becomes of a text."""
     progress = progress or Progress()
-    task = read_task(recipe_path(recipe), as_overrides(overrides))
+    path = recipe_path(recipe)
+    task = read_task(path, as_overrides(overrides), allow_builders=allow_builders)
     data = read_data(task, progress)
     prepare_device("cpu")
     return task, task.learn(data.splits["train"])
@@ -446,15 +461,25 @@ def store_ids(
     overrides: Overrides = (),
     *,
     overwrite: bool = False,
+    allow_builders: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Coverage]:
     """Encode a recipe's splits into a folder, to train from without TensorFlow.
+
+    Args:
+        recipe: as in :func:`check`.
+        folder: where to write them.
+        overrides: as in :func:`train`.
+        overwrite: replace stored ids that are there.
+        allow_builders: as in :func:`check`.
+        progress: where to show what happens.
 
     Raises:
         RunError: the folder exists, and ``overwrite`` is not set.
     """
     progress = progress or Progress()
-    task = read_task(recipe_path(recipe), as_overrides(overrides))
+    path = recipe_path(recipe)
+    task = read_task(path, as_overrides(overrides), allow_builders=allow_builders)
     place = Path(folder)
     _refuse_steps(task)
     check_store_place(place, overwrite=overwrite)

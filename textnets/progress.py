@@ -5,11 +5,31 @@ Everything here goes to standard error, so that results on standard output can b
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TextIO
+
+# What a terminal obeys, and what ends a line or turns the direction of what follows.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text as a terminal may have it: what it would obey, and line ends, are spelled out.
+
+    Args:
+        text: of a user's file, such as a label.
+        lines: whether line feeds and tabs stay.
+    """
+    kept = "\n\t" if lines else ""
+    return _OBEYED.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """A text of several lines as one that a terminal may have."""
+    return printable(" ".join(text.split()))
 
 
 class Step(Protocol):
@@ -45,9 +65,15 @@ class PlainProgress(Progress):
     def __init__(self, stream: TextIO | None = None, every_seconds: float = 30.0) -> None:
         self._stream = stream or sys.stderr
         self._every = every_seconds
+        self._is_closed = self._stream is None
 
     def say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        if self._is_closed:
+            return
+        try:
+            print(printable(line, lines=True), file=self._stream, flush=True)
+        except (OSError, ValueError):  # nobody listens any more: work goes on all the same
+            self._is_closed = True
 
     def warn(self, line: str) -> None:
         self.say(f"warning: {line}")
@@ -89,10 +115,14 @@ class LiveProgress(Progress):
         self._console: Any = Console(stderr=True, highlight=False)
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._print(line)
 
     def warn(self, line: str) -> None:
-        self._console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+        self._print(f"warning: {line}", style="yellow")
+
+    def _print(self, line: str, **how: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal was closed: work goes on all the same
+            self._console.print(printable(line, lines=True), markup=False, soft_wrap=True, **how)
 
     @contextmanager
     def steps(self, label: str, total: int | None, unit: str = "") -> Iterator[Step]:
@@ -105,9 +135,15 @@ class LiveProgress(Progress):
             bars.TimeRemainingColumn(compact=True),
             bars.TextColumn("{task.fields[note]}"),
         )
-        with bars.Progress(*columns, console=self._console, transient=True) as display:
-            task = display.add_task(label, total=total, note="", rate="")
+        display = bars.Progress(*columns, console=self._console, transient=True)
+        with suppress(OSError, ValueError):
+            display.start()
+        task = display.add_task(printable(label), total=total, note="", rate="")
+        try:
             yield _LiveStep(display, task, unit)
+        finally:
+            with suppress(OSError, ValueError):
+                display.stop()
 
 
 class _LiveStep:
@@ -119,14 +155,20 @@ class _LiveStep:
         self._done += amount
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
         shown = f"{rate:,.0f} {self._unit}/s".strip()
-        self._display.update(self._task, advance=amount, note=note, rate=shown)
+        with suppress(OSError, ValueError):
+            self._display.update(self._task, advance=amount, note=printable(note), rate=shown)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees it; one that was closed is seen by nobody."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def terminal_progress(*, quiet: bool = False) -> Progress:
     """The progress display that fits standard error: silent, live or plain."""
-    if quiet:
+    if quiet or sys.stderr is None or sys.stderr.closed:
         return Progress()
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+    return LiveProgress() if is_terminal(sys.stderr) else PlainProgress()
 
 
 def _clock(seconds: float) -> str:

@@ -47,6 +47,8 @@ class Mirror:
         self.requests: list[str] = []
         self.stall_on: str | None = None
         self.break_once: set[str] = set()
+        self.endless: set[str] = set()
+        self.sent = 0
         self.stalled = threading.Event()
         self.resume = threading.Event()
         self.address = ""
@@ -59,6 +61,11 @@ class Mirror:
             request.send_error(404)
             return
         request.send_response(200)
+        if name in self.endless:
+            request.end_headers()
+            while True:
+                request.wfile.write(b"x" * 2**16)
+                self.sent += 2**16
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         half = len(content) // 2
@@ -330,6 +337,35 @@ def test_another_file_than_the_known_one_is_not_kept(
     assert sha256(raw_files()["test.csv"]) in message
     assert everything_in(cache) == []
     assert mirror.requests.count("/base/test.csv") == 1
+
+
+def test_a_mirror_without_an_end_is_left(
+    mirror: Mirror, tiny: CatalogEntry, beside: Path, cache: Path
+) -> None:
+    mirror.files = raw_files()
+    mirror.endless = {"train.csv"}
+    assert "this is not the file that textnets knows" in refusal(beside)
+    assert mirror.sent < 2**26
+    assert everything_in(cache) == []
+
+
+@pytest.mark.parametrize("name", ["TEXTNETS_CACHE", "TEXTNETS_DATA", "data.train"])
+def test_the_home_of_nobody(beside: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if name != "data.train":
+        monkeypatch.setenv(name, "~nosuchuser/c")
+    with pytest.raises(
+        DataError,
+        match=f"{'~nosuchuser' if name == 'data.train' else name}.*"
+        "~nosuchuser is the home of nobody here",
+    ):
+        find_file("~nosuchuser/a.csv" if name == "data.train" else "none.csv", beside=beside)
+
+
+def test_the_hash_of_what_has_no_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(DataError, match="is no plain file"):
+            sha256_of(path)
 
 
 def test_without_a_known_hash_the_content_is_checked(

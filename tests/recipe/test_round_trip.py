@@ -17,7 +17,8 @@ ODD_TEXT = st.one_of(
     st.sampled_from(
         ["no", "null", "1e-3", ".5e3", "1_000", "007", "2020-01-01", "<<", "=", "~", "- a", "a: b",
          "a # b", "'", '"', "\\", " x ", "x\ny", "\x85", "\u2028", "\ufeff", "!!int 3", "&a", "*a",
-         "{", "[", "%", "@", "1:30", "0b1", "|", ">", "\t", "é", "😀", "true", "x" * 200]
+         "{", "[", "%", "@", "1:30", "0b1", "|", ">", "\t", "é", "😀", "true", "x" * 200,
+         "(card|money) number  (first|second|third)  " * 4 + "|\\\\w+", "  " + "x " * 60]
     ),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
 )  # fmt: skip

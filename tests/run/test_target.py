@@ -13,7 +13,8 @@ from tests.cli.conftest import listing
 from tests.run.conftest import CONTENT, fill
 from textnets.errors import RunError, StoppedError
 from textnets.run.directory import open_run
-from textnets.run.target import RunTarget, written_beside
+from textnets.run.places import written_beside
+from textnets.run.target import RunTarget
 
 MakeRun = Callable[[str], Path]
 

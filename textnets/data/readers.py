@@ -13,6 +13,7 @@ import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def opened_text(path: Path, newline: str) -> Iterator[TextIO]:
     try:
         try:
             with ExitStack() as stack:
-                raw = _opened_bytes(path, stack)
+                raw = opened_bytes(path, stack)
                 # utf-8-sig skips a byte order mark.
                 text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline=newline)
                 yield stack.enter_context(text)
@@ -149,7 +150,12 @@ def opened_text(path: Path, newline: str) -> Iterator[TextIO]:
         raise _unreadable(path, error) from error
 
 
-def _opened_bytes(path: Path, stack: ExitStack) -> IO[bytes]:
+def opened_bytes(path: Path, stack: ExitStack) -> IO[bytes]:
+    """The bytes of a file, unpacked where they are gzip data; closed with the stack."""
+    if (
+        path.exists() and not path.is_file()
+    ):  # a device may have no end, and a pipe can be read once only
+        raise DataError(f"{path}: is no plain file")
     raw = stack.enter_context(path.open("rb"))
     if raw.peek(2)[:2] != _GZIP_MAGIC:
         return raw
@@ -173,6 +179,11 @@ class _Unpacked(gzip.GzipFile):
         self._check()
         return found
 
+    def readline(self, size: int | None = -1) -> bytes:
+        found = super().readline(size)
+        self._check()
+        return found
+
     def _check(self) -> None:
         unpacked = self.tell()
         if unpacked > _UNPACKED_SAFE and unpacked > _LARGEST_RATIO * self._packed.tell():
@@ -189,7 +200,7 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _not_utf8(path: Path) -> DataError:
     """Read the file once more, to say at which byte of it UTF-8 ends."""
     with ExitStack() as stack:
-        stream = _opened_bytes(path, stack)
+        stream = opened_bytes(path, stack)
         start = stream.read(2)
         stream.seek(0)
         offset, line = _first_undecodable(stream)
@@ -314,7 +325,7 @@ def _line_of_open_quote(record: str, start: int) -> int:
 
 def _column_places(where: str, header: Sequence[str], columns: Sequence[str]) -> dict[str, int]:
     """Requested column to its place in the header."""
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
     if repeated:
         raise DataError(f"{where}: column names are repeated: {', '.join(map(repr, repeated))}")
     for column in columns:
@@ -432,7 +443,10 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         with parquet.ParquetFile(path) as file:
             _column_places(str(path), file.schema_arrow.names, columns)
             yield from _parquet_rows(path, file, list(dict.fromkeys(columns)))
-    except (pyarrow.ArrowException, OSError) as error:
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        # Texts and names that are not UTF-8, and dates that Python has none for, are ValueErrors.
         raise DataError(f"{path}: not a readable parquet file: {error}") from error
 
 

@@ -49,13 +49,11 @@ def cut_long_lines(lines: Sequence[str], longest: int = _LONGEST_LINE) -> list[s
     """
     pieces = []
     for line in lines:
-        while len(line) > longest:
-            place = line.find(" ", longest) + 1
-            if not place:
-                break
-            pieces.append(line[:place])
-            line = line[place:]
-        pieces.append(line)
+        start = 0
+        while len(line) - start > longest and (end := line.find(" ", start + longest) + 1):
+            pieces.append(line[start:end])
+            start = end
+        pieces.append(line[start:] if start else line)
     return pieces
 
 

@@ -35,6 +35,7 @@ IN_MEMORY = "(in memory)"  # stands for a file where examples are in none
 _ATTEMPTS = 2
 _TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two arrivals of data
 _CHUNK = 2**16
+_SIZE_FACTOR = 2  # what is more than so often the size of a source is not that source
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -61,13 +62,25 @@ def find_file(name: str, *, beside: Path) -> Path:
             "the run was fitted in Python, on examples that were in memory; evaluate it on a file "
             "with --data FILE, or train on one with --set data.train=FILE"
         )
-    given = Path(name).expanduser()
+    given = _in_a_home(name, name)
     places = [given] if given.is_absolute() else [root / name for root in _roots(beside)]
     for place in places:
-        if place.exists():
-            return place
+        try:
+            if place.exists():
+                return place
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            raise DataError(f"{name}: cannot be looked for: {error.strerror}") from None
     looked = "".join(f"\n  {place}" for place in places)
     raise DataError(f"{name}: there is no such file; looked for\n{looked[1:]}\n{_remedy(name)}")
+
+
+def _in_a_home(path: str, where: str) -> Path:
+    """A path with ``~`` or ``~somebody`` written out."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = Path(path).parts[0]
+        raise DataError(f"{where}: {user} is the home of nobody here, was: {path}") from None
 
 
 def _remedy(name: str) -> str:
@@ -96,7 +109,7 @@ def cache_folder() -> Path:
     """Where downloaded data sets are kept: ``$TEXTNETS_CACHE``, or the user's cache folder."""
     chosen = os.environ.get("TEXTNETS_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return _in_a_home(chosen, "TEXTNETS_CACHE")
     import pooch
 
     return Path(pooch.os_cache("textnets"))
@@ -104,7 +117,7 @@ def cache_folder() -> Path:
 
 def _roots(beside: Path) -> list[Path]:
     data = os.environ.get("TEXTNETS_DATA")
-    shared = [Path(data).expanduser()] if data else []
+    shared = [_in_a_home(data, "TEXTNETS_DATA")] if data else []
     shipped = shipped_folder() / "data"  # what a recipe copied out no longer lies beside
     return [beside, beside / "data", *shared, shipped, cache_folder()]
 
@@ -127,6 +140,8 @@ def sha256_of(path: Path) -> str:
     """
     try:
         if not path.is_dir():
+            if path.exists() and not path.is_file():
+                raise DataError(f"{path}: is no plain file, but a device or a pipe")
             with path.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
@@ -146,8 +161,8 @@ def sha256_of(path: Path) -> str:
 class _Transfer:
     """Pooch's downloader protocol. Pooch's own leaves connections open where they fail."""
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def __init__(self, step: Step, size: int) -> None:
+        self._step, self._most = step, _SIZE_FACTOR * size + _CHUNK
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Stream ``url`` into ``output_file``."""
@@ -155,8 +170,12 @@ class _Transfer:
 
         with requests.get(url, stream=True, timeout=_TIMEOUTS) as response:
             response.raise_for_status()
+            left = self._most
             with Path(output_file).open("wb") as file:
                 for chunk in response.iter_content(_CHUNK):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise ValueError("more than the file that is known")
                     file.write(chunk)
                     self._step.advance(len(chunk))
 
@@ -201,7 +220,11 @@ def _retrieve(source: Source, address: str, folder: Path, progress: Progress) ->
     known = f"sha256:{source.sha256}" if source.sha256 else None
     with progress.steps(source.file_name, source.size, "B") as step, _quiet_pooch():
         kept = pooch.retrieve(
-            address, known, fname=source.file_name, path=folder, downloader=_Transfer(step)
+            address,
+            known,
+            fname=source.file_name,
+            path=folder,
+            downloader=_Transfer(step, source.size),
         )
     return Path(kept)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from textnets.run.directory import Run
 from textnets.run.layout import CHECKPOINT_FOLDER
-from textnets.run.target import RunTarget, written_beside
+from textnets.run.places import written_beside
+from textnets.run.target import RunTarget
 from textnets.tasks import Predictor
 
 
@@ -55,8 +56,9 @@ class PackedRun:
         Raises:
             RunError: something stands there that may not be replaced, or it cannot be written.
         """
-        RunTarget(folder, overwrite=overwrite).check(resume=False)
-        with written_beside(folder) as beside:
+        target = RunTarget(folder, overwrite=overwrite)
+        target.check(resume=False)
+        with written_beside(target.output) as beside:
             self._write_files(beside)
 
     @contextmanager

@@ -24,10 +24,11 @@ from textnets.experiment.results import (
 )
 from textnets.progress import Progress
 from textnets.run.directory import Run
-from textnets.run.files import write_recipe
-from textnets.run.integrity import prepared_files, write_environment
-from textnets.run.layout import MODEL_FILE, RECIPE_FILE
+from textnets.run.files import recipe_text
+from textnets.run.integrity import begin_with, prepared_files, write_environment
+from textnets.run.layout import MODEL_FILE
 from textnets.run.model_file import load_model, save_model
+from textnets.run.places import sync_tree
 from textnets.run.target import RunTarget
 from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import AnyEvaluation
@@ -56,9 +57,8 @@ class Execution:
 
 
 def begin_folder(folder: Path, task: AnyTask, record: RunRecord) -> None:
-    """Write what a run is begun with."""
-    write_recipe(folder / RECIPE_FILE, task.recipe)
-    write_environment(folder, record.as_json())
+    """Write what a run is begun with, or goes on with."""
+    begin_with(folder, recipe_text(task.recipe), record.as_json())
 
 
 def execute_in(
@@ -88,6 +88,7 @@ def execute_in(
     """
     prepared = _prepare(task, folder, data, progress, resume)
     record = dataclasses.replace(record, prepared=prepared_files(folder))
+    sync_tree(folder)
     write_environment(folder, record.as_json())
     plan = fit_plan(task, last_epoch)
     return _train_into(folder, target, task, plan, prepared, record, resume, progress, known)
@@ -96,10 +97,12 @@ def execute_in(
 def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
     if data.stored is not None:
         encoded = data.stored.load(task.input_names)
-        data.stored.copy_vocabularies(folder)
-        return Prepared(task.load(data.stored.folder), data.splits, encoded, {}, {})
-    learned = task.load(folder) if resume else None
-    prepared = prepare(task, data.splits, progress, learned=learned)
+        learned = task.load(data.stored.folder)
+        data.stored.check_ids(encoded, learned.sizes)
+        data.stored.give_vocabularies(folder)
+        return Prepared(learned, data.splits, encoded, {}, {})
+    before = task.load(folder) if resume else None
+    prepared = prepare(task, data.splits, progress, learned=before)
     if not resume:
         prepared.preprocessor.save(folder)
     for fact in prepared.told():

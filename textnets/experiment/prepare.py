@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textnets.backend.devices import require_tensorflow
+from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.experiment.record import Fingerprints, fingerprints_of
 from textnets.experiment.stores import Store
@@ -27,16 +28,13 @@ class Data:
         files: of each split that has one.
         splits: the examples; none where only stored ids are here.
         stored: ids that were encoded before; ``None`` where texts are to be encoded.
+        fingerprints: of the files that the examples, or the ids, were made from.
     """
 
     files: Mapping[str, Path]
     splits: Mapping[str, Examples]
     stored: Store | None = None
-
-    @property
-    def fingerprints(self) -> Fingerprints:
-        """Of the files that the ids are made from."""
-        return self.stored.fingerprints if self.stored else fingerprints_of(self.files)
+    fingerprints: Fingerprints = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,10 +83,28 @@ def read_data(task: AnyTask, progress: Progress, stored: Store | None = None) ->
             "the raw texts are not here: predictions are listed without them, and there are no "
             "baselines"
         )
-        return Data({}, {}, stored)
+        return Data({}, {}, stored, stored.fingerprints)
+    # Hashed before and after: the hash shall be that of the bytes that were read.
+    before = fingerprints_of(files)
     if stored is not None:
         stored.check_files(files)
-    return Data(files, task.read_splits(files, progress), stored)
+    splits = task.read_splits(files, progress)
+    refuse_changed(before, files)
+    return Data(files, splits, stored, stored.fingerprints if stored else before)
+
+
+def refuse_changed(before: Fingerprints, files: Mapping[str, Path]) -> None:
+    """Refuse files that are no longer what they were before they were read.
+
+    Raises:
+        DataError: naming the file.
+    """
+    for name, path in files.items():
+        if sha256_of(path) != before[name]["sha256"]:
+            raise DataError(
+                f"{path}: the {name} data was changed while it was read; try again when nothing "
+                "writes there"
+            )
 
 
 def prepare(

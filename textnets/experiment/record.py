@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from textnets.backend.devices import Device
 from textnets.data.sources import IN_MEMORY, sha256_of
+from textnets.errors import RunError
 from textnets.recipe import Recipe
+from textnets.run.files import checked
+from textnets.run.layout import ENVIRONMENT_FILE
 from textnets.tasks import AnyTask
 from textnets.tasks.examples import Examples
 from textnets.training.optimizers import SUMMED_ROWS
@@ -29,7 +32,7 @@ FUSED = "fused"
 _PACKAGES = (
     "textnets", "keras", "tensorflow", "tensorflow-text", "jax", "numpy", "scikit-learn",
 )  # fmt: skip
-_NOT_OF_THE_RECORD = ("format", "files", "digest")  # what the run directory adds
+_NOT_OF_THE_RECORD = ("format", "files", "digest", "replacing")  # what the run directory adds
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,21 @@ class RunRecord:
 
     @classmethod
     def of_json(cls, content: Mapping[str, Any]) -> RunRecord:
-        """What :meth:`as_json` gave, or an earlier version wrote."""
-        known = {name: content.get(name) for name in _NAMES if name not in ("notes", "device")}
+        """What :meth:`as_json` gave, or an earlier version wrote.
+
+        Raises:
+            RunError: a key has a value of another type.
+        """
+        hints, path = get_type_hints(cls), Path(ENVIRONMENT_FILE)
+        known: dict[str, Any] = dict.fromkeys(hints)
+        for name, hint in hints.items():
+            if content.get(name) is not None:
+                known[name] = checked(hint, content[name], path)
+        if known["device"] is None:
+            raise RunError(f"{path}: is not what was written: the device is missing")
         left = {*_NAMES, *_NOT_OF_THE_RECORD}
         notes = {name: value for name, value in content.items() if name not in left}
-        return cls(**known, device=Device(**content["device"]), notes=notes)  # type: ignore[arg-type]
+        return cls(**{**known, "notes": notes})
 
 
 _NAMES = tuple(one.name for one in dataclasses.fields(RunRecord))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Report, Table, render_report
 from textnets.experiment.record import RunRecord
 from textnets.run.directory import Run
-from textnets.run.files import write_json, write_lines
+from textnets.run.files import checked, write_json, write_lines, written_whole
 from textnets.run.layout import EVALUATION_FILE, PREDICTIONS_FOLDER, RECIPE_FILE, REPORT_FILE
 from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import BaselineScore
@@ -48,6 +48,53 @@ class SplitEvaluation:
         return [found.sentence for found in (self.comparison, self.claim) if found is not None]
 
 
+# --- The types of evaluation.json ---
+
+
+@dataclass(frozen=True)
+class _StoredEstimate:
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class _StoredBaseline:
+    description: str
+    scores: dict[str, _StoredEstimate]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _StoredComparison(_StoredEstimate):
+    metric: str = ""
+    baseline: str = ""
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class _StoredSplit:
+    examples: int
+    scores: dict[str, _StoredEstimate]
+    baselines: dict[str, _StoredBaseline] = field(default_factory=dict)
+    comparison: _StoredComparison | None = None
+
+
+@dataclass(frozen=True)
+class _StoredClaim:
+    metric: str
+    seeds: int
+    value: float
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    splits: dict[str, _StoredSplit] = field(default_factory=dict)
+    claim: _StoredClaim | None = None
+
+
 def describe_split(evaluation: SplitEvaluation) -> str:
     """What was scored, in words; a validation split that chose the weights is no test."""
     chose = ", which also chose the weights: no test split was scored"
@@ -58,16 +105,20 @@ def describe_split(evaluation: SplitEvaluation) -> str:
 
 def stored_baselines(run: Run, split: str) -> list[BaselineScore]:
     """What the baselines reached when the run was trained."""
-    stored = run.evaluation().get("splits", {}).get(split, {}).get("baselines", {})
+    found = _stored(run).splits.get(split)
     return [
-        BaselineScore(
-            name,
-            entry["description"],
-            {metric: Estimate(**value) for metric, value in entry["scores"].items()},
-            entry["seconds"],
-        )
-        for name, entry in stored.items()
+        BaselineScore(name, entry.description, _estimates(entry.scores), entry.seconds)
+        for name, entry in (found.baselines if found is not None else {}).items()
     ]
+
+
+def _stored(run: Run) -> _Stored:
+    found: _Stored = checked(_Stored, run.evaluation(), run.folder / EVALUATION_FILE)
+    return found
+
+
+def _estimates(stored: Mapping[str, _StoredEstimate]) -> dict[str, Estimate]:
+    return {name: Estimate(one.value, one.low, one.high) for name, one in stored.items()}
 
 
 def judged(
@@ -98,25 +149,29 @@ def judged(
 
 def stored_comparison(run: Run, split: str) -> Comparison | None:
     """With the best baseline, from when the run was trained; older runs have none."""
-    stored = run.evaluation().get("splits", {}).get(split, {}).get("comparison")
-    return None if stored is None else Comparison.of_dict(stored)
+    split_found = _stored(run).splits.get(split)
+    stored = None if split_found is None else split_found.comparison
+    return None if stored is None else Comparison.of_dict(asdict(stored))
 
 
 def stored_evaluation(run: Run) -> SplitEvaluation | None:
-    """What a run's training ended with; ``None`` where no split was scored."""
-    splits = run.evaluation().get("splits", {})
-    name = "test" if "test" in splits else "validation"
-    if name not in splits:
+    """What a run's training ended with; ``None`` where no split was scored.
+
+    Raises:
+        RunError: ``evaluation.json`` is not what was written.
+    """
+    stored = _stored(run)
+    name = "test" if "test" in stored.splits else "validation"
+    if name not in stored.splits:
         return None
-    scores = {metric: Estimate(**value) for metric, value in splits[name]["scores"].items()}
-    claim = run.evaluation().get("claim") if name == "test" else None
+    found, claim = stored.splits[name], stored.claim if name == "test" else None
     return SplitEvaluation(
         name,
-        splits[name]["examples"],
-        scores,
+        found.examples,
+        _estimates(found.scores),
         stored_baselines(run, name),
         stored_comparison(run, name),
-        None if claim is None else ClaimResult.of_dict(claim),
+        None if claim is None else ClaimResult.of_dict(asdict(claim)),
     )
 
 
@@ -202,7 +257,8 @@ def write_report(
         recipe_text=(folder / RECIPE_FILE).read_text(encoding="utf-8"),
         facts=_report_facts(record),
     )
-    (folder / REPORT_FILE).write_text(render_report(report), encoding="utf-8")
+    with written_whole(folder / REPORT_FILE) as file:
+        file.write(render_report(report))
 
 
 def _name_of(task: AnyTask) -> str:

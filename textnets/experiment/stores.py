@@ -8,25 +8,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from textnets.data.sources import sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
-from textnets.run.files import write_json, write_recipe
-from textnets.run.layout import RECIPE_FILE
-from textnets.run.target import written_beside
+from textnets.run.directory import refuse_what_is_not_plain
+from textnets.run.files import (
+    bytes_written_whole,
+    checked,
+    read_object,
+    write_json,
+    write_recipe,
+)
+from textnets.run.integrity import check_file
+from textnets.run.layout import RECIPE_FILE, is_learned
+from textnets.run.places import written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.text.encoded import EncodedSplit
-from textnets.text.ngrams import NGRAMS_FILE
+from textnets.text.encoded import EncodedSplit, RaggedIds
 
 _STORE_FILE = "store.json"
-_FORMAT = 1
+_FORMAT = 2  # since which it holds hashes of the other files
+_OF_A_STORE = re.compile(
+    r"recipe\.yaml|store\.json|(train|validation|test)\.\w+(\.\w+)?\.(npy|json)"
+)
+# The key of Preprocessor.sizes that says how many ids there are, of each input and of targets.
+_NUMBERS = {
+    "token_ids": ("vocabulary_size",),
+    "character_ids": ("num_characters",),
+    "feature_ids": ("num_features",),
+    "ngram_ids": ("num_features",),
+    "source_ids": ("source_vocabulary_size",),
+    "target_ids": ("target_vocabulary_size",),
+    "targets": ("num_classes", "num_tags", "target_vocabulary_size", "vocabulary_size"),
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +95,56 @@ class Store:
                 )
         return {name: EncodedSplit.open(self.folder, name, input_names) for name in self.splits}
 
-    def copy_vocabularies(self, run_folder: Path) -> None:
-        """Give the vocabularies to a run."""
-        for path in self.folder.iterdir():
-            if path.suffix in (".txt", ".model") or path.name == NGRAMS_FILE:
-                shutil.copyfile(path, run_folder / path.name)
+    def give_vocabularies(self, run_folder: Path) -> None:
+        """Write the vocabularies into a run; one that has them keeps its own, which are the same.
+
+        Raises:
+            RunError: the run has others.
+        """
+        for path in sorted(self.folder.iterdir()):
+            if not is_learned(path.name):
+                continue
+            own = run_folder / path.name
+            if not own.exists():
+                with bytes_written_whole(own) as file:
+                    file.write(path.read_bytes())
+            elif sha256_of(own) != sha256_of(path):
+                raise RunError(
+                    f"{self.folder}: the ids were made with another {path.name} than that of "
+                    f"{run_folder}; continue without --store, or start again with --overwrite"
+                )
+
+    def check_ids(self, encoded: Mapping[str, EncodedSplit], sizes: Mapping[str, Any]) -> None:
+        """Refuse ids that the vocabularies and labels do not have.
+
+        Args:
+            encoded: the splits.
+            sizes: of the preprocessor.
+
+        Raises:
+            RunError: naming the split.
+        """
+        for name, split in encoded.items():
+            arrays = {key: ragged.ids for key, ragged in split.inputs.items()}
+            is_ragged = isinstance(split.targets, RaggedIds)
+            arrays["targets"] = split.ragged_targets.ids if is_ragged else np.asarray(split.targets)
+            for key, ids in arrays.items():
+                size = next((sizes[known] for known in _NUMBERS.get(key, ()) if known in sizes), 0)
+                if key == "targets":
+                    size += len(split.unseen_labels)
+                if not _are_below(ids, size):
+                    raise RunError(
+                        f"{self.folder}: the {key} of '{name}' are none of those that the "
+                        "vocabularies and labels beside them have; write it anew with "
+                        "'textnets tokenize RECIPE --store DIR --overwrite'"
+                    )
+
+
+def _are_below(ids: npt.NDArray[Any], size: int) -> bool:
+    """Whether all are ids of so many things; indicators are zeros and ones, so many in a row."""
+    if ids.dtype.kind == "f":
+        return ids.shape[-1] <= size and bool(np.isin(ids, (0.0, 1.0)).all())
+    return not ids.size or bool(ids.min() >= 0 and ids.max() < size)
 
 
 def check_store_place(folder: Path, *, overwrite: bool) -> None:
@@ -89,6 +158,13 @@ def check_store_place(folder: Path, *, overwrite: bool) -> None:
             f"{folder}: exists and holds no stored ids, so it is left alone, even with "
             "--overwrite; choose another folder"
         )
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not is_learned(name) and _OF_A_STORE.fullmatch(name) is None:
+            raise RunError(
+                f"{folder}: holds {name} besides stored ids, so it is left alone, even with "
+                "--overwrite; move that away, or choose another folder"
+            )
     if folder.exists() and not overwrite:
         raise RunError(f"{folder}: exists already; --overwrite replaces it")
 
@@ -130,6 +206,7 @@ def _write_files(
             "recipe": _key(recipe),
             "data": fingerprints,
             "splits": [name for name in SPLITS if name in encoded],
+            "files": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         },
     )
 
@@ -141,25 +218,52 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
         RunError: it is missing, damaged, or was made for other data or text settings.
     """
     path = folder / _STORE_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        store = Store(folder, dict(content["data"]), tuple(content["splits"]))
-        key, number = content["recipe"], content["format"]
-    except FileNotFoundError:
+    if not path.exists():
         raise RunError(
             f"{folder}: holds no stored ids; write them with 'textnets tokenize RECIPE --store DIR'"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from None
+        )
+    content = read_object(path)
+    number = checked(int, content.get("format"), path)
     if number > _FORMAT:
         raise RunError(f"{folder}: written by a newer textnets; update textnets")
-    if key != _key(recipe):
+    described = checked(_Described if number > 1 else _WithoutHashes, content, path)
+    if described.recipe != _key(recipe):
         raise RunError(
             f"{folder}: was made for other data or text settings than the "
             "recipe's, with another seed or by another textnets; compare with "
             f"{folder / RECIPE_FILE}, or write it anew"
         )
-    return store
+    refuse_what_is_not_plain(folder)
+    for name, digest in described.files.items():
+        try:
+            check_file(folder, name, digest)
+        except RunError:
+            raise RunError(
+                f"{folder / name}: is missing, or not the file that was written; copy the store "
+                "again, or write it anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
+            ) from None
+    if number > 1 and (
+        unknown := {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}
+    ):
+        raise RunError(f"{folder}: {min(unknown)} is none of the files that were written")
+    return Store(folder, described.data, described.splits)
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What ``store.json`` says."""
+
+    recipe: str
+    data: dict[str, dict[str, str]]
+    splits: tuple[Literal["train", "validation", "test"], ...]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _WithoutHashes(_Described):
+    """What version 0.1.0 wrote."""
+
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def _key(recipe: Recipe) -> str:

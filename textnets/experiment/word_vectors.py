@@ -51,7 +51,10 @@ def pretrained_vectors(
     if recipe.text.vectors is None:
         return None
     path = find_file(recipe.text.vectors, beside=recipe.folder)
+    digest = sha256_of(path)
     vectors = read_vectors(path, vocabulary, seed=recipe.seed)
+    if sha256_of(path) != digest:
+        raise DataError(f"{path}: the vectors were changed while they were read; try again")
     wanted = recipe.builder_parameters.get("embedding_width")
     if wanted != vectors.width:
         raise DataError(
@@ -61,4 +64,4 @@ def pretrained_vectors(
     progress.say(
         f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by {path.name}"
     )
-    return WordVectors(vectors.table, str(path.resolve()), sha256_of(path), vectors.covered_share)
+    return WordVectors(vectors.table, str(path.resolve()), digest, vectors.covered_share)

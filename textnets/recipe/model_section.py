@@ -66,12 +66,16 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
     """
     try:
         hints = get_type_hints(builder, include_extras=True)
-    except NameError as error:
+    except Exception as error:  # an annotation may be any expression
         raise TypeError(f"builder '{name}': an annotation cannot be read: {error}") from error
+    try:
+        parameters = inspect.signature(builder).parameters.values()
+    except ValueError as error:  # of what is written in C, or of a class that hides it
+        raise TypeError(f"builder '{name}': has no signature that can be read") from error
     descriptions = _parameter_descriptions(builder)
     fields: dict[str, Any] = {"builder": (Literal[name], Field(description="Which architecture."))}
     from_data, required, written_if_set = set(), set(), set()
-    for parameter in inspect.signature(builder).parameters.values():
+    for parameter in parameters:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or parameter.name not in hints:
             raise TypeError(
                 f"builder '{name}': parameter '{parameter.name}' must be keyword-only and annotated"
@@ -88,7 +92,7 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         fields[parameter.name] = (hints[parameter.name], Field(default, description=about))
     try:
         section = create_model(f"{name}_model", __base__=ModelSection, **fields)
-    except PydanticUserError as error:
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise TypeError(f"builder '{name}': an annotation fits no recipe: {reason}") from error
     section.found_in_data = frozenset(from_data)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import RunError
+from textnets.run.files import bytes_written_whole, checked
 from textnets.run.layout import (
     BEST_WEIGHTS_FILES,
     CHECKPOINT_FOLDER,
@@ -41,7 +40,7 @@ def has_progress(folder: Path) -> bool:
     if not has_checkpoint(folder):
         return False
     try:
-        return int(read_checkpoint(folder)[1].get("step", 1)) > 0
+        return _number(folder, "step", 1) > 0
     except RunError:
         return True
 
@@ -69,9 +68,15 @@ def check_checkpoint(folder: Path) -> None:
     Raises:
         RunError: naming the file.
     """
-    best = int(read_checkpoint(folder)[1].get("best_epoch", 0))
+    best = _number(folder, "best_epoch", 0)
     if best:
         load_best(folder, best)
+
+
+def _number(folder: Path, name: str, otherwise: int) -> int:
+    """A whole number of the training state."""
+    found = read_checkpoint(folder)[1].get(name, otherwise)
+    return int(checked(int, found, folder / CHECKPOINT_STATE_FILE))
 
 
 def read_checkpoint(folder: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -82,10 +87,10 @@ def read_checkpoint(folder: Path) -> tuple[Arrays, dict[str, Any]]:
     """
     arrays = _read_arrays(folder / CHECKPOINT_STATE_FILE)
     try:
-        state: dict[str, Any] = json.loads(arrays.pop(_TRAINING_STATE).tobytes().decode())
-    except (KeyError, ValueError) as error:
+        state = json.loads(arrays.pop(_TRAINING_STATE).tobytes().decode())
+    except (KeyError, ValueError, RecursionError) as error:
         raise _unreadable(folder / CHECKPOINT_STATE_FILE, error) from None
-    return arrays, state
+    return arrays, checked(dict[str, Any], state, folder / CHECKPOINT_STATE_FILE)
 
 
 def write_checkpoint(folder: Path, arrays: Arrays, state: dict[str, Any]) -> None:
@@ -116,27 +121,8 @@ def drop_other_bests(folder: Path, epoch: int) -> None:
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:
-    temporary = path.with_name(path.name + ".new")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest_of(arrays)})
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut; where a folder cannot be opened (Windows), it does."""
-    with suppress(PermissionError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+    with bytes_written_whole(path) as file:
+        np.savez(file, allow_pickle=False, **arrays, **{_DIGEST: _digest_of(arrays)})
 
 
 def _read_arrays(path: Path) -> Arrays:

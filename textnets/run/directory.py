@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from textnets.errors import RunError
-from textnets.run.files import read_object, unreadable
+from textnets.run.files import checked, parse_json, read_object, read_text
 from textnets.run.integrity import check_digest, check_file
 from textnets.run.layout import (
     CHECKPOINT_FOLDER,
@@ -19,10 +18,11 @@ from textnets.run.layout import (
     HISTORY_FILE,
     LOCK_FILE,
     MODEL_FILE,
-    NOT_HASHED,
     NOT_NEEDED,
     RECIPE_FILE,
+    not_plain,
     partial_folder,
+    strangers,
 )
 
 
@@ -48,10 +48,8 @@ class Run:
         if HISTORY_FILE not in self.environment["files"]:
             return []
         path = self.folder / HISTORY_FILE
-        try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
-            raise unreadable(path, error) from None
+        records = [parse_json(line, path) for line in read_text(path).splitlines()]
+        return list(checked(list[dict[str, int | float]], records, path))
 
     def evaluation(self) -> dict[str, Any]:
         """The content of ``evaluation.json``.
@@ -93,13 +91,30 @@ def open_run(folder: Path) -> Run:
             f"{environment.get('textnets')}; this one reads up to format {FORMAT}); update textnets"
         )
     check_digest(folder, environment)
-    files = environment.get("files")
-    if not isinstance(files, dict) or not isinstance(environment.get("data"), dict):
-        raise RunError(f"{folder / ENVIRONMENT_FILE}: is not what was written: keys are missing")
+    files = checked(_Described, environment, folder / ENVIRONMENT_FILE).files
+    refuse_what_is_not_plain(folder)
     for name, digest in files.items():
         if name.split("/")[0] not in NOT_NEEDED:
             check_file(folder, name, digest)
     return Run(folder, environment)
+
+
+def refuse_what_is_not_plain(folder: Path) -> None:
+    """Refuse links, pipes and devices: what would be read lies elsewhere, or never ends.
+
+    Raises:
+        RunError: naming the first.
+    """
+    for name in not_plain(folder):
+        raise RunError(f"{folder / name}: is a link or no plain file, expected what was written")
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What ``environment.json`` of a finished run says at least."""
+
+    files: dict[str, str]
+    data: dict[str, dict[str, str]]
 
 
 def looks_like_a_run(folder: Path) -> bool:
@@ -108,19 +123,33 @@ def looks_like_a_run(folder: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run and nothing else, so that it may be replaced: a user's own
-    folder with a recipe.yaml in it is not ours to remove."""
-    if not looks_like_a_run(folder) or not (folder / ENVIRONMENT_FILE).is_file():
-        return False
-    written = {
-        path.split("/")[0] for path in read_object(folder / ENVIRONMENT_FILE).get("files", ())
-    }
-    return {path.name for path in folder.iterdir()} <= written | set(NOT_HASHED)
+    folder with a recipe.yaml in it is not ours to remove, nor are files of his in a run."""
+    return looks_like_a_run(folder) and next(strangers_in_run(folder), None) is None
+
+
+def strangers_in_run(folder: Path) -> Iterator[str]:
+    """What lies in a finished run and is no part of it; its record where that is missing."""
+    path = folder / ENVIRONMENT_FILE
+    if not path.is_file():
+        yield ENVIRONMENT_FILE
+        return
+    files = checked(dict[str, str], read_object(path).get("files", {}), path)
+    yield from strangers(folder, files)
+
+
+def strangers_in_partial(folder: Path) -> Iterator[str]:
+    """What lies where a run is written, and is none of its files; the folder itself where it was
+    not made by a training."""
+    if not folder.is_dir() or folder.is_symlink():
+        yield folder.name
+        return
+    names = {path.name for path in folder.iterdir()}
+    begun = names & {LOCK_FILE, ENVIRONMENT_FILE, CHECKPOINT_FOLDER}  # its recipe may be lost
+    if names and not begun:
+        yield min(names)
+    yield from strangers(folder)
 
 
 def is_partial(folder: Path) -> bool:
     """Whether a folder is an unfinished run, or one that was stopped before its first file."""
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()}
-    begun = {ENVIRONMENT_FILE, CHECKPOINT_FOLDER} <= names  # its recipe may have been lost
-    return looks_like_a_run(folder) or begun or names <= {LOCK_FILE}
+    return next(strangers_in_partial(folder), None) is None

@@ -10,8 +10,22 @@ from typing import Any
 
 from textnets.errors import RunError
 from textnets.run.checkpoint_files import check_checkpoint, has_checkpoint
-from textnets.run.files import read_object, write_json
-from textnets.run.layout import CHECKPOINT_FOLDER, ENVIRONMENT_FILE, NOT_HASHED, WRITTEN_LATER
+from textnets.run.files import (
+    bytes_written_whole,
+    checked,
+    read_object,
+    unreadable,
+    write_json,
+)
+from textnets.run.layout import (
+    CHECKPOINT_FOLDER,
+    ENVIRONMENT_FILE,
+    NOT_HASHED,
+    RECIPE_FILE,
+    WRITTEN_LATER,
+)
+
+_REPLACING = "replacing"  # hashes of files that are about to take the place of prepared ones
 
 
 def check_prepared(folder: Path) -> None:
@@ -20,8 +34,11 @@ def check_prepared(folder: Path) -> None:
     Raises:
         RunError: naming the file.
     """
-    for name, digest in read_started(folder).get("prepared", {}).items():
-        check_file(folder, name, digest)
+    started, path = read_started(folder), folder / ENVIRONMENT_FILE
+    prepared = checked(dict[str, str], started.get("prepared") or {}, path)
+    replacing = checked(dict[str, str], started.get(_REPLACING) or {}, path)
+    for name, digest in prepared.items():
+        check_file(folder, name, digest, replacing.get(name))
     if has_checkpoint(folder / CHECKPOINT_FOLDER):  # else only runs inside of it have one
         check_checkpoint(folder / CHECKPOINT_FOLDER)
 
@@ -43,6 +60,24 @@ def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
     write_json(folder / ENVIRONMENT_FILE, content)
 
 
+def begin_with(folder: Path, recipe: str, environment: Mapping[str, Any]) -> None:
+    """Write the recipe and the record that a run is begun with, or goes on with.
+
+    A run that goes on has a record with the hash of its recipe. Both cannot be replaced at once:
+    in between, the record names the hashes of the old and of the new one, so that a process that
+    is killed at any moment leaves what can be continued.
+    """
+    content, prepared = recipe.encode(), environment.get("prepared")
+    later = dict(environment)
+    if prepared is not None:
+        later["prepared"] = {**prepared, RECIPE_FILE: hashlib.sha256(content).hexdigest()}
+        replacing = {RECIPE_FILE: later["prepared"][RECIPE_FILE]}
+        write_environment(folder, {**environment, _REPLACING: replacing})
+    with bytes_written_whole(folder / RECIPE_FILE) as file:
+        file.write(content)
+    write_environment(folder, later)
+
+
 def prepared_files(folder: Path) -> dict[str, str]:
     """The sha256 of what a run has before its training begins: recipe and vocabularies."""
     return {
@@ -60,16 +95,21 @@ def hashes_of(folder: Path) -> dict[str, str]:
     }
 
 
-def check_file(folder: Path, name: str, digest: str | None) -> None:
-    """Refuse a file that is missing, not what was written, or none of the run's own."""
+def check_file(folder: Path, name: str, *digests: str | None) -> None:
+    """Refuse a file that is missing, has none of these hashes, or is none of the run's own."""
     if ".." in name.split("/") or Path(name).is_absolute():
         raise RunError(f"{folder / ENVIRONMENT_FILE}: names a file outside of the run: {name}")
-    if not (folder / name).is_file():
+    try:
+        is_there = (folder / name).is_file()
+        found = _sha256(folder / name) if is_there else ""
+    except (OSError, ValueError) as error:
+        raise unreadable(folder / name, error) from None
+    if not is_there:
         raise RunError(
             f"{folder}: the run is incomplete: {name} is missing; copy the run again, or "
             "train it again"
         )
-    if _sha256(folder / name) != digest:
+    if found not in digests:
         raise RunError(
             f"{folder}: {name} is not the file that was written (its hash differs); copy the "
             "run again, or train it again"

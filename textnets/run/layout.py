@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 FORMAT = 1  # of the directory; raised when an older textnets could not read it
@@ -39,6 +41,63 @@ WRITTEN_LATER = (
 )
 # Hashed, but checked only by who reads them: a prediction rests on none of them.
 NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
+
+# All that a run holds but for the runs inside of it, and what a preprocessor learned.
+_LEARNED = (
+    r"(source_|target_)?(vocabulary|labels|unseen_labels|characters|character_ngrams|features)\.txt"
+    r"|(source_|target_)?tokenizer\.model|ngrams\.npy"
+)
+_ANY_NAME = r"[^/]+"
+_OF_A_RUN = re.compile(
+    rf"({_LEARNED}|recipe\.yaml|environment\.json|model\.keras|history\.jsonl|evaluation\.json"
+    rf"|report\.html|mixture\.json|\.lock|predictions(/{_ANY_NAME}\.jsonl)?"
+    rf"|checkpoint(/(state|best-\d+)\.npz)?)(\.new)?"
+)
+_OF_RUNS = re.compile(
+    rf"(members|folds)(/(?P<one>\.?{_ANY_NAME}))?|(?P<other>\.?selection(\.{_ANY_NAME})?)"
+)
+
+
+def is_learned(name: str) -> bool:
+    """Whether a file of this name is one that a preprocessor writes."""
+    return re.fullmatch(_LEARNED, name) is not None
+
+
+def strangers(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
+    """What lies in a folder and is no part of a run, by its path there: files of a user's own,
+    links, and what is neither a file nor a folder.
+
+    Args:
+        folder: of a run, finished or not.
+        known: files that it says it has, whatever their names.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not _is_plain(path) or not (name in known or path.is_dir() or _is_of_a_run(name)):
+            yield name
+
+
+def not_plain(folder: Path) -> Iterator[str]:
+    """The links in a folder, and what is neither a file nor a folder, by its path there."""
+    for path in folder.rglob("*"):
+        if not _is_plain(path):
+            yield path.relative_to(folder).as_posix()
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_file() or path.is_dir())
+
+
+def _is_of_a_run(name: str) -> bool:
+    """Whether a run has such a file; of a run inside of another by what follows its name."""
+    while _OF_A_RUN.fullmatch(name) is None:
+        parts = name.split("/")
+        depth = {"members": 2, "folds": 2}.get(parts[0], 1)
+        inside = "/".join(parts[:depth])
+        if len(parts) <= depth or _OF_RUNS.fullmatch(inside) is None:
+            return False
+        name = "/".join(parts[depth:])
+    return True
 
 
 def inner_places(folder: Path) -> list[Path]:

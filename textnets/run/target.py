@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from textnets.errors import InterruptedTrainingError, RunError, StoppedError
 from textnets.run.checkpoint_files import has_training, is_worth_keeping
-from textnets.run.directory import Run, is_partial, is_run, looks_like_a_run
-from textnets.run.files import read_object
+from textnets.run.directory import Run, is_run, looks_like_a_run, strangers_in_partial
+from textnets.run.files import read_object, sweep_unfinished
 from textnets.run.integrity import hashes_of, write_environment
 from textnets.run.layout import (
     ENVIRONMENT_FILE,
@@ -24,6 +24,19 @@ from textnets.run.layout import (
     REPORT_FILE,
     partial_folder,
 )
+from textnets.run.places import (
+    held,
+    hidden_place,
+    is_locked,
+    put_back,
+    real_place,
+    sweep_beside,
+    sync_folder,
+    sync_tree,
+    take_place,
+)
+
+_LONGEST_NOTE = 100  # bytes, in a lock
 
 
 class RunTarget:
@@ -32,7 +45,8 @@ class RunTarget:
     def __init__(self, output: Path, *, overwrite: bool = False) -> None:
         self._overwrite = overwrite
         # "." and ".." have no name that a folder beside them could be called after.
-        self.output = output if output.name not in ("", "..") else output.resolve()
+        place = output if output.name not in ("", "..") else output.resolve()
+        self.output = real_place(place)
         if not self.output.name:
             raise RunError(f"{output}: is no place for a run; choose another --output DIR")
         self.partial = partial_folder(self.output)
@@ -45,14 +59,11 @@ class RunTarget:
         Raises:
             RunError: there is a run, or an unfinished one, and no flag that says what to do.
         """
+        self._settle()
         if resume and (self.is_finished or self._continues_output()):
             self._overwrite = True  # by itself, with more epochs
         self._check_output()
-        if self.partial.exists() and not is_partial(self.partial):
-            raise RunError(
-                f"{self.partial}: stands where the run would be written, and is no unfinished "
-                "run; move it away, or choose another --output DIR"
-            )
+        self._check_partial()
         if self.partial.exists() and not (resume or self._overwrite):
             raise RunError(
                 f"{self.partial}: an unfinished run is there; --resume continues it, --overwrite "
@@ -71,12 +82,18 @@ class RunTarget:
             RunError: it cannot be written beside the finished one.
         """
         later = (LOCK_FILE, EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
-        copy = self.output.with_name(f".{self.output.name}.reopened-{os.getpid()}")
+        copy = hidden_place(self.output, "reopened")
         try:
-            shutil.copytree(self.output, copy, ignore=shutil.ignore_patterns(*later))
-            copy.rename(self.partial)
-        except OSError as error:
-            raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
+            copy.mkdir()
+            with held(copy):
+                ignored = shutil.ignore_patterns(*later)
+                shutil.copytree(self.output, copy, ignore=ignored, dirs_exist_ok=True)
+                sync_tree(copy)
+                copy.rename(self.partial)
+                sync_folder(self.partial.parent)
+        except (OSError, shutil.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunError(f"{self.partial}: cannot be written: {reason}") from None
         finally:
             shutil.rmtree(copy, ignore_errors=True)
 
@@ -105,8 +122,12 @@ class RunTarget:
             raise RunError(f"{self.partial}: cannot be written: {error.strerror}") from None
         try:
             self._check_output()  # another training may have finished since the first look
-            if not resume:
+            self._check_partial()
+            if resume:
+                sweep_unfinished(self.partial)
+            else:
                 _empty(self.partial)
+            sync_folder(self.partial.parent)
         except (OSError, RunError):
             self.release()
             if is_new:
@@ -157,19 +178,43 @@ class RunTarget:
         """Write ``environment.json`` with the hashes and move the run into its place."""
         self._check_output()
         complete = {**environment, "format": FORMAT, "files": hashes_of(self.partial)}
+        sync_tree(self.partial)
         write_environment(self.partial, complete)
-        replaced = self.output.with_name(f".{self.output.name}.replaced-{os.getpid()}")
-        for left in self.output.parent.glob(f".{self.output.name}.replaced-*"):
-            shutil.rmtree(left)  # by a run that was killed between the renames below
-        replaces = self.output.exists()
-        if replaces:
-            self.output.rename(replaced)
-        self.partial.rename(self.output)
+        self._note_replaced()
+        take_place(self.partial, self.output)
+        with suppress(OSError):  # the run is whole: what is left is swept another time
+            (self.output / LOCK_FILE).unlink(missing_ok=True)
         self.release()
-        (self.output / LOCK_FILE).unlink(missing_ok=True)
-        if replaces:
-            shutil.rmtree(replaced)
+        sweep_beside(self.output)
         return Run(self.output, complete)
+
+    def _note_replaced(self) -> None:
+        """Note in the lock which run is about to be replaced: see :meth:`_settle`."""
+        if self._lock is not None and self.output.exists():
+            self._lock.write(_digest_in(self.output).encode())
+            self._lock.flush()
+            os.fsync(self._lock.fileno())
+
+    def _settle(self) -> None:
+        """Finish, or undo, what a process was killed in the middle of; no other is at work."""
+        if is_locked(self.output / LOCK_FILE) or is_locked(self.partial / LOCK_FILE):
+            return
+        with suppress(OSError):
+            put_back(self.output)
+            if self._is_replaced():
+                self.partial.rename(hidden_place(self.output, "replaced"))
+            if looks_like_a_run(self.output):
+                (self.output / LOCK_FILE).unlink(missing_ok=True)
+            sweep_beside(self.output)
+
+    def _is_replaced(self) -> bool:
+        """Whether what is called unfinished is the run that stood in the place before, which its
+        successor had changed names with."""
+        lock = self.output / LOCK_FILE
+        if not (lock.is_file() and is_run(self.output) and is_run(self.partial)):
+            return False
+        noted = lock.read_bytes()[:_LONGEST_NOTE].decode(errors="replace")
+        return bool(noted) and noted == _digest_in(self.partial)
 
     @property
     def can_continue(self) -> bool:
@@ -202,6 +247,18 @@ class RunTarget:
                 "somewhere else"
             )
 
+    def _check_partial(self) -> None:
+        """Refuse to write where something else lies, or files of a user's own."""
+        if not os.path.lexists(self.partial):
+            return
+        stranger = next(strangers_in_partial(self.partial), None)
+        if stranger is not None:
+            raise RunError(
+                f"{self.partial}: stands where the run would be written, and is no unfinished "
+                f"run, or holds more than one: {stranger}; move it away, or choose another "
+                "--output DIR"
+            )
+
     def _remove_made_parents(self) -> None:
         for parent in self._made:
             with suppress(OSError):  # not empty, or not made
@@ -223,25 +280,9 @@ class RunTarget:
         self._lock = lock
 
 
-@contextmanager
-def written_beside(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of ``folder`` when the block ends well: whole or absent.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    # Not NAME.partial: that may be an unfinished run.
-    beside = folder.with_name(f".{folder.name}.written-{os.getpid()}")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+def _digest_in(run: Path) -> str:
+    """The digest of a run's record, by which two runs are told apart."""
+    return str(read_object(run / ENVIRONMENT_FILE).get("digest", ""))
 
 
 def _empty(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from textnets.errors import RunError
 from textnets.progress import Progress
-from textnets.run.files import read_object
+from textnets.run.files import checked, read_object
 from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE, SELECTION_FOLDER
 from textnets.run.model_file import load_model
 from textnets.tasks.inference import AnyInference, Inference, Prediction
@@ -219,6 +219,7 @@ class Members:
             if run.member not in preprocessors:  # the same with every seed
                 preprocessors[run.member] = member.load(place)
             model = load_model(place / MODEL_FILE, allow_builders)
+            preprocessors[run.member].check_model(model, place)
             models.append(model)
             inferences.append(member.inference(preprocessors[run.member], model))
         known = list(preprocessors.values())
@@ -278,7 +279,7 @@ def read_weights(task: Task[Any, Any, Any], folder: Path) -> list[float]:
     names = [run.name for run in task.recipe.member_runs]
     if not isinstance(found, dict) or list(found) != names:
         raise RunError(f"{path}: does not say how much each member counts")
-    weights = [float(weight) for weight in found.values()]
+    weights = list(checked(dict[str, float], found, path).values())
     if not all(weight >= 0.0 for weight in weights) or abs(sum(weights) - 1.0) > 1e-6:
         raise RunError(f"{path}: the weights do not sum to 1")
     return weights

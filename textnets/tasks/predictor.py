@@ -60,6 +60,7 @@ class Predictor:
         if task.recipe.ensemble is None:
             model = load_model(run.model_path, allow_builders)
             self.models, self.preprocessor = [model], task.load(run.folder)
+            self.preprocessor.check_model(model, run.folder)
             self.inference = task.inference(self.preprocessor, model)
         else:
             members = Members.load(task, run.folder, allow_builders)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textnets.backend.devices import require_tensorflow
+from textnets.builders.custom import is_custom
+from textnets.errors import RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
@@ -70,6 +72,34 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         """The size of the last axis of a model's output; ``None`` where there is no rule."""
         return None
 
+    def check_model(self, model: Any, folder: Path) -> None:
+        """Refuse a run whose vocabularies or labels are not those of its model.
+
+        A model of our own has a weight with a row for each token or feature; one of somebody
+        else's may do without.
+
+        Args:
+            model: of the run.
+            folder: of the run.
+
+        Raises:
+            RunError: naming what does not fit.
+        """
+        if self.output_width not in (None, model.output_shape[-1]):
+            raise RunError(
+                f"{folder}: the labels and the model do not fit: the model answers with "
+                f"{model.output_shape[-1]} values, expected {self.output_width}; copy the run "
+                "again, or train it again"
+            )
+        counts = {name: size for name, size in self.sizes.items() if name in _ROWS_FOR}
+        known = {size for weight in model.weights for size in weight.shape}
+        for name, size in counts.items() if not is_custom(self.recipe.builder) else ():
+            if size not in known:
+                raise RunError(
+                    f"{folder}: the vocabularies and the model do not fit: no weight of the model "
+                    f"has {size:,} rows ({name}); copy the run again, or train it again"
+                )
+
 
 @dataclass(frozen=True)
 class EncodedText(Generic[EncoderT]):
@@ -112,6 +142,13 @@ class EncodedText(Generic[EncoderT]):
         require_tensorflow("turning text into ids")
         return self.make()
 
+
+_ROWS_FOR = frozenset(
+    {
+        "vocabulary_size", "num_characters", "num_features", "source_vocabulary_size",
+        "target_vocabulary_size",
+    }
+)  # fmt: skip
 
 #: Of whatever task.
 AnyPreprocessor = Preprocessor[Any]

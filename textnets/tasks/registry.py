@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textnets.builders.custom import module_of
+from textnets.builders.custom import module_of, only_modules
 from textnets.data.catalog import CATALOG
 from textnets.errors import RecipeError, RunError
 from textnets.recipe import Recipe
@@ -30,15 +30,23 @@ TASKS: dict[str, type[AnyTask]] = {
 }
 
 
-def read_task(path: Path, overrides: Sequence[str] = ()) -> AnyTask:
+def read_task(
+    path: Path, overrides: Sequence[str] = (), *, allow_builders: Collection[str] | None = None
+) -> AnyTask:
     """Read and check a recipe, and make its task.
+
+    Args:
+        path: of the recipe.
+        overrides: ``a.b=value``.
+        allow_builders: modules whose builders may be imported; all where it is ``None``.
 
     Raises:
         RecipeError: with every mistake of the recipe.
     """
     document = read_document(path)
     apply_overrides(document, overrides)
-    return task_from(document, path)
+    with only_modules(allow_builders):
+        return task_from(document, path)
 
 
 def read_run(
@@ -67,7 +75,8 @@ def read_run(
                 "runs its code"
             )
     apply_overrides(document, overrides)
-    return task_from(document, path)
+    with only_modules(allow_builders):
+        return task_from(document, path)
 
 
 def _builders_of(sections: Mapping[str, Any]) -> list[str]:

@@ -7,10 +7,11 @@ opened, so that training neither tokenizes again nor needs TensorFlow.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -127,15 +128,31 @@ def open_array(path: Path) -> npt.NDArray[np.int32]:
         DataError: the file is missing or damaged.
     """
     try:
-        array: npt.NDArray[np.int32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        if path.exists() and path.stat().st_size > 0:
-            try:  # an array without elements cannot be mapped, but read
-                return np.asarray(np.load(path, allow_pickle=False))
-            except (OSError, ValueError, EOFError):
-                pass
+        if not path.is_file():
+            raise ValueError("there is no such plain file")
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = _HEADERS[version]
+            shape, is_fortran, dtype = read_header(file)
+            start = file.tell()
+        wanted = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "if" or min(shape, default=0) < 0:
+            raise ValueError(f"its values are of the type {dtype}")
+        if path.stat().st_size != start + wanted:
+            raise ValueError("its size is another than it says")
+        if wanted == 0:
+            return np.zeros(shape, dtype)
+        order: Literal["F", "C"] = "F" if is_fortran else "C"
+        array: npt.NDArray[np.int32] = np.memmap(path, dtype, "r", start, shape, order)
+    except Exception as error:  # a damaged header gives errors of Python's parser too
         raise DataError(f"{path}: no stored ids: {error}") from None
     return array
+
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def padded_width(longest: int, bucket_width: int) -> int:
@@ -282,10 +299,14 @@ class EncodedSplit:
         targets: Targets
         if (folder / f"{name}.targets.npy").exists():
             targets = open_array(folder / f"{name}.targets.npy")
+            if (targets.ndim, targets.dtype.str[1:]) not in ((1, "i4"), (2, "f4")):
+                raise DataError(f"{folder}: the stored targets of '{name}' are no targets")
         else:
             targets = RaggedIds.open(folder, f"{name}.targets")
         path = folder / f"{name}.weights.npy"
         weights = open_array(path).astype(np.float32) if path.exists() else None
+        if weights is not None and not (weights.ndim == 1 and np.isfinite(weights).all()):
+            raise DataError(f"{path}: no stored weights: expected one number an example")
         ragged = {key: RaggedIds.open(folder, f"{name}.{key}") for key in inputs}
         references = _open_texts(folder / f"{name}.references.json")
         unseen_labels = _open_texts(folder / f"{name}.unseen_labels.json")
@@ -306,6 +327,9 @@ def _open_texts(path: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
-        return tuple(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        texts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: no stored texts: {error}") from None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"{path}: no stored texts: expected a list of strings")
+    return tuple(texts)

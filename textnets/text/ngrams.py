@@ -20,7 +20,7 @@ import numpy.typing as npt
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.recipe.sections import NgramSection, TextSection
-from textnets.text.encoded import RaggedIds, join_parts
+from textnets.text.encoded import RaggedIds, join_parts, open_array
 from textnets.text.encoder import Coverage, Token
 from textnets.text.tokenizers import CHUNK, chunks, encode_strings, normalizer, unlearned_tokenizer
 from textnets.text.vocabulary import (
@@ -74,9 +74,9 @@ class Ngrams:
         words = Vocabulary.load(folder / VOCABULARY_FILE)
         path = folder / NGRAMS_FILE
         try:
-            longer = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise RunError(f"{path}: cannot be read: {error}") from None
+            longer = np.array(open_array(path))
+        except DataError as error:
+            raise RunError(str(error)) from None
         if not _are_ngrams(longer, len(words)):
             raise RunError(f"{path}: holds no n-grams of the words in {VOCABULARY_FILE}")
         return cls(words, longer, load_lines(folder / _CHARACTERS_FILE))

@@ -16,6 +16,9 @@ from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 _GZIP = b"\x1f\x8b"
 _MAX_WIDTH = 100_000
+_LONGEST_LINE = 2**24  # bytes: a vector as wide as that, in long numbers, takes less
+_UNPACKED_SAFE = 2**24  # bytes that gzip data may always unpack to,
+_LARGEST_RATIO = 200  # and beyond that in bytes a packed byte; numbers have 3, gzip at most 1,032
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,25 @@ def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVector
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    if not path.is_file():
+        raise DataError(f"{path}: the vectors cannot be read: it is no plain file")
     with path.open("rb") as file:
         zipped = file.read(2) == _GZIP
         file.seek(0)
-        stream = gzip.open(file) if zipped else file  # noqa: SIM115
-        for number, line in enumerate(stream, 1):
+        stream = gzip.GzipFile(fileobj=file) if zipped else file
+        number = 0
+        while line := stream.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise DataError(
+                    f"{path}:{number}: a line of more than {_LONGEST_LINE:,} bytes, which is no "
+                    "word with its vector"
+                )
+            if zipped and stream.tell() > max(_UNPACKED_SAFE, _LARGEST_RATIO * file.tell()):
+                raise DataError(
+                    f"{path}: unpacks to more than {_LARGEST_RATIO} times its size, as no vectors "
+                    "do: it is damaged or a gzip bomb"
+                )
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
             if text:
                 yield number, text
@@ -102,7 +119,7 @@ def _collect(
 
 def _count_numbers(line: str) -> int:
     """How many numbers stand after the word; the word itself may be one, or have blanks."""
-    parts = line.split(" ")
+    parts = line.rsplit(" ", _MAX_WIDTH)
     count = 0
     while count < len(parts) - 1 and _is_number(parts[-1 - count]):
         count += 1
@@ -136,7 +153,12 @@ def _fill(
 ) -> WordVectors:
     rows = np.array(sorted(found))
     vectors = np.stack([found[int(row)] for row in rows])
-    limit = float(np.sqrt(3.0 * vectors.var()))  # a uniform [-a, a] has the variance a² / 3
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = float(vectors.var())
+    if not np.isfinite(variance):
+        variance = float(vectors.var(dtype=np.float64))
+    # A uniform [-a, a] has the variance a² / 3.
+    limit = min(float(np.sqrt(3.0 * variance)), float(np.finfo(np.float32).max))
     random = np.random.default_rng([seed, 0x76656373])
     table = random.uniform(-limit, limit, (len(vocabulary), width)).astype(np.float32)
     table[0] = 0.0

@@ -221,6 +221,7 @@ class _Fitting:
         self.state.parts = max(parts, self.state.parts)
         self.best.load(self.state.best_epoch)
         self.clock.restart()
+        write_lines(self.folder / HISTORY_FILE, self.state.history)  # it may be newer, or damaged
         self.progress.say(f"continuing from the checkpoint: {self.state.place}")
 
 

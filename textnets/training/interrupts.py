@@ -28,6 +28,9 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in self._SIGNALS:
+                # A process that was started to ignore a signal, as by nohup, goes on ignoring it.
+                if signal.getsignal(number) in (signal.SIG_IGN, None):
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 

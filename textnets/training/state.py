@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textnets.errors import RunError
+from textnets.run.files import checked
 from textnets.training.policies import BestEpoch, EarlyStopping, FitPlan, Plateau
 
 
@@ -99,11 +100,33 @@ def to_record(state: TrainingState) -> dict[str, object]:
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Record:
+    """The types of what :func:`to_record` gives."""
+
+    epoch: int
+    batch: int
+    step: int
+    sums: dict[str, float]
+    seen: int
+    seconds: float
+    best_epoch: int
+    best_value: float | None
+    stopping_best: float | None
+    stopping_waited: int
+    plateau_waited: int
+    plateau_drops: int
+    parts: int
+    history: list[dict[str, int | float]]
+    stopped: str
+
+
 def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> TrainingState:
     """The state that :func:`to_record` was given, to be continued by a plan.
 
     Raises:
-        RunError: the record, of the checkpoint at ``path``, has other keys.
+        RunError: the record, of the checkpoint at ``path``, has other keys, or values of other
+            types.
     """
     state = TrainingState.at_the_start(plan)
     if differing := sorted(record.keys() ^ to_record(state).keys()):
@@ -112,6 +135,7 @@ def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> Trainin
             f"differs in {', '.join(differing)}; continue with the version that environment.json "
             "names, or start again with --overwrite"
         )
+    checked(_Record, record, path)
     state.epoch, state.step, state.parts = record["epoch"], record["step"], record["parts"]
     state.so_far = EpochSoFar(record["batch"], record["sums"], record["seen"], record["seconds"])
     state.best.epoch, state.best.value = record["best_epoch"], record["best_value"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from textnets.backend.inference import input_names, predict_all
 from textnets.backend.steps import forward
-from textnets.progress import Progress
+from textnets.progress import Progress, one_line, printable
 from textnets.tasks.classification.examples import LabelSet, joined
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
 from textnets.tasks.inference import Inference, Prediction
@@ -51,7 +51,7 @@ class ClassPrediction(Prediction):
 
     def as_line(self) -> str:
         label = joined(self.labels, self.separator) or "(none)"
-        return f"{label}\t{self.probability:.3f}\t{' '.join(self.text.split())}"
+        return f"{printable(label)}\t{self.probability:.3f}\t{one_line(self.text)}"
 
     def _figures(self) -> dict[str, float]:
         return {"probability": round(self.probability, 6)}

@@ -16,7 +16,7 @@ from textnets.decoding.sampling import Sampling
 from textnets.decoding.surprisals import SurprisalReader
 from textnets.decoding.writing import TextWriter, WrittenIds
 from textnets.evaluation.language_modeling import perplexity
-from textnets.progress import Progress
+from textnets.progress import Progress, one_line
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.language_modeling.preprocessor import (
     LanguageModelingPreprocessor,
@@ -82,7 +82,7 @@ class ScoredText(Prediction):
         }
 
     def as_line(self) -> str:
-        shown = " ".join(self.text.split())
+        shown = one_line(self.text)
         figures = (self.log_probability, self.perplexity, self.unknown_share)
         return "\t".join([*(f"{figure:.3f}" for figure in figures), shown])
 
@@ -134,7 +134,7 @@ class WrittenText(Prediction):
         return content
 
     def as_line(self) -> str:
-        return " ".join(self.continued.split())
+        return one_line(self.continued)
 
 
 @dataclass(frozen=True)

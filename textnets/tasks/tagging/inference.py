@@ -12,7 +12,7 @@ import numpy as np
 from textnets.backend.inference import input_names, predict_all
 from textnets.backend.steps import forward
 from textnets.decoding.tags import best_sequence, conditional_random_field, span_rules, tag_decoder
-from textnets.progress import Progress
+from textnets.progress import Progress, printable
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
 from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
@@ -48,7 +48,8 @@ class TaggedText(Prediction):
         }
 
     def as_line(self) -> str:
-        return " ".join(f"{token}/{tag}" for token, tag in zip(self.tokens, self.tags, strict=True))
+        pairs = zip(self.tokens, self.tags, strict=True)
+        return printable(" ".join(f"{token}/{tag}" for token, tag in pairs))
 
 
 @dataclass(frozen=True)

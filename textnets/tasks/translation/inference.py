@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textnets.decoding.translating import Hypothesis, Search, Translator, TranslatorOutputs
-from textnets.progress import Progress
+from textnets.progress import Progress, printable
 from textnets.tasks.inference import Inference, Prediction
 from textnets.tasks.translation.preprocessor import TranslationPreprocessor
 from textnets.text.encoded import EncodedSplit
@@ -77,8 +77,8 @@ class Translation(Prediction):
 
     def as_line(self) -> str:
         if len(self.alternatives) == 1:
-            return self.translation
-        return "\n".join(f"{one.score:.3f}\t{one.text}" for one in self.alternatives)
+            return printable(self.translation)
+        return "\n".join(f"{one.score:.3f}\t{printable(one.text)}" for one in self.alternatives)
 
 
 class TranslationInference(Inference[TranslatorOutputs]):

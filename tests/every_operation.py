@@ -104,14 +104,14 @@ class _Watch:
         real = os.fsync
 
         def fsync(number: int) -> None:
-            self._count("fsync", os.readlink(f"/proc/self/fd/{number}"))
+            self._count("fsync", Path(f"/proc/self/fd/{number}").readlink())
             real(number)
 
         os.fsync = fsync
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             is_written = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if isinstance(path, str | bytes | os.PathLike):
                 self._count("write" if is_written else "read", path)
@@ -119,7 +119,7 @@ class _Watch:
             self._count(event, arguments[0])
 
     def _count(self, event: str, path: Any) -> None:
-        absolute = os.path.abspath(os.fsdecode(path))
+        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (a link stays one)
         name = absolute.removeprefix(self._root)
         if absolute == name or name in ("r.yaml", "train.csv", "log"):
             return

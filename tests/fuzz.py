@@ -1,8 +1,8 @@
 """Random inputs, made of sound ones: each is read, or refused by one error of textnets.
 
-``python -m tests.fuzz`` (``make fuzz``) tries 200,000 inputs of all kinds; ``--kind`` and ``--seed``
-choose. Every input follows from its kind, the seed and its number, which are printed where one gets
-through as another error, or takes too long, with how to try it again.
+``python -m tests.fuzz`` (``make fuzz``) tries 200,000 inputs of all kinds; ``--kind``, ``--seed``
+and ``--number`` choose. Every input follows from its kind, the seed and its number, which are told
+where one gets through as another error, or takes too long, with how to try it again.
 """
 
 from __future__ import annotations

@@ -70,7 +70,9 @@ class PackedRun:
 
     @contextmanager
     def _unpacked(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="textnets-") as temporary:
+        with tempfile.TemporaryDirectory(
+            prefix="textnets-", ignore_cleanup_errors=True
+        ) as temporary:
             folder = Path(temporary) / "run"
             self._write_files(folder)
             yield folder

@@ -116,7 +116,9 @@ class _Watch:
             if isinstance(path, str | bytes | os.PathLike):
                 self._count("write" if is_written else "read", path)
         elif event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
-            self._count(event, arguments[0])
+            folder = arguments[-1] if event != "os.rename" else -1  # that the name is in
+            inside = Path(f"/proc/self/fd/{folder}").readlink() if folder >= 0 else Path()
+            self._count(event, inside / os.fsdecode(arguments[0]))
 
     def _count(self, event: str, path: Any) -> None:
         absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (a link stays one)
@@ -265,8 +267,8 @@ def _try_all(root: Path, work: Work, what: str, how: str, every: int, start: int
             except Exception as error:
                 raise AssertionError((told, "what is there is not whole", said)) from error
         again = work.again[turn % len(work.again)]
-        if code == 0 or (work.place == "ids" and (here / "ids").exists()):
-            again = [*again, "--overwrite"] if "--resume" not in again else again
+        if (here / "ids").exists() and "--overwrite" not in again:
+            again = [*again, "--overwrite"]
         code = in_a_process(here, again)
         assert code == 0, (told, again, (here / "log").read_text())
         assert content(here / work.place) == expected, (told, again)

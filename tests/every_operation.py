@@ -36,7 +36,7 @@ training: {batch_size: 16, epochs: 2, learning_rate: 5e-2, checkpoint_every: 2}
 evaluation: {baselines: false, resamples: 0}
 seed: 3
 """
-REFIT = RECIPE.replace("checkpoint_every: 2", "checkpoint_every: 2, refit: best_epoch")
+REFIT = RECIPE.replace("checkpoint_every: 2", "checkpoint_every: 2, refit: all")
 ENSEMBLE = RECIPE + "ensemble: {seeds: 2}\n"
 FOLDS = RECIPE.replace("validation: 0.25, test: 0.2", "validation: 0.25, folds: 2")
 

@@ -147,7 +147,7 @@ ensemble:
   weights: equal
   members:
     - {name: one, seeds: 2, model: {builder: mlp_classifier}}
-    - {model: {builder: ngram_bag_classifier}, training: {refit: best_epoch}}
+    - {model: {builder: ngram_bag_classifier}, training: {refit: all}}
 """,
 ]  # fmt: skip
 

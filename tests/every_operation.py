@@ -36,7 +36,7 @@ training: {batch_size: 16, epochs: 2, learning_rate: 5e-2, checkpoint_every: 2}
 evaluation: {baselines: false, resamples: 0}
 seed: 3
 """
-REFIT = RECIPE.replace("checkpoint_every: 2", "checkpoint_every: 2, refit: best_epoch")
+REFIT = RECIPE.replace("checkpoint_every: 2", "checkpoint_every: 2, refit: all")
 ENSEMBLE = RECIPE + "ensemble: {seeds: 2}\n"
 FOLDS = RECIPE.replace("validation: 0.25, test: 0.2", "validation: 0.25, folds: 2")
 
@@ -104,22 +104,24 @@ class _Watch:
         real = os.fsync
 
         def fsync(number: int) -> None:
-            self._count("fsync", os.readlink(f"/proc/self/fd/{number}"))
+            self._count("fsync", Path(f"/proc/self/fd/{number}").readlink())
             real(number)
 
         os.fsync = fsync
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             is_written = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if isinstance(path, str | bytes | os.PathLike):
                 self._count("write" if is_written else "read", path)
         elif event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
-            self._count(event, arguments[0])
+            folder = arguments[-1] if event != "os.rename" else -1  # that the name is in
+            inside = Path(f"/proc/self/fd/{folder}").readlink() if folder >= 0 else Path()
+            self._count(event, inside / os.fsdecode(arguments[0]))
 
     def _count(self, event: str, path: Any) -> None:
-        absolute = os.path.abspath(os.fsdecode(path))
+        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (a link stays one)
         name = absolute.removeprefix(self._root)
         if absolute == name or name in ("r.yaml", "train.csv", "log"):
             return
@@ -265,8 +267,8 @@ def _try_all(root: Path, work: Work, what: str, how: str, every: int, start: int
             except Exception as error:
                 raise AssertionError((told, "what is there is not whole", said)) from error
         again = work.again[turn % len(work.again)]
-        if code == 0 or (work.place == "ids" and (here / "ids").exists()):
-            again = [*again, "--overwrite"] if "--resume" not in again else again
+        if (here / "ids").exists() and "--overwrite" not in again:
+            again = [*again, "--overwrite"]
         code = in_a_process(here, again)
         assert code == 0, (told, again, (here / "log").read_text())
         assert content(here / work.place) == expected, (told, again)

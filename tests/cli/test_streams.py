@@ -6,12 +6,20 @@ import csv
 import io
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Trained, listing, plain_environment, run_process, succeed
+from tests.cli.conftest import (
+    TEXTNETS,
+    Trained,
+    listing,
+    plain_environment,
+    run_process,
+    succeed,
+)
 from tests.conftest import INTENTS, read_questions, write_csv
 from tests.warm import TEXTNETS as IN_PYTHON
 from tests.warm import WarmProcess
@@ -119,3 +127,29 @@ def test_a_reader_that_goes_away(trained: Trained, tmp_path: Path) -> None:
         assert out.readline()
     assert process.wait(timeout=60) == 141
     assert process.communicate() == ("", "")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_streams_that_were_closed(project: Project, closed: str) -> None:
+    recipe = project()
+    command = f"{TEXTNETS} recipes {closed} && {TEXTNETS} check {recipe} {closed}"
+    ended = subprocess.run(
+        ["sh", "-c", command], capture_output=True, check=False, env=plain_environment()
+    )
+    assert ended.returncode == 0, ended
+    assert b"Traceback" not in ended.stderr
+    assert (ended.stdout == b"") == closed.startswith(">")
+
+
+@pytest.mark.heavy
+def test_a_training_goes_on_when_nobody_listens_any_more(project: Project) -> None:
+    recipe = project()
+    ours, theirs = os.pipe()
+    os.close(ours)
+    words = ("train", recipe, "--set", "training.epochs=2")
+    process = WarmProcess(IN_PYTHON, words, stderr=theirs, environment=plain_environment())
+    os.close(theirs)
+    assert process.wait(timeout=120) == 0
+    assert "run: runs/tiny" in process.communicate()[0]
+    assert len(Path("runs/tiny/history.jsonl").read_text().splitlines()) == 2

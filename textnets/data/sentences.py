@@ -126,7 +126,7 @@ def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterato
                 )
             if _OTHER_ID.fullmatch(fields[0]):
                 continue
-            if not _WORD_ID.fullmatch(fields[0]) or int(fields[0]) != len(words) + 1:
+            if not _WORD_ID.fullmatch(fields[0]) or fields[0] != str(len(words) + 1):
                 raise DataError(
                     f"{path}:{number}: expected the word number {len(words) + 1}, "
                     f"was: {fields[0]!r}"

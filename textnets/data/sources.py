@@ -277,8 +277,11 @@ def _converted(entry: CatalogEntry, downloads: Mapping[str, Path]) -> Mapping[st
 
 def _write_gzip(path: Path, content: bytes) -> None:
     # No name and no time inside: the same content gives the same file.
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-        packed.write(content)
+    with path.open("wb") as raw:
+        with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+            packed.write(content)
+        raw.flush()
+        os.fsync(raw.fileno())  # or a power cut leaves an empty file of the right name
 
 
 @contextmanager

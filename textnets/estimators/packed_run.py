@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textnets.run.directory import Run
+from textnets.run.files import unreadable
 from textnets.run.layout import CHECKPOINT_FOLDER
 from textnets.run.places import written_beside
 from textnets.run.target import RunTarget
@@ -34,12 +35,18 @@ class PackedRun:
 
     @classmethod
     def of(cls, run: Run, device: str, allow_builders: Sequence[str] = ()) -> PackedRun:
-        """Read a run that was opened, and so is whole."""
-        files = {
-            path.relative_to(run.folder).as_posix(): path.read_bytes()
-            for path in sorted(run.folder.rglob("*"))
-            if path.is_file() and path.relative_to(run.folder).parts[0] != CHECKPOINT_FOLDER
-        }
+        """Read a run that was opened, and so is whole.
+
+        Raises:
+            RunError: a file cannot be read.
+        """
+        files = {}
+        for path in sorted(run.folder.rglob("*")):
+            if path.is_file() and path.relative_to(run.folder).parts[0] != CHECKPOINT_FOLDER:
+                try:
+                    files[path.relative_to(run.folder).as_posix()] = path.read_bytes()
+                except OSError as error:
+                    raise unreadable(path, error) from None
         return cls(files, device, allow_builders)
 
     @cached_property
@@ -63,7 +70,9 @@ class PackedRun:
 
     @contextmanager
     def _unpacked(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="textnets-") as temporary:
+        with tempfile.TemporaryDirectory(
+            prefix="textnets-", ignore_cleanup_errors=True
+        ) as temporary:
             folder = Path(temporary) / "run"
             self._write_files(folder)
             yield folder

@@ -86,6 +86,9 @@ def execute_in(
         known: splits that were scored already.
         last_epoch: after which training ends, though the recipe's schedule goes on.
     """
+    if record.prepared is not None and not resume:  # of a training that never began
+        record = dataclasses.replace(record, prepared=None)
+        write_environment(folder, record.as_json())
     prepared = _prepare(task, folder, data, progress, resume)
     record = dataclasses.replace(record, prepared=prepared_files(folder))
     sync_tree(folder)

@@ -31,7 +31,7 @@ from textnets.run.files import (
 )
 from textnets.run.integrity import check_file
 from textnets.run.layout import RECIPE_FILE, is_learned
-from textnets.run.places import written_beside
+from textnets.run.places import real_place, written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit, RaggedIds
@@ -153,6 +153,7 @@ def check_store_place(folder: Path, *, overwrite: bool) -> None:
     Raises:
         RunError: the folder is there already, or is no store.
     """
+    real_place(folder)
     if folder.exists() and not (folder / _STORE_FILE).is_file():
         raise RunError(
             f"{folder}: exists and holds no stored ids, so it is left alone, even with "

@@ -19,6 +19,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 MAX_SEED = 2**31 - 1
+_MOST_SEEDS = 1000  # of an ensemble's member
 
 
 def mistake(key: str, message: str) -> PydanticCustomError:
@@ -346,7 +347,7 @@ class MemberSection(Section):
     recipe: str | None = Field(
         None, description="A recipe whose text, model and training sections are the member's."
     )
-    seeds: PositiveInt = Field(
+    seeds: Annotated[int, Field(ge=1, le=_MOST_SEEDS)] = Field(
         1, description="Train it so many times, from other starting weights; all count the same."
     )
     text: dict[str, Any] | None = Field(None, description="The member's keys of text.")
@@ -360,7 +361,7 @@ class EnsembleSection(Section):
     members: Annotated[list[MemberSection], Field(min_length=1)] | None = Field(
         None, description="The models; without it there is one, the recipe's own."
     )
-    seeds: Annotated[int, Field(ge=2)] | None = Field(
+    seeds: Annotated[int, Field(ge=2, le=_MOST_SEEDS)] | None = Field(
         None, description="Train the recipe's own model so many times."
     )
     weights: Literal["validation", "equal"] | list[Annotated[float, Field(ge=0)]] = Field(

@@ -22,17 +22,24 @@ _LARGEST_JSON = 2**28  # bytes
 
 
 @contextmanager
-def bytes_written_whole(path: Path) -> Iterator[IO[bytes]]:
+def bytes_written_whole(path: Path, *, synced: bool = True) -> Iterator[IO[bytes]]:
     """A file to write, which takes its place when the block ends well, and outlives a power cut
-    then; nothing of it is left where it does not, as on a full disk."""
+    then; nothing of it is left where it does not, as on a full disk.
+
+    Args:
+        path: its place.
+        synced: not so for what is written often, and can be made again.
+    """
     temporary = path.with_name(path.name + _NEW)
     try:
         with temporary.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        if synced:
+            sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -40,9 +47,9 @@ def bytes_written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
+def written_whole(path: Path, *, synced: bool = True) -> Iterator[TextIO]:
     """As :func:`bytes_written_whole`, for text."""
-    with bytes_written_whole(path) as file:
+    with bytes_written_whole(path, synced=synced) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         yield text
         text.detach()  # flushes, and leaves the file open
@@ -94,10 +101,10 @@ def write_json(path: Path, content: Any) -> None:
         file.write(text + "\n")
 
 
-def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def write_lines(path: Path, records: Iterable[Mapping[str, Any]], *, synced: bool = True) -> None:
     """Write JSON Lines: one record a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
+    with written_whole(path, synced=synced) as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 

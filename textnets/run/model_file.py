@@ -254,6 +254,7 @@ def _check_object(found: dict[str, Any], trusted: set[str]) -> None:
         called = found.get("config")
         is_known = module in _OF_FUNCTIONS and called in _FUNCTIONS
         is_known = is_known and registered in (None, "function", called)
+        is_known = is_known or (bool(trusted) and _is_registered(called))
     else:
         of_core = module == "keras.src.ops.core" and name in _OF_CORE
         is_known = name in _CLASSES.get(module, ()) or _is_operation(module, name) or of_core
@@ -265,6 +266,13 @@ def _check_object(found: dict[str, Any], trusted: set[str]) -> None:
 
 
 _OUR_LAYERS = re.compile(r"textnets\.layers\.\w+")
+
+
+def _is_registered(name: object) -> bool:
+    """Whether code that was imported gave its function this name, to be saved by."""
+    import keras
+
+    return isinstance(name, str) and ">" in name and name in keras.saving.get_custom_objects()
 
 
 def _is_operation(module: str, name: str) -> bool:

@@ -12,7 +12,13 @@ from typing import IO, Any
 
 from textnets.errors import InterruptedTrainingError, RunError, StoppedError
 from textnets.run.checkpoint_files import has_training, is_worth_keeping
-from textnets.run.directory import Run, is_run, looks_like_a_run, strangers_in_partial
+from textnets.run.directory import (
+    Run,
+    is_run,
+    looks_like_a_run,
+    strangers_in_partial,
+    strangers_in_run,
+)
 from textnets.run.files import read_object, sweep_unfinished
 from textnets.run.integrity import hashes_of, write_environment
 from textnets.run.layout import (
@@ -236,6 +242,12 @@ class RunTarget:
     def _check_output(self) -> None:
         if not self.output.exists():
             return
+        stranger = next(strangers_in_run(self.output), None)
+        if stranger not in (None, ENVIRONMENT_FILE) and looks_like_a_run(self.output):
+            raise RunError(
+                f"{self.output}: holds {stranger} besides a run, so it is left alone, even with "
+                "--overwrite; move that away, or write somewhere else with --output DIR"
+            )
         if not is_run(self.output):
             raise RunError(
                 f"{self.output}: exists and is no run directory, so it is left alone, even with "

@@ -91,14 +91,18 @@ class Preprocessor(ABC, Generic[ExamplesT]):
                 f"{model.output_shape[-1]} values, expected {self.output_width}; copy the run "
                 "again, or train it again"
             )
-        counts = {name: size for name, size in self.sizes.items() if name in _ROWS_FOR}
-        known = {size for weight in model.weights for size in weight.shape}
-        for name, size in counts.items() if not is_custom(self.recipe.builder) else ():
-            if size not in known:
-                raise RunError(
-                    f"{folder}: the vocabularies and the model do not fit: no weight of the model "
-                    f"has {size:,} rows ({name}); copy the run again, or train it again"
-                )
+        if is_custom(self.recipe.builder):
+            return
+        rows = {layer.name: layer.weights[0].shape[0] for layer in model.layers if layer.weights}
+        wanted = {layer: len(vocabulary) for layer, vocabulary in self.vector_tables.values()}
+        misfits = [name for name, count in wanted.items() if rows.get(name, count) != count]
+        features = self.sizes.get("num_features")
+        if misfits or features not in (None, *(n for one in model.weights for n in one.shape)):
+            raise RunError(
+                f"{folder}: the vocabularies and the model do not fit: "
+                f"{misfits[0] if misfits else 'it'} has a row for something else; copy the run "
+                "again, or train it again"
+            )
 
 
 @dataclass(frozen=True)
@@ -142,13 +146,6 @@ class EncodedText(Generic[EncoderT]):
         require_tensorflow("turning text into ids")
         return self.make()
 
-
-_ROWS_FOR = frozenset(
-    {
-        "vocabulary_size", "num_characters", "num_features", "source_vocabulary_size",
-        "target_vocabulary_size",
-    }
-)  # fmt: skip
 
 #: Of whatever task.
 AnyPreprocessor = Preprocessor[Any]

@@ -180,7 +180,7 @@ class _Fitting:
         state.stopping.follow(record)
         state.epoch, state.so_far = state.epoch + 1, EpochSoFar()
         self.clock.count()
-        write_lines(self.folder / HISTORY_FILE, state.history)
+        self._write_history()
         if self.clock.is_due or self.clock.is_cheap or self.interrupts.pending:
             self._save()
         self.progress.say(_epoch_line(record, self.plan.epochs, is_best, self.train.unit))
@@ -198,6 +198,10 @@ class _Fitting:
         record["seconds"] = round(so_far.seconds, 3)
         record[f"{unit}_per_second"] = round(so_far.seen / max(so_far.seconds, 1e-9), 1)
         return record
+
+    def _write_history(self) -> None:
+        """For who looks on; a checkpoint has it too."""
+        write_lines(self.folder / HISTORY_FILE, self.state.history, synced=False)
 
     # --- Checkpoints ---
 
@@ -221,7 +225,7 @@ class _Fitting:
         self.state.parts = max(parts, self.state.parts)
         self.best.load(self.state.best_epoch)
         self.clock.restart()
-        write_lines(self.folder / HISTORY_FILE, self.state.history)  # it may be newer, or damaged
+        self._write_history()  # what is there may be newer, or damaged
         self.progress.say(f"continuing from the checkpoint: {self.state.place}")
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from textnets.data.running_text import stream_lines
 from textnets.errors import DataError
 from textnets.tasks import AnyTask
 from textnets.tasks.inference import Prediction
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
-_GZIP = b"\x1f\x8b"
 
 
 def check_source(file: str | None, texts: Sequence[str]) -> None:
@@ -48,9 +46,7 @@ def read_texts(
             return _TypedTexts(quiet)
         return _lines(sys.stdin.buffer, "standard input")
     path = Path(file)
-    if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(task.input_suffixes):
-        return task.read_inputs(path)
-    return read_lines(path)
+    return task.read_inputs(path) if task.reads_as_data(path) else stream_lines(path, task.dialect)
 
 
 def write_predictions(
@@ -129,17 +125,6 @@ class _TypedTexts:
     def _ask(self, words: str) -> None:
         if not self._quiet:
             click.echo(words, err=True, nl=False)
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open("rb") as stream:
-            packed = stream.peek(2)[:2] == _GZIP
-            yield from _lines(gzip.GzipFile(fileobj=stream) if packed else stream, str(path))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip data is damaged or cut short ({error})") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+from textnets.data.counts import RowCount
+from textnets.data.dialect import PLAIN, Dialect, numbered_lines
 from textnets.data.readers import Row, opened_text, read_rows
 from textnets.errors import DataError
 
@@ -18,10 +20,11 @@ PAIR_SUFFIXES = (".tsv", ".txt", ".jsonl", ".ndjson")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and its translation; either may be empty."""
+    """A text and its translation; either may be empty. ``line`` is where it stands, from 1."""
 
     source: str
     target: str
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class PairLayout:
         file_format: ``lines``, ``tsv``, ``jsonl``, or ``auto`` to go by the file's name.
         source, target: names of the sides, in the names of line-parallel files, or keys of jsonl.
         source_column, target_column: counted from 0, of tab-separated files.
+        dialect: encoding and comments.
     """
 
     file_format: str
@@ -39,6 +43,7 @@ class PairLayout:
     target: str
     source_column: int
     target_column: int
+    dialect: Dialect = PLAIN
 
     def format_of(self, name: str) -> str:
         """``lines``, ``tsv`` or ``jsonl``.
@@ -50,14 +55,14 @@ class PairLayout:
             return self.file_format
         if SIDE in name:
             return "lines"
-        suffix = Path(name.lower().removesuffix(".gz")).suffix
-        if suffix not in PAIR_SUFFIXES:
+        found = format_of_suffix(name)
+        if found is None:
             raise DataError(
                 f"{name}: the name does not tell how the pairs are written; put {SIDE} where the "
                 "names of two line-parallel files differ, or name the format with data.format "
                 "(lines, tsv, jsonl)"
             )
-        return "jsonl" if suffix in (".jsonl", ".ndjson") else "tsv"
+        return found
 
     def sides_of(self, name: str) -> tuple[str, str]:
         """The names of two line-parallel files.
@@ -73,13 +78,29 @@ class PairLayout:
         return name.replace(SIDE, self.source), name.replace(SIDE, self.target)
 
 
-def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
+def format_of_suffix(name: str, *, certain: bool = False) -> str | None:
+    """``tsv`` or ``jsonl``; ``None`` where a file's name does not tell.
+
+    Args:
+        name: of the file.
+        certain: whether ``.txt``, which may also hold one text a line, tells nothing.
+    """
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    if suffix not in PAIR_SUFFIXES or (certain and suffix == ".txt"):
+        return None
+    return "jsonl" if suffix in (".jsonl", ".ndjson") else "tsv"
+
+
+def read_parallel(source: Path, target: Path, dialect: Dialect = PLAIN) -> Iterator[Pair]:
     """Pairs of lines; an empty line on one side stays where it is.
 
     Raises:
         DataError: a file cannot be read, or one has more lines than the other.
     """
-    with opened_text(source, newline="\n") as ours, opened_text(target, newline="\n") as theirs:
+    with (
+        opened_text(source, None, dialect.encoding) as ours,
+        opened_text(target, None, dialect.encoding) as theirs,
+    ):
         for number, (left, right) in enumerate(zip_longest(ours, theirs), start=1):
             if left is None or right is None:
                 short, long = (source, target) if left is None else (target, source)
@@ -87,34 +108,48 @@ def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
                     f"{short}: ends after {number - 1:,} lines, but {long} goes on; line-parallel "
                     "files have equally many"
                 )
-            yield Pair(_line(left), _line(right))
+            yield Pair(left.removesuffix("\n"), right.removesuffix("\n"), number)
 
 
-def read_pairs(path: Path, layout: PairLayout, *, with_target: bool = True) -> Iterator[Pair]:
+def read_pairs(
+    path: Path,
+    layout: PairLayout,
+    *,
+    with_target: bool = True,
+    count: RowCount | None = None,
+) -> Iterator[Pair]:
     """Pairs of one tab-separated or jsonl file.
 
     Args:
         path: the file, plain or gzip.
         layout: how it is written.
-        with_target: whether the target is read; else it is empty.
+        with_target: whether the target is read; else it is empty, and a blank line is a blank
+            text.
+        count: where to count the lines that are left out.
 
     Raises:
         DataError: naming file and line.
     """
     if layout.format_of(path.name) == "jsonl":
         keys = [layout.source, layout.target] if with_target else [layout.source]
-        for row in read_rows(path, columns=keys, file_format="jsonl"):
+        for row in read_rows(
+            path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=count
+        ):
             texts = [_text_of(row, key) for key in keys]
-            yield Pair(texts[0], texts[1] if with_target else "")
+            yield Pair(texts[0], texts[1] if with_target else "", row.line)
         return
     wanted = {"data.source_column": layout.source_column}
     if with_target:
         wanted["data.target_column"] = layout.target_column
-    with opened_text(path, newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not _line(line):
+    with opened_text(path, None, layout.dialect.encoding) as stream:
+        for number, line in numbered_lines(stream, path, layout.dialect, count):
+            if not line:
+                if not with_target:
+                    yield Pair("", "", number)
+                elif count is not None:
+                    count.leave_out("a blank line", f"{path}:{number}", is_told=False)
                 continue
-            cells = _line(line).split("\t")
+            cells = line.split("\t")
             for key, place in wanted.items():
                 if place >= len(cells):
                     raise DataError(
@@ -122,7 +157,7 @@ def read_pairs(path: Path, layout: PairLayout, *, with_target: bool = True) -> I
                         f"this line has {len(cells)}, cut at tabs"
                     )
             found = [cells[place] for place in wanted.values()]
-            yield Pair(found[0], found[1] if with_target else "")
+            yield Pair(found[0], found[1] if with_target else "", number)
 
 
 def _text_of(row: Row, key: str) -> str:
@@ -130,7 +165,3 @@ def _text_of(row: Row, key: str) -> str:
     if not isinstance(cell, str):
         raise DataError(f"{row.where}: {key!r} must be a text, was: a list")
     return cell
-
-
-def _line(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -68,6 +69,30 @@ def find_file(name: str, *, beside: Path) -> Path:
             return place
     looked = "".join(f"\n  {place}" for place in places)
     raise DataError(f"{name}: there is no such file; looked for\n{looked[1:]}\n{_remedy(name)}")
+
+
+def find_files(name: str, *, beside: Path) -> list[Path]:
+    """The files that a recipe names, which may have ``*``, ``?`` or ``[...]`` in their name.
+
+    Of several they are sorted by name, and all from the first of the places that has one.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not _PATTERN.search(name) or name == IN_MEMORY:
+        return [find_file(name, beside=beside)]
+    given = Path(name).expanduser()
+    try:
+        return [find_file(name, beside=beside)]
+    except DataError:
+        for root in [Path(given.anchor)] if given.is_absolute() else _roots(beside):
+            pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else name
+            if found := sorted(root.glob(pattern)):
+                return found
+        raise
+
+
+_PATTERN = re.compile(r"[*?\[]")
 
 
 def _remedy(name: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from textnets.data.pairs import Pair
+from textnets.data.values import checked_texts
 from textnets.estimators.base import (
     RandomState,
     TextEstimator,
     check_lengths,
-    checked_texts,
     with_full_signature,
 )
 from textnets.tasks.translation import SentencePairs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textnets.backend.devices import require_tensorflow
+from textnets.data.counts import RowCounts
 from textnets.errors import DataError
 from textnets.experiment.record import Fingerprints, fingerprints_of
 from textnets.experiment.stores import Store
@@ -27,11 +28,13 @@ class Data:
         files: of each split that has one.
         splits: the examples; none where only stored ids are here.
         stored: ids that were encoded before; ``None`` where texts are to be encoded.
+        counts: the rows of each split's files.
     """
 
     files: Mapping[str, Path]
     splits: Mapping[str, Examples]
     stored: Store | None = None
+    counts: RowCounts = field(default_factory=dict)
 
     @property
     def fingerprints(self) -> Fingerprints:
@@ -88,7 +91,11 @@ def read_data(task: AnyTask, progress: Progress, stored: Store | None = None) ->
         return Data({}, {}, stored)
     if stored is not None:
         stored.check_files(files)
-    return Data(files, task.read_splits(files, progress), stored)
+    counts: RowCounts = {}
+    splits = task.read_splits(files, progress, counts)
+    for name, count in counts.items():
+        progress.say(f"{name}: {count.as_line()}")
+    return Data(files, splits, stored, counts)
 
 
 def prepare(

@@ -50,7 +50,7 @@ class ClassPrediction(Prediction):
         return {"text": self.text, **named, **self._figures(), "probabilities": rounded}
 
     def as_line(self) -> str:
-        label = joined(self.labels, self.separator) or "(none)"
+        label = " ".join(joined(self.labels, self.separator).split()) or "(none)"
         return f"{label}\t{self.probability:.3f}\t{' '.join(self.text.split())}"
 
     def _figures(self) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -41,6 +41,14 @@ class TranslationData(DataSection):
     target_column: Annotated[int, Field(ge=0)] = Field(
         1, description="With tab-separated files, where the target stands, counted from 0."
     )
+
+    @model_validator(mode="after")
+    def _sides_differ(self) -> Self:
+        if self.source == self.target:
+            raise mistake("target", "is the name of the source too")
+        if self.source_column == self.target_column:
+            raise mistake("target_column", "is the column of the source too")
+        return self
 
 
 class SideText(TextKeys):

@@ -373,8 +373,9 @@ def _model_facts(
     setup = task.training_setup(model, preprocessor, prepared.encoded["train"])
     check_measured(plan, setup)
     facts += [Fact(name, f"{n:,}") for name, n in preprocessor.sizes.items() if type(n) is int]
-    if vectors is not None:
-        facts += [Fact(f"vectors {key}", str(value)) for key, value in vectors.as_json().items()]
+    for name, one in vectors.items():
+        table = "vectors" if name == "tokens" else f"{name} vectors"
+        facts += [Fact(f"{table} {key}", str(value)) for key, value in one.as_json().items()]
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip

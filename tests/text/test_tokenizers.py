@@ -44,7 +44,10 @@ INVISIBLE = ["", " ", "\t\r\n", "\xa0\u3000\u2003\u2028", "\x85"]
         ("x\u0301\u0302y", "x\u0301\u0302y"),  # marks with no composed form stay on their letter
         ("日本語、テスト", "日本語 、 テスト"),
         ("hi😀😀", "hi 😀 😀"),
-        ("👩\u200d👧", "👩 \u200d 👧"),
+        ("👩\u200d👧 👍🏽 ❤️love", "👩\u200d👧 👍🏽 ❤ love"),
+        ("می\u200cخواهم \u200cx\u200d", "می\u200cخواهم x"),
+        ("co\u00adoperate \u200fשלום word\u200bhere", "cooperate שלום wordhere"),
+        ("ភាសា\u200bខ្មែរ", "ភាសា ខ្មែរ"),  # where ZWSP stands between words
         ("שלום, עולם", "שלום , עולם"),
         ("İSTANBUL ΣΑΣ ẞ", "i̇stanbul σας ß"),
         ("<br />C++", "< br / > c + +"),

@@ -30,11 +30,13 @@ class RowCount:
         unit: what a row is called: ``rows``, ``sentences``, ``pairs`` or ``lines``.
         read: rows that became examples.
         left_out: the others, by reason, in the order in which the reasons came up.
+        notes: what a person should know of how the files were read.
     """
 
     unit: str = "rows"
     read: int = 0
     left_out: dict[str, LeftOut] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def in_files(self) -> int:

@@ -82,6 +82,7 @@ class _Source:
     columns: Sequence[str]
     dialect: Dialect
     count: RowCount
+    unnamed: str | None = None
 
 
 def read_rows(
@@ -91,6 +92,7 @@ def read_rows(
     file_format: str = "auto",
     dialect: Dialect = PLAIN,
     count: RowCount | None = None,
+    unnamed: str | None = None,
 ) -> Iterator[Row]:
     """Stream the rows of a data file, with the requested columns only.
 
@@ -102,6 +104,8 @@ def read_rows(
         file_format: one of :data:`FORMATS`, or ``auto`` to go by the file's suffix.
         dialect: how it is written.
         count: where to count the rows that are left out; who reads counts the others.
+        unnamed: one of the columns, which nobody named: where a table lacks it, and has one more
+            column with a name, that is meant.
 
     Raises:
         DataError: when iterated: the file is missing, empty, damaged, not in its encoding or not
@@ -110,7 +114,7 @@ def read_rows(
     """
     reader = _READERS[_resolved_format(path, file_format, dialect)]
     is_empty = True
-    for row in reader(_Source(path, columns, dialect, count or RowCount())):
+    for row in reader(_Source(path, columns, dialect, count or RowCount(), unnamed)):
         is_empty = False
         yield row
     if is_empty:
@@ -445,6 +449,7 @@ def _table_places(
             where = "data.header"
         if len(first.cells) != len(names):
             raise _ragged(source.path, first, names, dialect)
+    names = _with_unnamed(source, where, names)
     for column in source.columns:
         if column not in names:
             hint = _hint_of_delimiter(first, source.columns, dialect)
@@ -455,6 +460,16 @@ def _table_places(
                 )
             raise _missing_column(where, column, names, hint)
     return _column_places(where, names, source.columns)
+
+
+def _with_unnamed(source: _Source, where: str, names: Sequence[str]) -> Sequence[str]:
+    """The names, with that of the one column that can be meant by what nobody named."""
+    missing = [column for column in source.columns if column not in names]
+    others = [name for name in names if name.strip() and name not in source.columns]
+    if missing != [source.unnamed] or len(others) != 1:
+        return names
+    source.count.notes.append(f"{where}: {others[0]!r} is read as data.{source.unnamed}")
+    return [missing[0] if name == others[0] else name for name in names]
 
 
 def _hint_of_delimiter(first: _Record, columns: Sequence[str], dialect: Mapping[str, Any]) -> str:

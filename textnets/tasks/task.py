@@ -203,6 +203,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
                 splits[split], counts[split] = examples, count
         found = self.with_shares(splits, files, progress, counts)
         for split, count in counts.items():
+            for note in dict.fromkeys(count.notes):
+                progress.say(f"{split}: {note}")
             for sentence in count.warnings():
                 progress.warn(f"{split}: {sentence}")
         return found

@@ -64,7 +64,8 @@ class ClassificationData(DataSection):
     )
     label: ColumnNames = Field(
         "label",
-        description="The column of the label; several columns of 0 and 1 are a label each.",
+        description="The column of the label; several columns of 0 and 1 are a label each. In a "
+        "table of two columns the one that is not named is the other.",
     )
     multi_label: bool = Field(
         False,

@@ -119,8 +119,20 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
         is_other = file_format != self.data.format or (own == "tsv" and ".csv" in "".join(names))
         dialect = self.dialect.of_other_format() if is_other else self.dialect
         return read_rows(
-            path, columns=columns, file_format=file_format, dialect=dialect, count=count
+            path,
+            columns=columns,
+            file_format=file_format,
+            dialect=dialect,
+            count=count,
+            unnamed=self._unnamed,
         )
+
+    @property
+    def _unnamed(self) -> str | None:
+        """The column that a recipe does not name, where it names the other."""
+        if self.data.text != "text" and self.data.label == "label":
+            return "label"
+        return "text" if self.data.label != "label" and self.data.text == "text" else None
 
     def read(self, path: Path, progress: Progress, count: RowCount) -> LabeledTexts:
         reader = LabelReader(self.data)

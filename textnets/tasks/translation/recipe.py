@@ -88,9 +88,9 @@ class TranslationText(TextSection):
         return super().as_written() | written
 
     @model_validator(mode="after")
-    def _no_frame_and_no_vectors(self) -> TranslationText:
+    def _no_frame(self) -> TranslationText:
         for part, where in ((self, ""), (self.source, "source."), (self.target, "target.")):
-            for key in ("add_bos", "add_eos", "vectors"):
+            for key in ("add_bos", "add_eos"):
                 if part is not None and getattr(part, key):
                     raise mistake(f"{where}{key}", "has no effect in translation: remove it")
         return self

@@ -70,7 +70,8 @@ def _has_its_letters(sample: bytes, name: str) -> bool:
     text = _decoded(sample, name) or ""
     foreign = [ord(sign) > 127 for sign in text]
     in_rows = sum(one and other for one, other in pairwise(foreign))
-    kana = sum("KANA" in unicodedata.name(sign, "") for sign in text)
+    names = ("HIRAGANA", "KATAKANA")
+    kana = sum(unicodedata.name(sign, "").startswith(names) for sign in text)
     is_japanese = name in ("euc_jp", "shift_jis")
     return in_rows * 2 > sum(foreign) and (not is_japanese or kana * 10 > sum(foreign))
 

@@ -526,8 +526,7 @@ def _ragged(
     if dialect["delimiter"] == "\t" and not dialect.get("strict"):
         return DataError(f"{where}; a tab inside a cell cannot be written in tsv: use csv or jsonl")
     sign = "comma" if dialect["delimiter"] == "," else repr(dialect["delimiter"])
-    blank = " (and no blank before the quote)" if f'{dialect["delimiter"]} "' in record.raw else ""
-    return DataError(f"{where}; a cell that holds a {sign} must stand in quotes{blank}")
+    return DataError(f"{where}; a cell that holds a {sign} must stand in quotes")
 
 
 # --------------------------------------------------------------------------------------

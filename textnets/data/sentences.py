@@ -185,17 +185,17 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
         wanted["data.tag_column"] = layout.tag_column
     table = _Table(path, wanted)
     for block in _blocks(source):
+        if layout.dialect.comment is None and _COMMENT.match(block[0][1]):
+            raise DataError(
+                f"{path}:{block[0][0]}: looks like a comment, was: {_shown(block[0][1])}; set "
+                'data.comment: "# ", or put the word # and its tag between tabs'
+            )
         rows = [(number, table.cells(number, line)) for number, line in block]
         rows = [(number, cells) for number, cells in rows if cells[0] != _DOCUMENT_START]
         if not rows:
             where = f"{path}:{block[0][0]}"
             source.count.leave_out(f"a {_DOCUMENT_START} line alone", where, is_told=False)
             continue
-        if layout.dialect.comment is None and _COMMENT.match(block[0][1]):
-            raise DataError(
-                f"{path}:{block[0][0]}: looks like a comment, was: {_shown(block[0][1])}; set "
-                'data.comment: "# ", or put the word # and its tag between tabs'
-            )
         words = tuple(cells[layout.word_column] for _, cells in rows)
         tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
         yield Sentence(words, tags, str(path), [number for number, _ in rows])

@@ -117,7 +117,7 @@ class TranslationInference(Inference[TranslatorOutputs]):
                 text,
                 # A model knows nothing of a text without words, and would say something.
                 [self._alternative(one) for one in hypotheses] if text.strip() else [_NOTHING],
-                [token.text for token in row],
+                [token.text for token in row] if text.strip() else [],
             )
             for text, hypotheses, row in zip(texts, outputs.hypotheses, names, strict=True)
         ]

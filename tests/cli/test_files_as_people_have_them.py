@@ -1,4 +1,4 @@
-"""Files as people have them: what is read is what is there, each row counted, or one line of error."""
+"""Files as people have them: what is read is what is there, each row counted, or one error line."""
 
 from __future__ import annotations
 

@@ -329,7 +329,7 @@ def _read_table(source: _Source, **dialect: Any) -> Iterator[Row]:
     path, header = source.path, source.dialect.header
     with opened_text(path, "", source.dialect.encoding) as stream:
         records = _data_records(source, stream, dialect)
-        first = next(records, None)
+        first = next((record for record in records if record.cells), None)
         if first is None:
             raise DataError(f"{path}: the file is empty")
         if isinstance(header, tuple):
@@ -340,6 +340,11 @@ def _read_table(source: _Source, **dialect: Any) -> Iterator[Row]:
             names, records = list(map(str, range(len(first.cells)))), chain([first], records)
         places = _table_places(source, first, names, dialect)
         for record in records:
+            if not record.cells and len(names) == 1:
+                record = _Record([""], record.line, record.raw)  # a blank cell is all of its row
+            if not record.cells:
+                source.count.leave_out("a blank line", f"{path}:{record.line}", is_told=False)
+                continue
             if record.cells == names and header is not False:
                 where = f"{path}:{record.line}"
                 source.count.leave_out("repeats the names of the columns", where)
@@ -368,7 +373,7 @@ _OUTSIDE = re.compile(r" +\"")  # a quote that a blank keeps from opening a cell
 
 
 def _records(source: _Source, stream: TextIO, dialect: Mapping[str, Any]) -> Iterator[_Record]:
-    """The records of a csv stream that are not blank lines, each with its first line."""
+    """The records of a csv stream, each with its first line; a blank line has no cells."""
     # The limit is the csv module's own, for the whole process: it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), CELL_LIMIT))
     path, lines = source.path, _RecordLines(stream, source)
@@ -384,9 +389,6 @@ def _records(source: _Source, stream: TextIO, dialect: Mapping[str, Any]) -> Ite
         if max(map(len, cells), default=0) > CELL_LIMIT:
             too_long = csv.Error("field larger than field limit")
             raise _broken_record(path, lines.start, lines, too_long)
-        if not cells:
-            source.count.leave_out("a blank line", f"{path}:{lines.start}", is_told=False)
-            continue
         record = _Record(cells, lines.start, "".join(lines.current))
         if dialect.get("strict"):
             _check_quotes(path, record, dialect)
@@ -448,7 +450,9 @@ def _table_places(
         if isinstance(source.dialect.header, tuple):
             where = "data.header"
         if len(first.cells) != len(names):
-            raise _ragged(source.path, first, names, dialect)
+            hint = _hint_of_delimiter(first, [], dialect) if len(first.cells) == 1 else ""
+            error = _ragged(source.path, first, names, dialect)
+            raise DataError(f"{error}{hint}")
     names = _with_unnamed(source, where, names)
     for column in source.columns:
         if column not in names:
@@ -519,8 +523,6 @@ def _ragged(
 ) -> DataError:
     found, wanted = len(record.cells), len(header)
     where = f"{path}:{record.line}: the header has {wanted} columns, this record has {found}"
-    if found == 1 and (hint := _hint_of_delimiter(record, [], dialect)):
-        return DataError(f"{where}{hint}")
     if found < wanted:
         return DataError(f"{where}; there is no cell for {header[found]!r}")
     if dialect["delimiter"] == "\t" and not dialect.get("strict"):

@@ -333,20 +333,29 @@ def _read_jsonl(source: _Source) -> Iterator[Sentence]:
             source.count.leave_out("no words", row.where)
 
 
-# --- Which file is in columns ---
+# --- Which file holds sentences, and which a text a line ---
 
 _LOOKED_AT = 1000  # lines
 _MOSTLY = 0.8  # of the lines are equally wide in a file of columns; sentences never are
 
 
-def is_in_columns(path: Path, layout: SentenceLayout) -> bool:
-    """Whether a file whose name does not tell looks like columns, and not like a text a line.
-
-    A word a line, with blank lines between sentences, are columns too.
+def holds_sentences(path: Path, layout: SentenceLayout) -> bool:
+    """Whether a file whose name does not tell looks as the recipe's are, and not like a text a
+    line.
 
     Raises:
         DataError: it cannot be read.
     """
+    if layout.file_format == "columns":
+        return _is_in_columns(path, layout)
+    with opened_text(path, None, layout.dialect.encoding) as stream:
+        lines = (line for _, line in numbered_lines(stream, path, layout.dialect) if line.strip())
+        first = next(lines, "")
+    return first.startswith("{" if layout.file_format == "jsonl" else "#") or "\t" in first
+
+
+def _is_in_columns(path: Path, layout: SentenceLayout) -> bool:
+    """Whether a file looks like columns; a word a line, with blank lines between sentences, does."""
     widths = Counter[int]()
     has_blank = has_tabs = False
     with opened_text(path, None, layout.dialect.encoding) as stream:

@@ -147,7 +147,7 @@ class Predictor:
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, was: one string")
-        texts = checked_texts(texts, "texts")
+        texts = checked_texts(list(texts) if isinstance(texts, Iterator) else texts, "texts")
         if not texts:
             return []
         outputs = self.outputs(self.preprocessor.encode_inputs(texts))

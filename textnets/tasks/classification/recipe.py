@@ -49,8 +49,8 @@ class ClassificationData(DataSection):
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "fasttext", "folder"] = Field(
         "auto", description="How the files are written; 'auto' goes by their names."
     )
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        None, description='Between the cells of a csv or tsv file, such as ";".'
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')] | None = (
+        Field(None, description='Between the cells of a csv or tsv file, such as ";".')
     )
     header: bool | Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] = (
         Field(

@@ -15,7 +15,7 @@ from textnets.data.sentences import (
     Sentence,
     SentenceLayout,
     format_of_suffix,
-    is_in_columns,
+    holds_sentences,
     read_sentences,
 )
 from textnets.data.splits import count_repeated, count_shared
@@ -141,7 +141,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     def reads_as_data(self, path: Path) -> bool:
         if path.is_dir() or format_of_suffix(path) is not None or self.data.format == "auto":
             return super().reads_as_data(path)
-        return self.data.format != "columns" or is_in_columns(path, self._layout)
+        return holds_sentences(path, self._layout)
 
     def read_inputs(self, path: Path) -> Iterable[str]:
         for sentence in read_sentences(path, self._layout_of(path), with_tags=False):

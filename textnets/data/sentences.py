@@ -355,7 +355,7 @@ def holds_sentences(path: Path, layout: SentenceLayout) -> bool:
 
 
 def _is_in_columns(path: Path, layout: SentenceLayout) -> bool:
-    """Whether a file looks like columns; a word a line, with blank lines between sentences, does."""
+    """Whether a file looks like columns; a word a line with blank lines between sentences does."""
     widths = Counter[int]()
     has_blank = has_tabs = False
     with opened_text(path, None, layout.dialect.encoding) as stream:

@@ -31,6 +31,7 @@ def _as_columns(value: Any) -> Any:
     return tuple(map(_as_column, value)) if isinstance(value, list) else _as_column(value)
 
 
+Delimiter = Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')]
 #: A column, or several.
 ColumnNames = Annotated[Names, BeforeValidator(_as_columns)]
 
@@ -49,8 +50,8 @@ class ClassificationData(DataSection):
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "fasttext", "folder"] = Field(
         "auto", description="How the files are written; 'auto' goes by their names."
     )
-    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')] | None = (
-        Field(None, description='Between the cells of a csv or tsv file, such as ";".')
+    delimiter: Delimiter | None = Field(
+        None, description='Between the cells of a csv or tsv file, such as ";".'
     )
     header: bool | Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)] = (
         Field(

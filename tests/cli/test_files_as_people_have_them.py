@@ -400,3 +400,19 @@ def test_a_language_model_tells_all_alternatives_at_most() -> None:
     for bad in (None, 3, {"a": 1}, b"to"):
         with pytest.raises(textnets.InputError, match=r"^texts: expected"):
             writer.predict(bad)
+
+
+def test_pairs_in_csv_with_a_header() -> None:
+    content = 'English,French\nGo.,Va !\n"Run, now!",Cours !\n'
+    given(TRANSLATOR.replace("d.tsv", "d.csv"), d__csv=content)
+    assert fact("read of train", "data.header=true") == "2 pairs in the file, 2 read"
+    given(TRANSLATOR, d__tsv=content.replace(",", "\t"))
+    assert fact("read of train", "data.header=true") == "2 pairs in the file, 2 read"
+    given(TRANSLATOR, d__tsv='Go.;Va !\n"Run; now!";Cours !\n')
+    assert fact("read of train", "data.delimiter=;") == "2 pairs in the file, 2 read"
+
+
+def test_a_table_of_one_column_has_a_row_for_each_blank_line() -> None:
+    given(CLASSIFIER, d__csv=table(), n__csv="text\nit broke\n\ngood\n")
+    train()
+    assert len(succeed("predict", "run", "n.csv").lines) == 3

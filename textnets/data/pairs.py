@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -15,7 +15,13 @@ from textnets.errors import DataError
 SIDE = "{side}"
 """Stands in the name of line-parallel files for the name of a side: ``train.{side}.gz``."""
 
-PAIR_SUFFIXES = (".tsv", ".txt", ".jsonl", ".ndjson")
+_FORMAT_OF_SUFFIX = {
+    ".tsv": "tsv",
+    ".txt": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,11 @@ class PairLayout:
     """How a file of pairs is written.
 
     Attributes:
-        file_format: ``lines``, ``tsv``, ``jsonl``, or ``auto`` to go by the file's name.
+        file_format: ``lines``, ``tsv``, ``csv``, ``jsonl``, or ``auto`` to go by the file's name.
         source, target: names of the sides, in the names of line-parallel files, or keys of jsonl.
-        source_column, target_column: counted from 0, of tab-separated files.
-        dialect: encoding and comments.
+        source_column, target_column: counted from 0, of tab-separated files and csv.
+        has_header: whether the first line of those holds no pair.
+        dialect: encoding, comments and delimiter.
     """
 
     file_format: str
@@ -43,10 +50,11 @@ class PairLayout:
     target: str
     source_column: int
     target_column: int
+    has_header: bool = False
     dialect: Dialect = PLAIN
 
     def format_of(self, name: str) -> str:
-        """``lines``, ``tsv`` or ``jsonl``.
+        """``lines``, ``tsv``, ``csv`` or ``jsonl``.
 
         Raises:
             DataError: the name does not tell.
@@ -60,7 +68,7 @@ class PairLayout:
             raise DataError(
                 f"{name}: the name does not tell how the pairs are written; put {SIDE} where the "
                 "names of two line-parallel files differ, or name the format with data.format "
-                "(lines, tsv, jsonl)"
+                "(lines, tsv, csv, jsonl)"
             )
         return found
 
@@ -79,16 +87,14 @@ class PairLayout:
 
 
 def format_of_suffix(name: str, *, certain: bool = False) -> str | None:
-    """``tsv`` or ``jsonl``; ``None`` where a file's name does not tell.
+    """``tsv``, ``csv`` or ``jsonl``; ``None`` where a file's name does not tell.
 
     Args:
         name: of the file.
         certain: whether ``.txt``, which may also hold one text a line, tells nothing.
     """
     suffix = Path(name.lower().removesuffix(".gz")).suffix
-    if suffix not in PAIR_SUFFIXES or (certain and suffix == ".txt"):
-        return None
-    return "jsonl" if suffix in (".jsonl", ".ndjson") else "tsv"
+    return None if certain and suffix == ".txt" else _FORMAT_OF_SUFFIX.get(suffix)
 
 
 def read_parallel(source: Path, target: Path, dialect: Dialect = PLAIN) -> Iterator[Pair]:
@@ -118,7 +124,7 @@ def read_pairs(
     with_target: bool = True,
     count: RowCount | None = None,
 ) -> Iterator[Pair]:
-    """Pairs of one tab-separated or jsonl file.
+    """Pairs of one tab-separated, csv or jsonl file.
 
     Args:
         path: the file, plain or gzip.
@@ -130,7 +136,11 @@ def read_pairs(
     Raises:
         DataError: naming file and line.
     """
-    if layout.format_of(path.name) == "jsonl":
+    file_format = layout.format_of(path.name)
+    if file_format == "csv" or (file_format == "tsv" and layout.dialect.delimiter is not None):
+        yield from _read_csv(path, layout, with_target, count)
+        return
+    if file_format == "jsonl":
         keys = [layout.source, layout.target] if with_target else [layout.source]
         for row in read_rows(
             path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=count
@@ -142,7 +152,10 @@ def read_pairs(
     if with_target:
         wanted["data.target_column"] = layout.target_column
     with opened_text(path, None, layout.dialect.encoding) as stream:
-        for number, line in numbered_lines(stream, path, layout.dialect, count):
+        lines = numbered_lines(stream, path, layout.dialect, count)
+        if layout.has_header:
+            next(lines, None)
+        for number, line in lines:
             if not line:
                 if not with_target:
                     yield Pair("", "", number)
@@ -158,6 +171,24 @@ def read_pairs(
                     )
             found = [cells[place] for place in wanted.values()]
             yield Pair(found[0], found[1] if with_target else "", number)
+
+
+def _read_csv(
+    path: Path, layout: PairLayout, with_target: bool, count: RowCount | None
+) -> Iterator[Pair]:
+    places = [layout.source_column, layout.target_column] if with_target else [layout.source_column]
+    rows = read_rows(
+        path,
+        columns=[str(place) for place in places],
+        file_format="csv",
+        dialect=replace(layout.dialect, header=False),
+        count=count,
+    )
+    if layout.has_header:
+        next(rows, None)
+    for row in rows:
+        texts = [_text_of(row, str(place)) for place in places]
+        yield Pair(texts[0], texts[1] if with_target else "", row.line)
 
 
 def _text_of(row: Row, key: str) -> str:

@@ -24,6 +24,7 @@ def as_tuple(value: Any) -> Any:
 #: One name, or several.
 Names = str | Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)]
 Files = Names
+Delimiter = Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
     DataSection,
+    Delimiter,
     EvaluationSection,
     Files,
     Names,
@@ -31,7 +32,6 @@ def _as_columns(value: Any) -> Any:
     return tuple(map(_as_column, value)) if isinstance(value, list) else _as_column(value)
 
 
-Delimiter = Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')]
 #: A column, or several.
 ColumnNames = Annotated[Names, BeforeValidator(_as_columns)]
 

@@ -39,7 +39,7 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
     name = "translation"
     schema = TRANSLATION_SCHEMA
     unit = "pairs"
-    input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".jsonl", ".ndjson")
+    input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".csv", ".jsonl", ".ndjson")
     predictor = TranslationPredictor
 
     def __init__(self, recipe: Recipe) -> None:
@@ -52,7 +52,8 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
             target=self.data.target,
             source_column=self.data.source_column,
             target_column=self.data.target_column,
-            dialect=self.dialect,
+            has_header=self.data.header,
+            dialect=replace(self.dialect, delimiter=self.data.delimiter),
         )
 
     @property
@@ -154,11 +155,11 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         if path.is_dir() or format_of_suffix(path.name, certain=True) is not None:
             return True
         formats = {self._layout.format_of(name) for name in self._names if name != IN_MEMORY}
-        return formats == {"tsv"}
+        return bool(formats) and formats <= {"tsv", "csv"}
 
     def read_inputs(self, path: Path) -> Iterable[str]:
         layout = self._layout_of(path)
-        if layout.file_format not in ("tsv", "jsonl"):
+        if layout.file_format not in ("tsv", "csv", "jsonl"):
             layout = replace(layout, file_format=format_of_suffix(path.name) or "tsv")
         return (pair.source for pair in read_pairs(path, layout, with_target=False))
 

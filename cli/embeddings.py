@@ -60,9 +60,8 @@ def embeddings(
     """
     if not (neighbors or analogy or plot or save):
         raise click.UsageError("give one or more of --neighbors, --analogy, --plot and --save.")
+    from textnets.data.running_text import stream_lines
     from textnets.pipeline import word_space
-
-    from .texts import read_lines
 
     space = word_space(run, table, allow_builders=allow_builders)
     if neighbors:
@@ -70,7 +69,9 @@ def embeddings(
     if analogy:
         _show(space.analogy(*analogy, count))
     if plot:
-        chosen = space.tokens[: int(words)] if words.isdecimal() else list(read_lines(Path(words)))
+        chosen = (
+            space.tokens[: int(words)] if words.isdecimal() else list(stream_lines(Path(words)))
+        )
         space.plot(Path(plot), [word for word in chosen if word])
     if save:
         left_out = space.save(Path(save))

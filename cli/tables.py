@@ -38,7 +38,8 @@ def show_training(result: TrainedRun) -> None:
     """The scores beside the baselines', what follows from them, and where the run lies."""
     if result.evaluation is not None:
         _show_scores(result.evaluation)
-    click.echo(f"run: {result.run.folder}  report: {result.run.folder / 'report.html'}")
+    report = result.run.folder / "report.html"
+    click.echo(f"run: {result.run.folder}" + (f"  report: {report}" if report.exists() else ""))
 
 
 def show_evaluation(evaluation: SplitEvaluation, output_format: str) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from textnets.data.readers import CELL_LIMIT, opened_bytes
+from textnets.data.readers import CELL_LIMIT
+from textnets.data.running_text import stream_lines
 from textnets.errors import DataError
 from textnets.progress import is_terminal, printable
 from textnets.tasks import AnyTask
@@ -53,9 +51,7 @@ def read_texts(
             return _TypedTexts(quiet)
         return _lines(sys.stdin.buffer, "standard input")
     path = Path(file)
-    if path.is_dir() or path.name.lower().removesuffix(".gz").endswith(task.input_suffixes):
-        return task.read_inputs(path)
-    return read_lines(path)
+    return task.read_inputs(path) if task.reads_as_data(path) else stream_lines(path, task.dialect)
 
 
 def write_predictions(
@@ -134,21 +130,6 @@ class _TypedTexts:
     def _ask(self, words: str) -> None:
         if not self._quiet:
             click.echo(words, err=True, nl=False)
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file, plain or gzip."""
-    try:
-        if path.is_fifo():  # such as <(command): once, and not packed
-            with path.open("rb") as pipe:
-                yield from _lines(pipe, str(path))
-            return
-        with ExitStack() as stack:
-            yield from _lines(opened_bytes(path, stack), str(path))
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip data is damaged or cut short ({error})") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _lines(stream: IO[bytes], name: str) -> Iterator[str]:

@@ -45,6 +45,8 @@ ELSEWHERE = {
 }  # fmt: skip
 # What 'textnets check' says of the machine.
 MACHINE_FACTS = ("device ",)
+# What it says since those runs were made.
+LATER_FACTS = ("read of ", "counts of ")
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-text", "numpy", "scipy", "scikit-learn", "sacrebleu")
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -79,7 +81,9 @@ def answer(words: Sequence[str]) -> str:
     code, out, err = command(*words)
     assert code == 0, err
     return "".join(
-        line for line in out.splitlines(keepends=True) if not line.startswith(MACHINE_FACTS)
+        line
+        for line in out.splitlines(keepends=True)
+        if not line.startswith(MACHINE_FACTS + LATER_FACTS)
     )
 
 

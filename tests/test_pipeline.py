@@ -47,6 +47,7 @@ def test_a_run_holds_what_it_promises(trained: Path) -> None:
         "environment.json",
         "vocabulary.txt",
         "labels.txt",
+        "words.txt",
         "model.keras",
         "checkpoint",
         "history.jsonl",

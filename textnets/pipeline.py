@@ -17,6 +17,7 @@ import numpy as np
 
 from textnets.backend.devices import Device, prepare_device, require_tensorflow
 from textnets.builders.custom import module_of
+from textnets.data.counts import RowCount
 from textnets.errors import DataError, InputError, did_you_mean
 from textnets.experiment.compound import execute
 from textnets.experiment.models import build_model, vectors_of
@@ -201,7 +202,7 @@ def train(
     found = prepare_device(device)
     if stored is None:
         require_tensorflow("turning text into ids")
-    record = begin_record(task.recipe, data.fingerprints, data.splits, found, command)
+    record = begin_record(task.recipe, data.fingerprints, data.splits, found, command, data.counts)
     if isinstance(start, Continue):
         record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)
     resumes = isinstance(start, Continue)
@@ -275,7 +276,10 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
         name, splits = _recorded_split(predictor, progress)
         examples = splits[name]
     else:
-        name, examples = str(data), task.read(Path(data), Progress())
+        name, count = str(data), RowCount(task.unit)
+        examples = evaluation.scorable(task.read(Path(data), Progress(), count), count)
+        for sentence in count.warnings():
+            progress.warn(f"{data}: {sentence}")
         evaluation.check(examples, name)
         if not len(examples):
             raise DataError(f"{data}: holds no example to score")
@@ -349,6 +353,8 @@ def check(
     data = read_data(task, progress)
     facts = [Fact(f"{name} file", str(path)) for name, path in data.files.items()]
     facts += [Fact(f"{name} examples", f"{len(found):,}") for name, found in data.splits.items()]
+    for name, count in data.counts.items():
+        facts.append(Fact(f"read of {name}", count.as_line()))
     facts += task.facts(data.splits)
     device = prepare_device("auto")
     runs = {run.member: run for run in reversed(task.recipe.member_runs)}
@@ -377,8 +383,9 @@ def _model_facts(
     setup = task.training_setup(model, preprocessor, prepared.encoded["train"])
     check_measured(plan, setup)
     facts += [Fact(name, f"{n:,}") for name, n in preprocessor.sizes.items() if type(n) is int]
-    if vectors is not None:
-        facts += [Fact(f"vectors {key}", str(value)) for key, value in vectors.as_json().items()]
+    for name, one in vectors.items():
+        table = "vectors" if name == "tokens" else f"{name} vectors"
+        facts += [Fact(f"{table} {key}", str(value)) for key, value in one.as_json().items()]
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip

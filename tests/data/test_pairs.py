@@ -64,10 +64,16 @@ def test_jsonl(tmp_path: Path) -> None:
 
 
 def test_the_name_tells_the_format() -> None:
-    names = {"train.{side}.gz": "lines", "a.TSV.gz": "tsv", "b.txt": "tsv", "c.jsonl": "jsonl"}
+    names = {
+        "train.{side}.gz": "lines",
+        "a.TSV.gz": "tsv",
+        "b.txt": "tsv",
+        "c.jsonl": "jsonl",
+        "d.csv": "csv",
+    }
     assert {name: layout().format_of(name) for name in names} == names
     assert layout().sides_of("train.{side}.gz") == ("train.en.gz", "train.de.gz")
     with pytest.raises(DataError, match="does not tell how the pairs are written"):
-        layout().format_of("train.csv")
+        layout().format_of("train.xml")
     with pytest.raises(DataError, match="must stand where the names of the two files differ"):
         layout("lines").sides_of("train.gz")

@@ -182,7 +182,7 @@ def test_a_missing_column_names_those_there_are(tmp_path: Path) -> None:
 
 def test_repeated_column_names_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,label,text\none,a,two\n")
-    assert refusal(path) == f"{path}:1: column names are repeated: 'text'"
+    assert refusal(path).startswith(f"{path}:1: column names are repeated: 'text'")
 
 
 def test_ragged_records_are_refused_with_their_line(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_bytes_that_are_not_utf8_are_named_by_their_offset(
     path = write(tmp_path / "a.csv", compress(good + b"caf\xe9,x\n"))
     message = refusal(path)
     assert f"not UTF-8 at byte offset {len(good) + 3}" in message
-    assert "(line 2)" in message
+    assert message.startswith(f"{path}:2: ")
     assert "iconv -f WINDOWS-1252" in message
 
 
@@ -412,7 +412,7 @@ def test_a_folder_gives_its_texts_by_class_and_name(tmp_path: Path) -> None:
 def test_folder_mistakes_are_refused(tmp_path: Path) -> None:
     assert "one folder a class" in refusal(tmp_path)
     root = text_folder(tmp_path / "reviews", {"pos/a.txt": b"ok \xff"})
-    assert f"{root / 'pos' / 'a.txt'}: not UTF-8 at byte offset 3" in refusal(root)
+    assert f"{root / 'pos' / 'a.txt'}:1: not UTF-8 at byte offset 3" in refusal(root)
     assert "the columns are 'text', 'label'" in refusal(root, "sentence")
 
 
@@ -424,7 +424,7 @@ def test_folder_mistakes_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_suffix_says_how_to_name_the_format(tmp_path: Path) -> None:
     for name in ("a.txt", "a", "a.parquet.gz", "a.gz"):
         message = refusal(write(tmp_path / name, "text,label\n1,2\n"))
-        assert "data.format (csv, tsv, jsonl, parquet, folder)" in message
+        assert "data.format (csv, tsv, jsonl, parquet, fasttext, folder)" in message
     assert cells_of(tmp_path / "a.txt", file_format="csv") == [("1", "2")]
 
 

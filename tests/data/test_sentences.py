@@ -169,7 +169,7 @@ def test_jsonl_lists(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     assert found(path) == [Sentence(("a", "10"), ("X", "Y"))]
     words_alone = list(read_sentences(path, SentenceLayout(tag_key="none"), with_tags=False))
-    assert words_alone == [Sentence(("a", "10"), ())]
+    assert words_alone == [Sentence(("a", "10"), ()), Sentence((), ())]  # a line for each row
 
 
 WORD = "1\tI\tI\tPRON\tPRP\t_\t0\troot\t_\t_\n"
@@ -184,7 +184,7 @@ WORD = "1\tI\tI\tPRON\tPRP\t_\t0\troot\t_\t_\n"
         ("a.conllu", WORD + WORD, {}, "a.conllu:2: expected the word number 2, was: '1'"),
         ("a.conllu", WORD.replace("1", "x"), {}, "a.conllu:1: expected the word number 1"),
         ("a.conllu", WORD.replace("PRON", ""), {}, "a.conllu:1: the upos is empty"),
-        ("a.conllu", b"# caf\xe9\n", {}, "a.conllu: not UTF-8 at byte offset 5 (line 1)"),
+        ("a.conllu", b"# caf\xe9\n", {}, "a.conllu:1: not UTF-8 at byte offset 5"),
         (
             "a.conllu.gz",
             gzip.compress(WORD.encode(), mtime=0)[:-9],

@@ -57,7 +57,7 @@ MISTAKES = [
      "{a: [1, 'x y']}"),
     (EPOCHS, "xla: yes", "11:3: training.xla: expected true or false, was: 'yes'"),
     (EPOCHS, "learning_rate: fast", "11:3: training.learning_rate: expected a number, was: 'fast'"),
-    (TEST, "text: 1e-3", "4:3: data.text: expected text, was: 0.001"),
+    (TEST, "text: 1e-3", "4:3: data.text: expected text or a list, was: 0.001"),
     (UNITS, "units: 64", "9:3: model.units: expected a list, was: 64"),
     (UNITS, "units: [8, a]", "9:14: model.units.1: expected a whole number, was: 'a'"),
     (UNITS, "bidirectional: 1", "9:3: model.bidirectional: expected true or false, was: 1"),
@@ -98,7 +98,8 @@ MISTAKES = [
      "did you mean 'imdb'?"),
     # One of several types.
     (TEST, "validation: 1.5", "4:3: data.validation: expected less than 1, was: 1.5"),
-    (TEST, "validation: true", "4:3: data.validation: expected a number or text, was: true"),
+    (TEST, "validation: true", "4:3: data.validation: expected a number or text or a list, "
+                               "was: true"),
     (TEST, "validation: .nan", "4:3: data.validation: expected a finite number, was: .nan"),
     (EPOCHS, "class_weights: balancd", "11:3: training.class_weights: expected balanced, was: "
      "'balancd'; did you mean 'balanced'?"),

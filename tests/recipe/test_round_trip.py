@@ -70,6 +70,8 @@ TRAINING = st.one_of(
 def fit_together(sections: dict[str, Any]) -> dict[str, Any]:
     """Keep to the rules between keys: what claim, class weights and separator go with."""
     data = dict(sections["data"])
+    if data.get("text", "text") == data.get("label", "label"):
+        data["label"] = data.get("text", "text") + "2"
     if not data.get("multi_label"):
         data.pop("label_separator", None)
     fitted = {**sections, "data": data}

@@ -10,7 +10,7 @@ import pytest
 from textnets.run import layout
 from textnets.run.directory import open_run
 
-OF_A_CLASSIFIER = {"vocabulary.txt", "labels.txt"}
+OF_A_CLASSIFIER = {"vocabulary.txt", "labels.txt", "words.txt"}
 
 
 def test_a_finished_run_has_the_names_of_the_layout(finished: Path) -> None:

@@ -11,6 +11,7 @@ from tests.warm import run_program
 from textnets.errors import DataError, InputError, RunError
 from textnets.recipe.sections import TextSection
 from textnets.text.encoder import TextEncoder
+from textnets.text.tokenizers import WORDS_FILE
 from textnets.text.vocabulary import UNKNOWN_ID
 
 # Every code point, and often the ones that break tokenizers.
@@ -44,7 +45,10 @@ INVISIBLE = ["", " ", "\t\r\n", "\xa0\u3000\u2003\u2028", "\x85"]
         ("x\u0301\u0302y", "x\u0301\u0302y"),  # marks with no composed form stay on their letter
         ("日本語、テスト", "日本語 、 テスト"),
         ("hi😀😀", "hi 😀 😀"),
-        ("👩\u200d👧", "👩 \u200d 👧"),
+        ("👩\u200d👧 👍🏽 ❤️love", "👩\u200d👧 👍🏽 ❤ love"),
+        ("می\u200cخواهم \u200cx\u200d", "می\u200cخواهم x"),
+        ("co\u00adoperate \u200fשלום word\u200bhere", "cooperate שלום wordhere"),
+        ("ភាសា\u200bខ្មែរ", "ភាសា ខ្មែរ"),  # where ZWSP stands between words
         ("שלום, עולם", "שלום , עולם"),
         ("İSTANBUL ΣΑΣ ẞ", "i̇stanbul σας ß"),
         ("<br />C++", "< br / > c + +"),
@@ -346,3 +350,18 @@ def test_seeding_takes_no_tokenizer_away(learned, kind, sentences):
     before = encoder.encode(sentences).ids.tolist(), encoder.tokens(sentences)
     keras.utils.set_random_seed(1)
     assert (encoder.encode(sentences).ids.tolist(), encoder.tokens(sentences)) == before
+
+
+def test_a_run_of_before_cuts_at_what_is_not_seen_as_it_did(tmp_path):
+    """Its folder has no file that says otherwise."""
+    text = "می\u200cخواهم ❤️love"
+    found = TextEncoder.learn(TextSection(), lambda: [text])
+    assert [token.text for token in found.tokens([text])[0]] == ["می\u200cخواهم", "❤", "love"]
+    found.save(tmp_path)
+    again = TextEncoder.load(TextSection(), tmp_path)
+    assert again.tokens([text]) == found.tokens([text])
+    (tmp_path / WORDS_FILE).unlink()
+    before = TextEncoder.load(TextSection(), tmp_path)
+    assert [token.text for token in before.tokens([text])[0]] == [
+        "می", "\u200c", "خواهم", "❤", "\ufe0flove",
+    ]  # fmt: skip

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from textnets.data.counts import RowCount
+from textnets.data.dialect import PLAIN, Dialect, numbered_lines
 from textnets.data.readers import Row, opened_text, read_rows
 from textnets.errors import DataError
 
 SIDE = "{side}"
 """Stands in the name of line-parallel files for the name of a side: ``train.{side}.gz``."""
 
-PAIR_SUFFIXES = (".tsv", ".txt", ".jsonl", ".ndjson")
+_FORMAT_OF_SUFFIX = {
+    ".tsv": "tsv",
+    ".txt": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and its translation; either may be empty."""
+    """A text and its translation; either may be empty. ``line`` is where it stands, from 1."""
 
     source: str
     target: str
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -29,9 +38,11 @@ class PairLayout:
     """How a file of pairs is written.
 
     Attributes:
-        file_format: ``lines``, ``tsv``, ``jsonl``, or ``auto`` to go by the file's name.
+        file_format: ``lines``, ``tsv``, ``csv``, ``jsonl``, or ``auto`` to go by the file's name.
         source, target: names of the sides, in the names of line-parallel files, or keys of jsonl.
-        source_column, target_column: counted from 0, of tab-separated files.
+        source_column, target_column: counted from 0, of tab-separated files and csv.
+        has_header: whether the first line of those holds no pair.
+        dialect: encoding, comments and delimiter.
     """
 
     file_format: str
@@ -39,9 +50,11 @@ class PairLayout:
     target: str
     source_column: int
     target_column: int
+    has_header: bool = False
+    dialect: Dialect = PLAIN
 
     def format_of(self, name: str) -> str:
-        """``lines``, ``tsv`` or ``jsonl``.
+        """``lines``, ``tsv``, ``csv`` or ``jsonl``.
 
         Raises:
             DataError: the name does not tell.
@@ -50,14 +63,14 @@ class PairLayout:
             return self.file_format
         if SIDE in name:
             return "lines"
-        suffix = Path(name.lower().removesuffix(".gz")).suffix
-        if suffix not in PAIR_SUFFIXES:
+        found = format_of_suffix(name)
+        if found is None:
             raise DataError(
                 f"{name}: the name does not tell how the pairs are written; put {SIDE} where the "
                 "names of two line-parallel files differ, or name the format with data.format "
-                "(lines, tsv, jsonl)"
+                "(lines, tsv, csv, jsonl)"
             )
-        return "jsonl" if suffix in (".jsonl", ".ndjson") else "tsv"
+        return found
 
     def sides_of(self, name: str) -> tuple[str, str]:
         """The names of two line-parallel files.
@@ -73,13 +86,27 @@ class PairLayout:
         return name.replace(SIDE, self.source), name.replace(SIDE, self.target)
 
 
-def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
+def format_of_suffix(name: str, *, certain: bool = False) -> str | None:
+    """``tsv``, ``csv`` or ``jsonl``; ``None`` where a file's name does not tell.
+
+    Args:
+        name: of the file.
+        certain: whether ``.txt``, which may also hold one text a line, tells nothing.
+    """
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    return None if certain and suffix == ".txt" else _FORMAT_OF_SUFFIX.get(suffix)
+
+
+def read_parallel(source: Path, target: Path, dialect: Dialect = PLAIN) -> Iterator[Pair]:
     """Pairs of lines; an empty line on one side stays where it is.
 
     Raises:
         DataError: a file cannot be read, or one has more lines than the other.
     """
-    with opened_text(source, newline="\n") as ours, opened_text(target, newline="\n") as theirs:
+    with (
+        opened_text(source, None, dialect.encoding) as ours,
+        opened_text(target, None, dialect.encoding) as theirs,
+    ):
         for number, (left, right) in enumerate(zip_longest(ours, theirs), start=1):
             if left is None or right is None:
                 short, long = (source, target) if left is None else (target, source)
@@ -87,34 +114,55 @@ def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
                     f"{short}: ends after {number - 1:,} lines, but {long} goes on; line-parallel "
                     "files have equally many"
                 )
-            yield Pair(_line(left), _line(right))
+            yield Pair(left.removesuffix("\n"), right.removesuffix("\n"), number)
 
 
-def read_pairs(path: Path, layout: PairLayout, *, with_target: bool = True) -> Iterator[Pair]:
-    """Pairs of one tab-separated or jsonl file.
+def read_pairs(
+    path: Path,
+    layout: PairLayout,
+    *,
+    with_target: bool = True,
+    count: RowCount | None = None,
+) -> Iterator[Pair]:
+    """Pairs of one tab-separated, csv or jsonl file.
 
     Args:
         path: the file, plain or gzip.
         layout: how it is written.
-        with_target: whether the target is read; else it is empty.
+        with_target: whether the target is read; else it is empty, and a blank line is a blank
+            text.
+        count: where to count the lines that are left out.
 
     Raises:
         DataError: naming file and line.
     """
-    if layout.format_of(path.name) == "jsonl":
+    file_format = layout.format_of(path.name)
+    if file_format == "csv" or (file_format == "tsv" and layout.dialect.delimiter is not None):
+        yield from _read_csv(path, layout, with_target, count)
+        return
+    if file_format == "jsonl":
         keys = [layout.source, layout.target] if with_target else [layout.source]
-        for row in read_rows(path, columns=keys, file_format="jsonl"):
+        for row in read_rows(
+            path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=count
+        ):
             texts = [_text_of(row, key) for key in keys]
-            yield Pair(texts[0], texts[1] if with_target else "")
+            yield Pair(texts[0], texts[1] if with_target else "", row.line)
         return
     wanted = {"data.source_column": layout.source_column}
     if with_target:
         wanted["data.target_column"] = layout.target_column
-    with opened_text(path, newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not _line(line):
+    with opened_text(path, None, layout.dialect.encoding) as stream:
+        lines = numbered_lines(stream, path, layout.dialect, count)
+        if layout.has_header:
+            next(lines, None)
+        for number, line in lines:
+            if not line:
+                if not with_target:
+                    yield Pair("", "", number)
+                elif count is not None:
+                    count.leave_out("a blank line", f"{path}:{number}", is_told=False)
                 continue
-            cells = _line(line).split("\t")
+            cells = line.split("\t")
             for key, place in wanted.items():
                 if place >= len(cells):
                     raise DataError(
@@ -122,7 +170,25 @@ def read_pairs(path: Path, layout: PairLayout, *, with_target: bool = True) -> I
                         f"this line has {len(cells)}, cut at tabs"
                     )
             found = [cells[place] for place in wanted.values()]
-            yield Pair(found[0], found[1] if with_target else "")
+            yield Pair(found[0], found[1] if with_target else "", number)
+
+
+def _read_csv(
+    path: Path, layout: PairLayout, with_target: bool, count: RowCount | None
+) -> Iterator[Pair]:
+    places = [layout.source_column, layout.target_column] if with_target else [layout.source_column]
+    rows = read_rows(
+        path,
+        columns=[str(place) for place in places],
+        file_format="csv",
+        dialect=replace(layout.dialect, header=False),
+        count=count,
+    )
+    if layout.has_header:
+        next(rows, None)
+    for row in rows:
+        texts = [_text_of(row, str(place)) for place in places]
+        yield Pair(texts[0], texts[1] if with_target else "", row.line)
 
 
 def _text_of(row: Row, key: str) -> str:
@@ -130,7 +196,3 @@ def _text_of(row: Row, key: str) -> str:
     if not isinstance(cell, str):
         raise DataError(f"{row.where}: {key!r} must be a text, was: a list")
     return cell
-
-
-def _line(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")

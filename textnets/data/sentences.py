@@ -7,10 +7,14 @@ The parser of CoNLL-U is our own: two of its ten columns are needed, and every r
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from textnets.data.counts import RowCount
+from textnets.data.dialect import PLAIN, Dialect, numbered_lines
 from textnets.data.readers import opened_text, read_rows
 from textnets.errors import DataError
 
@@ -21,6 +25,8 @@ _CONLLU_FIELDS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "depre
 _WORD_ID = re.compile(r"[1-9][0-9]*")
 # 7-8 is a multiword token, whose words follow; 8.1 an empty node, which nobody wrote.
 _OTHER_ID = re.compile(r"[1-9][0-9]*-[1-9][0-9]*|[0-9]+\.[1-9][0-9]*")
+UNIT = "sentences"
+_COMMENT = re.compile(r"#\s*[\w.:-]+(?:\s*=|\s[^\t]*=)")  # "# sent_id = 1", "# id 7 domain=en"
 _DOCUMENT_START = "-DOCSTART-"  # CoNLL-2003 writes it in the place of a sentence
 _LONGEST_SHOWN = 60  # characters of a line in a message
 
@@ -34,6 +40,7 @@ class SentenceLayout:
         tags: of CoNLL-U: ``upos``, ``xpos`` or ``feats``.
         word_column, tag_column: of CoNLL columns, from 0.
         token_key, tag_key: of jsonl.
+        dialect: encoding and comments.
     """
 
     file_format: str = "auto"
@@ -42,6 +49,7 @@ class SentenceLayout:
     tag_column: int = 1
     token_key: str = "tokens"
     tag_key: str = "tags"
+    dialect: Dialect = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +72,31 @@ class Sentence:
         return f"{self.origin}:{self.lines[place]}" if self.lines else f"{self.origin}[{place}]"
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A file that is being read, what of it, and where its sentences are counted."""
+
+    path: Path
+    layout: SentenceLayout
+    with_tags: bool
+    count: RowCount
+
+
 def read_sentences(
-    path: Path, layout: SentenceLayout, *, with_tags: bool = True
+    path: Path,
+    layout: SentenceLayout,
+    *,
+    with_tags: bool = True,
+    count: RowCount | None = None,
 ) -> Iterator[Sentence]:
     """Stream the sentences of a file, plain or gzip-compressed.
 
     Args:
-        path: a UTF-8 file.
+        path: a file.
         layout: where words and tags stand in it.
-        with_tags: ``False`` reads the words alone, of files that may lack the tags.
+        with_tags: ``False`` reads the words alone, of files that may lack the tags, and gives a
+            sentence for each row of jsonl, also for one without words.
+        count: where to count what is left out; who reads counts the sentences.
 
     Raises:
         DataError: when iterated: the file is missing, empty, damaged, not UTF-8 or not in
@@ -82,7 +106,7 @@ def read_sentences(
         _resolved_format(path, layout.file_format)
     ]
     is_empty = True
-    for sentence in reader(path, layout, with_tags):
+    for sentence in reader(_Source(path, layout, with_tags, count or RowCount(UNIT))):
         is_empty = False
         yield sentence
     if is_empty:
@@ -94,7 +118,7 @@ def _resolved_format(path: Path, file_format: str) -> str:
         raise DataError(f"{path}: there is no such file")
     if path.is_dir():
         raise DataError(f"{path}: this is a folder; sentences are read from a file")
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = _suffix_of(path)
     if file_format == "columns" and suffix in {".json", ".jsonl"}:
         # Every blank would divide a line, and parts of JSON would be words and tags.
         raise DataError(f"{path}: a {suffix} file is not in columns; remove data.format: columns")
@@ -105,15 +129,28 @@ def _resolved_format(path: Path, file_format: str) -> str:
             f"{path}: the suffix does not tell the format; name it with data.format "
             f"({', '.join(SENTENCE_FORMATS)})"
         )
+    return str(format_of_suffix(path))
+
+
+def format_of_suffix(path: Path) -> str | None:
+    """The format that a file's name tells; ``None`` where it tells none."""
+    suffix = _suffix_of(path)
+    if suffix not in SENTENCE_SUFFIXES:
+        return None
     return "conllu" if suffix == ".conllu" else "jsonl"
+
+
+def _suffix_of(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 # --- CoNLL-U and CoNLL columns ---
 
 
-def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
-    place = _CONLLU_FIELDS.index(layout.tags)
-    for block in _blocks(path):
+def _read_conllu(source: _Source) -> Iterator[Sentence]:
+    path, with_tags, tags_of = source.path, source.with_tags, source.layout.tags
+    place = _CONLLU_FIELDS.index(tags_of)
+    for block in _blocks(source):
         words, tags, lines = list[str](), list[str](), list[int]()
         for number, line in block:
             if line.startswith("#"):
@@ -134,20 +171,30 @@ def _read_conllu(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterato
             lines.append(number)
             words.append(_filled(path, number, "word", fields[1]))
             if with_tags:
-                tags.append(_filled(path, number, layout.tags, fields[place]))
+                tags.append(_filled(path, number, tags_of, fields[place]))
         if words:
             yield Sentence(tuple(words), tuple(tags), str(path), lines)
+        else:
+            source.count.leave_out("no words", f"{path}:{block[0][0]}", is_told=False)
 
 
-def _read_columns(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
+def _read_columns(source: _Source) -> Iterator[Sentence]:
+    path, layout, with_tags = source.path, source.layout, source.with_tags
     wanted = {"data.word_column": layout.word_column}
     if with_tags:
         wanted["data.tag_column"] = layout.tag_column
     table = _Table(path, wanted)
-    for block in _blocks(path):
+    for block in _blocks(source):
+        if layout.dialect.comment is None and _COMMENT.match(block[0][1]):
+            raise DataError(
+                f"{path}:{block[0][0]}: looks like a comment, was: {_shown(block[0][1])}; set "
+                'data.comment: "# ", or put the word # and its tag between tabs'
+            )
         rows = [(number, table.cells(number, line)) for number, line in block]
         rows = [(number, cells) for number, cells in rows if cells[0] != _DOCUMENT_START]
         if not rows:
+            where = f"{path}:{block[0][0]}"
+            source.count.leave_out(f"a {_DOCUMENT_START} line alone", where, is_told=False)
             continue
         words = tuple(cells[layout.word_column] for _, cells in rows)
         tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
@@ -237,12 +284,12 @@ def _shown(line: str) -> str:
     return repr(line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…")
 
 
-def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+def _blocks(source: _Source) -> Iterator[list[tuple[int, str]]]:
     """Runs of lines without a blank one, each line with its number."""
     block: list[tuple[int, str]] = []
-    with opened_text(path, newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            line = line.removesuffix("\n").removesuffix("\r")
+    dialect = source.layout.dialect
+    with opened_text(source.path, None, dialect.encoding) as stream:
+        for number, line in numbered_lines(stream, source.path, dialect):
             if line.strip():
                 block.append((number, line))
             elif block:
@@ -261,9 +308,12 @@ def _filled(path: Path, number: int, what: str, cell: str) -> str:
 # --- jsonl ---
 
 
-def _read_jsonl(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator[Sentence]:
+def _read_jsonl(source: _Source) -> Iterator[Sentence]:
+    layout, with_tags = source.layout, source.with_tags
     keys = [layout.token_key, layout.tag_key] if with_tags else [layout.token_key]
-    for row in read_rows(path, columns=keys, file_format="jsonl"):
+    for row in read_rows(
+        source.path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=source.count
+    ):
         for key in keys:
             cell = row.values[key]
             if isinstance(cell, str):
@@ -276,6 +326,49 @@ def _read_jsonl(path: Path, layout: SentenceLayout, with_tags: bool) -> Iterator
                 f"{row.where}: each token needs a tag, was: {len(words)} in {keys[0]!r} and "
                 f"{len(tags[0])} in {keys[1]!r}"
             )
-        if words:
+        if words or not with_tags:
             lines = [row.line] * len(words)
             yield Sentence(words, tags[0] if with_tags else (), row.path, lines)
+        else:
+            source.count.leave_out("no words", row.where)
+
+
+# --- Which file holds sentences, and which a text a line ---
+
+_LOOKED_AT = 1000  # lines
+_MOSTLY = 0.8  # of the lines are equally wide in a file of columns; sentences never are
+
+
+def holds_sentences(path: Path, layout: SentenceLayout) -> bool:
+    """Whether a file whose name does not tell looks as the recipe's are, and not like a text a
+    line.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if layout.file_format == "columns":
+        return _is_in_columns(path, layout)
+    with opened_text(path, None, layout.dialect.encoding) as stream:
+        lines = (line for _, line in numbered_lines(stream, path, layout.dialect) if line.strip())
+        first = next(lines, "")
+    return first.startswith("{" if layout.file_format == "jsonl" else "#") or "\t" in first
+
+
+def _is_in_columns(path: Path, layout: SentenceLayout) -> bool:
+    """Whether a file looks like columns; a word a line with blank lines between sentences does."""
+    widths = Counter[int]()
+    has_blank = has_tabs = False
+    with opened_text(path, None, layout.dialect.encoding) as stream:
+        lines = numbered_lines(stream, path, layout.dialect)
+        for _, line in islice(lines, _LOOKED_AT):
+            has_blank = has_blank or (bool(widths) and not line.strip())
+            has_tabs = has_tabs or "\t" in line
+            if line.strip() and not line.startswith(_DOCUMENT_START):
+                widths[len(line.split("\t") if "\t" in line else line.split())] += 1
+    (width, times), *_ = widths.most_common(1) or [(0, 0)]
+    if has_tabs:
+        return True
+    if width == 1:
+        return has_blank
+    is_wide = width > max(layout.word_column, layout.tag_column)
+    return is_wide and widths.total() > 1 and times >= _MOSTLY * widths.total()

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -81,6 +82,30 @@ def _in_a_home(path: str, where: str) -> Path:
     except RuntimeError:
         user = Path(path).parts[0]
         raise DataError(f"{where}: {user} is the home of nobody here, was: {path}") from None
+
+
+def find_files(name: str, *, beside: Path) -> list[Path]:
+    """The files that a recipe names, which may have ``*``, ``?`` or ``[...]`` in their name.
+
+    Of several they are sorted by name, and all from the first of the places that has one.
+
+    Raises:
+        DataError: there is none.
+    """
+    if not _PATTERN.search(name) or name == IN_MEMORY:
+        return [find_file(name, beside=beside)]
+    given = _in_a_home(name, name)
+    try:
+        return [find_file(name, beside=beside)]
+    except DataError:
+        for root in [Path(given.anchor)] if given.is_absolute() else _roots(beside):
+            pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else name
+            if found := sorted(root.glob(pattern)):
+                return found
+        raise
+
+
+_PATTERN = re.compile(r"[*?\[]")
 
 
 def _remedy(name: str) -> str:

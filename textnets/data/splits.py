@@ -76,6 +76,42 @@ def stratified_share(
     return rest, held_out
 
 
+def sample_of_each(
+    strata: Sequence[Hashable],
+    labels: Sequence[Sequence[Hashable]],
+    size: int,
+    *,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """A sample to try something out with: each stratum in proportion, and one of each label.
+
+    Args:
+        strata: one an example.
+        labels: of each example.
+        size: how many; more where there are more labels.
+        seed: 0 or more; the answer depends on the arguments alone.
+
+    Returns:
+        ``<int64>[sample]``: sorted indices.
+    """
+    groups = _indices_by_label(strata)
+    counts = [len(group) for group in groups]
+    quotas = [max(1, quota) for quota in _held_out_counts(counts, size)]
+    while sum(quotas) > size and max(quotas) > 1:
+        quotas[int(np.argmax(quotas))] -= 1
+    generator = np.random.default_rng([seed, zlib.crc32(b"limit")])
+    drawn = [
+        generator.permutation(group)[:quota] for group, quota in zip(groups, quotas, strict=True)
+    ]
+    chosen = set(np.concatenate(drawn).tolist())
+    known = {label for row in chosen for label in labels[row]}
+    for row, its_labels in enumerate(labels):  # a label that is never the rarest of its row
+        if not known.issuperset(its_labels):
+            known.update(its_labels)
+            chosen.add(row)
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
 def stratified_folds(
     labels: Sequence[Hashable], folds: int, *, seed: int
 ) -> list[npt.NDArray[np.int64]]:

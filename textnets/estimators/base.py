@@ -285,46 +285,6 @@ def _generators_kept() -> Iterator[None]:
 # --- Input ---
 
 
-def checked_texts(texts: Any, name: str = "X") -> list[str]:
-    """Texts as a list of strings.
-
-    Args:
-        texts: a list, tuple, NumPy array or pandas Series of strings.
-        name: of the argument, for messages.
-
-    Raises:
-        InputError: it is something else; where, what, and what to do.
-    """
-    rows = checked_rows(texts, name, "texts")
-    for index, text in enumerate(rows):
-        if not isinstance(text, str):
-            raise InputError(
-                f"{name}[{index}]: expected a string, was: {_what(text)}; "
-                + ("drop or fill it" if _is_missing(text) else "give raw texts, no features")
-            )
-    return [str(text) for text in rows]  # NumPy's strings too
-
-
-def checked_rows(rows: Any, name: str, what: str) -> list[Any]:
-    """A one-dimensional collection as a list.
-
-    Raises:
-        InputError: it is one string, a table, or no collection.
-    """
-    if not hasattr(rows, "__len__") and hasattr(rows, "__array__"):
-        rows = np.asarray(rows)
-    if isinstance(rows, str | bytes):
-        raise InputError(f"{name}: expected a list of {what}, was: one string; put it in a list")
-    if getattr(rows, "ndim", 1) != 1:
-        raise InputError(
-            f"{name}: expected a list of {what}, was: an array of shape {rows.shape}; "
-            "Reshape your data to one dimension, or select one column"
-        )
-    if isinstance(rows, Mapping | set) or not hasattr(rows, "__len__"):
-        raise InputError(f"{name}: expected a list of {what}, was: {_what(rows)}")
-    return list(rows)
-
-
 def check_lengths(rows: Sequence[Any], others: Sequence[Any], name: str) -> None:
     """Refuse columns that are not equally long, or empty.
 
@@ -338,12 +298,3 @@ def check_lengths(rows: Sequence[Any], others: Sequence[Any], name: str) -> None
         )
     if len(rows) == 0:
         raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
-
-
-def _what(value: Any) -> str:
-    shown = repr(value)
-    return f"{type(value).__name__} {shown if len(shown) <= 40 else shown[:39] + '…'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,15 +11,15 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from textnets.data.values import checked_rows, checked_texts
 from textnets.errors import InputError
 from textnets.estimators.base import (
     RandomState,
     TextEstimator,
     check_lengths,
-    checked_rows,
-    checked_texts,
     with_full_signature,
 )
+from textnets.estimators.labels import Columns, label_sets, plain_label
 from textnets.run.directory import Run
 from textnets.tasks import AnyTask
 from textnets.tasks.classification import LabeledTexts
@@ -89,7 +89,9 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         Args:
             X: texts: a list, array or Series of strings.
             y: a label of any hashable kind for each; with ``multi_label=True`` a list or set of
-                labels each, or a matrix of 0 and 1, ``[texts, classes]``.
+                labels each, a matrix of 0 and 1, ``[texts, classes]`` (an array, a sparse matrix,
+                or lists), a ``DataFrame`` of 0 and 1 with a column a label, or a dict of 0 and 1
+                by label each.
             sample_weight: how much each text counts in the training loss, ``[texts]``; once each
                 unless given.
 
@@ -100,7 +102,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         rows, columns = self._label_rows(y)
         check_lengths(texts, rows, "y")
         weights = _checked_weights(sample_weight, len(texts))
-        classes = _sorted_labels(rows) if columns is None else np.arange(columns)
+        classes = _sorted_labels(rows) if columns is None else _column_classes(columns)
         if len(classes) < 2:
             raise InputError(f"y: expected two or more classes, was: {len(classes)} class")
         names = _names_of(classes.tolist())
@@ -160,29 +162,18 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         if not self.multi_label:
             found = [(label,) for label in predicted]
         elif self._is_matrix:
-            found = [np.flatnonzero(row).tolist() for row in predicted]
+            labels = self.classes_.tolist()
+            found = [[labels[place] for place in np.flatnonzero(row)] for row in predicted]
         right = [set(true) == set(labels) for true, labels in zip(rows, found, strict=True)]
         return float(np.average(right, weights=sample_weight))
 
     # --- Labels ---
 
-    def _label_rows(self, y: Any) -> tuple[list[tuple[Hashable, ...]], int | None]:
-        """The labels of each text, and, of a matrix of 0 and 1, how many columns it has."""
-        if not self.multi_label:
-            return [(label,) for label in _plain_labels(y)], None
-        if getattr(y, "ndim", 1) == 2:
-            matrix = np.asarray(y)
-            if not np.isin(matrix, (0, 1)).all():
-                raise InputError("y: expected a matrix of 0 and 1 with multi_label=True")
-            return [tuple(np.flatnonzero(row).tolist()) for row in matrix], matrix.shape[1]
-        rows = []
-        for index, row in enumerate(checked_rows(y, "y", "labels")):
-            if isinstance(row, str) or not isinstance(row, Iterable):
-                raise InputError(
-                    f"y[{index}]: expected a list of labels with multi_label=True, was: {row!r}"
-                )
-            rows.append(tuple(dict.fromkeys(_plain_label(label, index) for label in row)))
-        return rows, None
+    def _label_rows(self, y: Any) -> tuple[list[tuple[Hashable, ...]], Columns | None]:
+        """The labels of each text, and, of a matrix of 0 and 1, its columns."""
+        if self.multi_label:
+            return label_sets(y)
+        return [(label,) for label in _plain_labels(y)], None
 
     def _with_named_weights(self, names: Mapping[Hashable, str]) -> AnyTask:
         """The task, in whose ``class_weights`` labels have the names that the run gives them."""
@@ -199,7 +190,7 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         classes: npt.NDArray[Any],
         names: Mapping[Hashable, str],
         labels: Sequence[str],
-        columns: int | None,
+        columns: Columns | None,
     ) -> None:
         """Set the classes, and which column of the model's answer is each: its columns are the
         run's labels, and after them one for what it does not know."""
@@ -214,9 +205,9 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
         labels = [_of_kind(name, _KINDS.get(str(kind), str)) for name in preprocessor.labels]
         names = dict(zip(labels, preprocessor.labels, strict=True))
         classes = _sorted_labels([(label,) for label in labels])
-        if isinstance(columns, int):
-            classes = np.arange(columns)
-            names = {column: str(column) for column in range(columns)}
+        if isinstance(columns, int | list):
+            classes = _column_classes(columns)
+            names = {column: str(column) for column in classes.tolist()}
         self._set_classes(classes, names, preprocessor.labels, columns)
 
     def __sklearn_tags__(self) -> Any:
@@ -228,6 +219,8 @@ class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
 def _plain_labels(y: Any) -> list[Hashable]:
     if y is None:
         raise InputError("requires y to be passed, but the target y is None")
+    if hasattr(y, "toarray"):
+        y = y.toarray()
     if getattr(y, "ndim", 1) == 2 and np.shape(y)[1] == 1:
         y = column_or_1d(y, warn=True)
     if getattr(y, "ndim", 1) == 2:
@@ -236,21 +229,15 @@ def _plain_labels(y: Any) -> list[Hashable]:
             "takes a matrix of 0 and 1"
         )
     rows = checked_rows(y, "y", "labels")
-    labels = [_plain_label(label, index) for index, label in enumerate(rows)]
+    labels = [plain_label(label, index) for index, label in enumerate(rows)]
     if any(isinstance(label, float) for label in labels):
-        check_classification_targets(np.asarray(y))  # refuses what is continuous
+        check_classification_targets(np.asarray(labels))  # refuses what is continuous
     return labels
 
 
-def _plain_label(label: Any, index: int) -> Hashable:
-    found = label.item() if isinstance(label, np.generic) else label
-    if found is None or (isinstance(found, float) and not np.isfinite(found)):
-        raise InputError(f"y[{index}]: Input y contains {found} (NaN or infinity is no label)")
-    if not isinstance(found, Hashable) or isinstance(found, set):
-        raise InputError(
-            f"y[{index}]: expected a hashable label, was: {found!r}; multi_label=True takes lists"
-        )
-    return found
+def _column_classes(columns: Columns) -> npt.NDArray[Any]:
+    """The classes of a matrix: its columns by number, or by name."""
+    return np.arange(columns) if isinstance(columns, int) else np.array(columns)
 
 
 def _sorted_labels(rows: Sequence[Sequence[Hashable]]) -> npt.NDArray[Any]:

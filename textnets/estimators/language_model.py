@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from textnets.data.values import checked_texts, checked_whole
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
-from textnets.estimators.base import RandomState, TextEstimator, checked_texts, with_full_signature
+from textnets.estimators.base import RandomState, TextEstimator, with_full_signature
 from textnets.tasks.language_modeling import (
     LanguageModelPredictor,
     ScoredText,
@@ -91,7 +92,7 @@ class TextLanguageModel(TextEstimator):
         """The mean logarithm of a token's probability, in nats: minus the cross-entropy, so more
         is better. Of models whose tokens differ, it cannot be compared, and of texts of which many
         tokens are ``[UNK]`` it is too good: see :meth:`unknown_share`."""
-        scored = self._scored(X)
+        scored = self._scored_some(X)
         tokens = sum(len(found.surprisals) for found in scored)
         return math.fsum(found.log_probability for found in scored) / max(tokens, 1)
 
@@ -102,7 +103,7 @@ class TextLanguageModel(TextEstimator):
 
     def unknown_share(self, X: Sequence[str]) -> float:
         """The share of all scored tokens that are ``[UNK]``, which is easy to guess."""
-        scored = self._scored(X)
+        scored = self._scored_some(X)
         tokens = sum(len(found.unknown) for found in scored)
         return sum(sum(found.unknown) for found in scored) / max(tokens, 1)
 
@@ -132,6 +133,8 @@ class TextLanguageModel(TextEstimator):
             The prompts with what was written after, those of one prompt together.
         """
         predictor = self._language_model
+        checked_whole(n_samples, "n_samples", 1)
+        checked_whole(random_state, "random_state", 0)
         sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
         return [
             written.continued
@@ -143,6 +146,12 @@ class TextLanguageModel(TextEstimator):
 
     def _scored(self, X: Sequence[str]) -> list[ScoredText]:
         return list(self._language_model.score(checked_texts(X)))
+
+    def _scored_some(self, X: Sequence[str]) -> list[ScoredText]:
+        scored = self._scored(X)
+        if not scored:
+            raise InputError("X is empty: 0 sample(s), while a minimum of 1 is required")
+        return scored
 
     @property
     def _language_model(self) -> LanguageModelPredictor:

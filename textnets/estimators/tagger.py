@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from textnets.data.sentences import Sentence
+from textnets.data.values import checked_rows
 from textnets.errors import InputError
 from textnets.estimators.base import (
     RandomState,
     TextEstimator,
     check_lengths,
-    checked_rows,
     with_full_signature,
 )
 from textnets.progress import Progress
@@ -82,7 +82,8 @@ class TextTagger(TextEstimator):
     def score(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str]]) -> float:
         """The share of words whose tag is right; with ``spans=True`` the F1 of the spans."""
         predictor = self._predictor
-        examples = _examples(X, y)
+        task: Any = predictor.task
+        examples = task.converted(_examples(X, y), "y", Progress())
         evaluation = predictor.task.evaluation(predictor.preprocessor)
         evaluation.check(examples, "y")
         split, _ = predictor.preprocessor.encode(examples, Progress(), "")
@@ -118,5 +119,7 @@ def _sentences(rows: Any, name: str, what: str) -> list[list[str]]:
         for place, word in enumerate(words):
             if not isinstance(word, str):
                 raise InputError(f"{name}[{index}][{place}]: expected a string, was: {word!r}")
+            if what == "tags" and not word.strip():
+                raise InputError(f"{name}[{index}][{place}]: the tag is empty, was: {word!r}")
         found.append([str(word) for word in words])
     return found

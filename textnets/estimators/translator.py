@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from textnets.data.pairs import Pair
+from textnets.data.values import checked_texts
+from textnets.errors import InputError
 from textnets.estimators.base import (
     RandomState,
     TextEstimator,
     check_lengths,
-    checked_texts,
     with_full_signature,
 )
 from textnets.tasks.translation import SentencePairs
@@ -65,14 +66,21 @@ class TextTranslator(TextEstimator):
 
         Args:
             X: texts.
-            y: the translation of each.
+            y: the translation of each. Where both are blank, they are left out.
 
         Raises:
             ValueError: a text is none, the lists differ in length, or a parameter is wrong.
         """
         sources, targets = checked_texts(X), checked_texts(y, "y")
         check_lengths(sources, targets, "y")
-        pairs = [Pair(source, target) for source, target in zip(sources, targets, strict=True)]
+        # Who says nothing of nothing teaches nothing.
+        pairs = [
+            Pair(source, target)
+            for source, target in zip(sources, targets, strict=True)
+            if source.strip() or target.strip()
+        ]
+        if not pairs:
+            raise InputError("X and y hold no text: 0 sample(s), while a minimum of 1 is required")
         self._fit(self._make_task(), SentencePairs(pairs), {})
         return self
 

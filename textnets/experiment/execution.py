@@ -11,7 +11,7 @@ from typing import Any
 
 from textnets.builders.custom import module_of
 from textnets.evaluation.report import Table
-from textnets.experiment.models import CompiledModel, compile_model
+from textnets.experiment.models import CompiledModel, compile_model, vectors_record
 from textnets.experiment.monitoring import check_measured, fit_plan
 from textnets.experiment.prepare import Data, Prepared, prepare
 from textnets.experiment.record import FUSED, RunRecord
@@ -160,7 +160,7 @@ def _train_into(
         record,
         recurrent_kernel=compiled.recurrent_kernel,
         parameters=compiled.parameters,
-        vectors=compiled.vectors.as_json() if compiled.vectors else None,
+        vectors=vectors_record(compiled.vectors),
         best_epoch=state.best_epoch,
         monitor=plan.monitor.metric if plan.monitor else "",
         stopped=state.stopped,

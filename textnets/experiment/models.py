@@ -38,13 +38,13 @@ class CompiledModel:
         model: the builder's: what predicts and what is saved.
         setup: how it is trained; its model is compiled.
         recurrent_kernel: which one the model uses, and why.
-        vectors: the pretrained word vectors that it began with.
+        vectors: the pretrained word vectors that it began with, by table.
     """
 
     model: Any
     setup: TrainingSetup
     recurrent_kernel: str
-    vectors: WordVectors | None
+    vectors: Mapping[str, WordVectors]
 
     @property
     def parameters(self) -> int:
@@ -103,11 +103,21 @@ def compile_model(
 
 def vectors_of(
     task: AnyTask, preprocessor: AnyPreprocessor, progress: Progress
-) -> WordVectors | None:
-    """The pretrained vectors of the tokens that a model reads first; ``None`` where the recipe
-    has none."""
-    _, vocabulary = next(iter(preprocessor.vector_tables.values()))
-    return pretrained_vectors(task.recipe, vocabulary, progress)
+) -> dict[str, WordVectors]:
+    """The pretrained vectors that a recipe names, by the table that begins with them."""
+    tables = preprocessor.vector_tables
+    return {
+        name: pretrained_vectors(task.recipe, file, tables[name][1], progress)
+        for name, file in preprocessor.vector_files.items()
+    }
+
+
+def vectors_record(vectors: Mapping[str, WordVectors]) -> dict[str, Any] | None:
+    """What a run records of its vectors: of several tables by their names."""
+    found = {name: one.as_json() for name, one in vectors.items()}
+    if "tokens" in found or not found:
+        return found.get("tokens")
+    return dict(found)
 
 
 def describe_kernel(path: KernelPath, device: Device) -> str:
@@ -121,17 +131,36 @@ def describe_kernel(path: KernelPath, device: Device) -> str:
     return f"fused: {path.reason}"
 
 
-def build_model(task: AnyTask, preprocessor: AnyPreprocessor, vectors: WordVectors | None) -> Any:
+def build_model(
+    task: AnyTask, preprocessor: AnyPreprocessor, vectors: Mapping[str, WordVectors]
+) -> Any:
     """The builder's model for what was found in the data, uncompiled.
 
     Raises:
         InputError: the builder takes not what the recipe asks for, or gives back no such model.
     """
-    sizes = preprocessor.sizes | ({} if vectors is None else {"embedding_vectors": vectors.table})
-    model = assemble_model(task.recipe, sizes)
+    given = {"embedding_vectors": vectors["tokens"].table} if "tokens" in vectors else {}
+    model = assemble_model(task.recipe, preprocessor.sizes | given)
+    for name, one in vectors.items():
+        if name != "tokens":
+            _start_table(model, preprocessor.vector_tables[name][0], one)
     if is_custom(task.recipe.builder):
         _check_model(task, preprocessor, model)
     return model
+
+
+def _start_table(model: Any, name: str, vectors: WordVectors) -> None:
+    """Begin a table of a translator with pretrained vectors. The model reads its vectors times
+    the root of their width, so that they are divided by it here."""
+    layers = {layer.name: layer for layer in model.layers}
+    shared = "target_embedding"  # the only table of a model that shares it
+    layer = layers.get(name) or layers.get(shared)
+    if layer is None or tuple(layer.embeddings.shape) != vectors.table.shape:
+        raise InputError(
+            f"text.vectors: the model has no table {name!r} of {vectors.table.shape[0]:,} vectors "
+            f"of {vectors.table.shape[1]}"
+        )
+    layer.embeddings.assign(vectors.table / vectors.table.shape[1] ** 0.5)
 
 
 def assemble_model(recipe: Recipe, sizes: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textnets.backend.devices import require_tensorflow
+from textnets.data.counts import RowCounts
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.experiment.record import Fingerprints, fingerprints_of
@@ -29,12 +30,14 @@ class Data:
         splits: the examples; none where only stored ids are here.
         stored: ids that were encoded before; ``None`` where texts are to be encoded.
         fingerprints: of the files that the examples, or the ids, were made from.
+        counts: the rows of each split's files.
     """
 
     files: Mapping[str, Path]
     splits: Mapping[str, Examples]
     stored: Store | None = None
     fingerprints: Fingerprints = field(default_factory=dict)
+    counts: RowCounts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,12 @@ def read_data(task: AnyTask, progress: Progress, stored: Store | None = None) ->
     before = fingerprints_of(files)
     if stored is not None:
         stored.check_files(files)
-    splits = task.read_splits(files, progress)
+    counts: RowCounts = {}
+    splits = task.read_splits(files, progress, counts)
+    for name, count in counts.items():
+        progress.say(f"{name}: {count.as_line()}")
     refuse_changed(before, files)
-    return Data(files, splits, stored, stored.fingerprints if stored else before)
+    return Data(files, splits, stored, stored.fingerprints if stored else before, counts)
 
 
 def refuse_changed(before: Fingerprints, files: Mapping[str, Path]) -> None:

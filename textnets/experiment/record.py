@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from textnets.backend.devices import Device
+from textnets.data.counts import RowCounts
 from textnets.data.sources import IN_MEMORY, sha256_of
 from textnets.errors import RunError
 from textnets.recipe import Recipe
@@ -55,6 +56,7 @@ class RunRecord:
         versions: of the packages that the result rests on.
         data: of the files, by split.
         examples: of each split.
+        rows: of the files, by split: how many there are, were read, and were left out and why.
         notes: what whoever trains keeps there besides.
         prepared: sha256 of what is written before training, by file.
         continued: each continuation, with what had changed.
@@ -81,6 +83,7 @@ class RunRecord:
     versions: Mapping[str, str]
     data: Fingerprints
     examples: Mapping[str, int]
+    rows: Mapping[str, Any] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     prepared: Mapping[str, str] | None = None
     continued: Sequence[Mapping[str, Any]] | None = None
@@ -132,6 +135,7 @@ def begin_record(
     splits: Mapping[str, Examples],
     device: Device,
     command: str,
+    counts: RowCounts | None = None,
 ) -> RunRecord:
     """All that is known before training."""
     return RunRecord(
@@ -148,6 +152,7 @@ def begin_record(
         versions=_package_versions(),
         data=fingerprints,
         examples={name: len(examples) for name, examples in splits.items()},
+        rows={name: count.as_json() for name, count in counts.items()} if counts else None,
     )
 
 

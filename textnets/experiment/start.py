@@ -150,7 +150,7 @@ def _continued(recipe: Recipe, now: RunRecord, folder: Path, *, allow_changes: b
 # What a run that goes on with differences has from the process that does it.
 _OF_NOW = (
     "seed", "device", "repeated_rows", "training_kernels", "python", "platform", "versions", "data",
-    "examples",
+    "examples", "rows",
 )  # fmt: skip
 
 

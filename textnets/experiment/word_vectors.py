@@ -41,16 +41,20 @@ class WordVectors:
 
 
 def pretrained_vectors(
-    recipe: Recipe, vocabulary: Vocabulary, progress: Progress
-) -> WordVectors | None:
-    """The vectors of ``text.vectors`` for a vocabulary; ``None`` where a recipe has none.
+    recipe: Recipe, name: str, vocabulary: Vocabulary, progress: Progress
+) -> WordVectors:
+    """The vectors of a file for a vocabulary.
+
+    Args:
+        recipe: of the model.
+        name: of the file, as written in the recipe.
+        vocabulary: whose tokens need vectors.
+        progress: where to tell how many it has.
 
     Raises:
         DataError: the file is missing or damaged, or its vectors are not as wide as the model's.
     """
-    if recipe.text.vectors is None:
-        return None
-    path = find_file(recipe.text.vectors, beside=recipe.folder)
+    path = find_file(name, beside=recipe.folder)
     digest = sha256_of(path)
     vectors = read_vectors(path, vocabulary, seed=recipe.seed)
     if sha256_of(path) != digest:

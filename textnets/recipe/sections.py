@@ -12,9 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+
+def as_tuple(value: Any) -> Any:
+    """A list of a recipe as the tuple that a frozen section holds."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+#: One name, or several.
+Names = str | Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(as_tuple)]
+Files = Names
+Delimiter = Annotated[str, Field(min_length=1, max_length=1, pattern=r'[^"\r\n]')]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -51,14 +61,14 @@ class Section(BaseModel):
                 )
         return self
 
-    #: Keys that are left out of what is written where they are null or 0.
+    #: Keys that are left out of what is written where they have their default.
     not_written: ClassVar[frozenset[str]] = frozenset()
 
     def as_written(self) -> dict[str, Any]:
         """Every key that has an effect, with its value: it reads back."""
         written = self.model_dump(mode="json")
         for key in self.not_written:
-            if not written[key]:
+            if getattr(self, key) == type(self).model_fields[key].default:
                 del written[key]
         for key, (owner, values) in self.only_with.items():
             if getattr(self, owner) not in values:
@@ -77,12 +87,21 @@ class DataSection(Section):
     dataset: str | None = Field(
         None, description="A name from 'textnets data'; fills in the files and columns below."
     )
-    train: str | None = Field(None, description="The training file or folder.")
-    validation: Share | str | None = Field(
+    train: Files | None = Field(
+        None,
+        description="The training file or folder; several files as a list, or with * in the name.",
+    )
+    validation: Share | Files | None = Field(
         None, description="A seeded share of the training split, or a file. Chooses the model."
     )
-    test: Share | str | None = Field(
+    test: Share | Files | None = Field(
         None, description="A file, or a seeded share of a set that has no split of its own."
+    )
+    encoding: str = Field(
+        "utf-8", description="Of the files, such as latin-1, windows-1252, utf-16 or gb18030."
+    )
+    comment: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description='Lines that begin so are passed over, such as "#".'
     )
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = Field(
         None, description="Of the shares that are drawn; by default the recipe's seed."
@@ -96,13 +115,30 @@ class DataSection(Section):
         None, description="Read only this many examples of each file, to try a recipe out."
     )
 
-    not_written: ClassVar[frozenset[str]] = frozenset({"seed", "folds"})
+    not_written: ClassVar[frozenset[str]] = frozenset({"seed", "folds", "encoding", "comment"})
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, value: str) -> str:
+        try:
+            "a".encode(value)
+        except (LookupError, ValueError):
+            known = "known are utf-8, latin-1, windows-1252, utf-16, gb18030 and others"
+            raise mistake("encoding", f"no encoding of text; {known}") from None
+        return value
 
     @model_validator(mode="after")
     def _has_a_source(self) -> DataSection:
         if self.dataset is None and self.train is None:
             raise mistake("train", "name a 'train' file, or a 'dataset' of the catalog")
         return self
+
+    def files_of(self, split: str) -> list[str]:
+        """The names of a split's files; none where it is a share, or is not there."""
+        given = getattr(self, split)
+        if isinstance(given, str):
+            return [given]
+        return list(given) if isinstance(given, tuple) else []
 
 
 class TextKeys(Section):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from textnets.data.counts import RowCount
 from textnets.evaluation.confidence import Estimate
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
@@ -49,6 +50,17 @@ class Split(Generic[ExamplesT]):
     encoded: EncodedSplit | None = None
 
 
+_SHOWN_COUNTS = 20
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Names with how often each is there, the most frequent first; of many only the first."""
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name!r} {number:,}" for name, number in order[:_SHOWN_COUNTS])
+    rest = len(order) - _SHOWN_COUNTS
+    return (shown or "none") + (f" and {rest:,} more" if rest > 0 else "")
+
+
 class Evaluation(ABC, Generic[ExamplesT, OutputsT]):
     """Scores of one recipe's models.
 
@@ -70,6 +82,10 @@ class Evaluation(ABC, Generic[ExamplesT, OutputsT]):
         Raises:
             DataError: what they lack, or have too much.
         """
+
+    def scorable(self, examples: ExamplesT, count: RowCount) -> ExamplesT:
+        """Without the examples of a file that a recipe leaves out, each of which is counted."""
+        return examples
 
     def facts(self, name: str, split: EncodedSplit, progress: Progress) -> list[Fact]:
         """What a person should know of an encoded split before training on it or scoring it.

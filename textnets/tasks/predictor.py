@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from textnets.backend.devices import prepare_device
+from textnets.data.values import checked_stream, checked_texts
 from textnets.errors import InputError
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
@@ -143,10 +144,11 @@ class Predictor:
 
         Raises:
             TypeError: a single string was given instead of a list of them.
+            InputError: they are no list of texts; of one that is none, naming its row.
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, was: one string")
-        texts = list(texts)
+        texts = checked_texts(list(texts) if isinstance(texts, Iterator) else texts, "texts")
         if not texts:
             return []
         outputs = self.outputs(self.preprocessor.encode_inputs(texts))
@@ -154,11 +156,11 @@ class Predictor:
 
     def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Predictions for any number of texts, a chunk at a time: memory stays flat."""
-        return in_chunks(self.predict, texts)
+        return in_chunks(self.predict, checked_stream(texts, "texts"))
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of some texts as the model sees them."""
-        return self.preprocessor.tokens(texts)
+        return self.preprocessor.tokens(checked_texts(texts, "texts"))
 
     def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Any:
         """What the task's predictions are made of, for encoded examples."""

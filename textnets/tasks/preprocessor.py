@@ -68,6 +68,12 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         ``text.vectors`` are for."""
 
     @property
+    def vector_files(self) -> Mapping[str, str]:
+        """The files of pretrained vectors that the recipe names, by :attr:`vector_tables`."""
+        first, named = next(iter(self.vector_tables)), self.recipe.text.vectors
+        return {} if named is None else {first: named}
+
+    @property
     def output_width(self) -> int | None:
         """The size of the last axis of a model's output; ``None`` where there is no rule."""
         return None

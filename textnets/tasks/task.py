@@ -20,7 +20,9 @@ from typing import Any, ClassVar, Generic
 import numpy as np
 import numpy.typing as npt
 
-from textnets.data.sources import find_dataset, find_file
+from textnets.data.counts import RowCount, RowCounts
+from textnets.data.dialect import Dialect
+from textnets.data.sources import find_dataset, find_files
 from textnets.data.splits import stratified_folds, stratified_share
 from textnets.errors import did_you_mean
 from textnets.progress import Progress
@@ -51,7 +53,9 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     writes_together: ClassVar[bool] = False
     #: Whether its examples can be dealt into folds: each stands for itself.
     has_folds: ClassVar[bool] = False
-    #: Files that :meth:`read_inputs` reads; any other holds one text a line.
+    #: What a row of its files is called.
+    unit: ClassVar[str] = "rows"
+    #: Files that :meth:`read_inputs` reads whatever the recipe says.
     input_suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
     #: What a run of this task can do.
     predictor: ClassVar[type[Predictor]] = Predictor
@@ -160,31 +164,61 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         root = None
         if data.dataset is not None:
             root = find_dataset(data.dataset, beside=beside, progress=progress, download=download)
-        files = {}
+        files: dict[str, Path] = {}
         for split in SPLITS:
-            given = getattr(data, split)
-            for key, name in self.file_names(split, given) if isinstance(given, str) else ():
-                inside = root / name if root is not None else Path(name)
-                in_set = root is not None and inside.exists()
-                files[key] = inside if in_set else find_file(name, beside=beside)
+            of_side: dict[str, list[Path]] = {}
+            for given in data.files_of(split):
+                for side, name in self.sides_of(given):
+                    of_side.setdefault(side, []).extend(_found(name, root, beside))
+            for side, paths in of_side.items():
+                for number, path in enumerate(paths, start=1):
+                    files[_file_key(split, number, side)] = path
         return files
 
-    def file_names(self, split: str, given: str) -> list[tuple[str, str]]:
-        """The files of a split, each with what to call it, from what the recipe names."""
-        return [(split, given)]
+    def sides_of(self, given: str) -> list[tuple[str, str]]:
+        """The files that a name stands for, each with what it holds of an example; ``""`` where
+        it holds all."""
+        return [("", given)]
 
-    def read_splits(self, files: Mapping[str, Path], progress: Progress) -> dict[str, ExamplesT]:
+    @property
+    def dialect(self) -> Dialect:
+        """How the recipe's files are written."""
+        return Dialect(encoding=self.recipe.data.encoding, comment=self.recipe.data.comment)
+
+    def read_splits(
+        self, files: Mapping[str, Path], progress: Progress, counts: RowCounts | None = None
+    ) -> dict[str, ExamplesT]:
         """The examples of each split that the recipe has.
+
+        Args:
+            files: as :meth:`find_files` gives them.
+            progress: where to show it, and to warn of rows that are left out.
+            counts: where to put the count of each split's rows.
 
         Raises:
             DataError: naming file and line, or what the splits lack.
         """
-        read = {split: self.read_split(split, files, progress) for split in SPLITS}
-        splits = {split: examples for split, examples in read.items() if examples is not None}
-        return self.with_shares(splits, files, progress)
+        counts = {} if counts is None else counts
+        splits = {}
+        for split in SPLITS:
+            count = RowCount(self.unit)
+            examples = self.read_split(split, files, progress, count)
+            if examples is not None:
+                splits[split], counts[split] = examples, count
+        found = self.with_shares(splits, files, progress, counts)
+        for split, count in counts.items():
+            for note in dict.fromkeys(count.notes):
+                progress.say(f"{split}: {note}")
+            for sentence in count.warnings():
+                progress.warn(f"{split}: {sentence}")
+        return found
 
     def with_shares(
-        self, splits: Mapping[str, ExamplesT], sources: Mapping[str, Any], progress: Progress
+        self,
+        splits: Mapping[str, ExamplesT],
+        sources: Mapping[str, Any],
+        progress: Progress,
+        counts: RowCounts | None = None,
     ) -> dict[str, ExamplesT]:
         """The splits that were read and those that are shares of another, checked.
 
@@ -192,13 +226,20 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
             splits: those that were read.
             sources: what to call each of them in a message, such as its file.
             progress: where to warn.
+            counts: of the rows of those that were read.
 
         Raises:
             DataError: what the splits lack.
         """
-        found = self.hold_out(splits)
+        found = self.without_unknown(self.hold_out(splits), counts or {})
         self.check(found, sources, progress)
         return {name: found[name] for name in SPLITS if name in found}
+
+    def without_unknown(
+        self, splits: Mapping[str, ExamplesT], counts: RowCounts
+    ) -> dict[str, ExamplesT]:
+        """Without the examples that a recipe leaves out for what the training split lacks."""
+        return dict(splits)
 
     def hold_out(self, splits: Mapping[str, ExamplesT]) -> dict[str, ExamplesT]:
         """With the splits that the recipe names as shares of the training split."""
@@ -232,22 +273,46 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         return [""] * len(examples)
 
     def read_split(
-        self, split: str, files: Mapping[str, Path], progress: Progress
+        self, split: str, files: Mapping[str, Path], progress: Progress, count: RowCount
     ) -> ExamplesT | None:
         """The examples of a split; ``None`` where it has no file.
 
         Raises:
             DataError: naming file and line.
         """
-        return self.read(files[split], progress) if split in files else None
+        found: ExamplesT | None = None
+        number = 1
+        while parts := _part_files(split, number, files):
+            examples = self.read_parts(parts, progress, count)
+            found = examples if found is None else found.joined(examples)
+            number += 1
+        return found
+
+    def read_parts(
+        self, parts: Mapping[str, Path], progress: Progress, count: RowCount
+    ) -> ExamplesT:
+        """The examples of the file, or of the files that hold a side each; see
+        :meth:`sides_of`."""
+        return self.read(parts[""], progress, count)
 
     @abstractmethod
-    def read(self, path: Path, progress: Progress) -> ExamplesT:
+    def read(self, path: Path, progress: Progress, count: RowCount) -> ExamplesT:
         """The examples of a file, written like the recipe's.
+
+        Args:
+            path: the file.
+            progress: where to show it.
+            count: where each row is counted.
 
         Raises:
             DataError: naming file and line.
         """
+
+    def reads_as_data(self, path: Path) -> bool:
+        """Whether a file of texts to predict is read as training reads its files; if not it holds
+        one text a line."""
+        suffixed = path.name.lower().removesuffix(".gz").endswith(self.input_suffixes)
+        return path.is_dir() or suffixed or self.recipe.data.format != "auto"
 
     @abstractmethod
     def check(
@@ -265,7 +330,7 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
 
     @abstractmethod
     def read_inputs(self, path: Path) -> Iterable[str]:
-        """Texts to predict, without what is to be predicted."""
+        """Texts to predict, without what is to be predicted: one for each row, blank or not."""
 
     # --- The parts ---
 
@@ -306,3 +371,44 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     @abstractmethod
     def evaluation(self, preprocessor: PreprocessorT) -> Evaluation[ExamplesT, OutputsT]:
         """How its answers are scored."""
+
+
+def _found(name: str, root: Path | None, beside: Path) -> list[Path]:
+    """The files of a name: those of a data set before others."""
+    if root is not None and (root / name).exists():
+        return [root / name]
+    return find_files(name, beside=beside)
+
+
+def _file_key(split: str, number: int, side: str) -> str:
+    """What a file of a split is called: ``train``, ``train.2``, ``train.source``."""
+    return ".".join([split, *([str(number)] if number > 1 else []), *([side] if side else [])])
+
+
+def _part_files(split: str, number: int, files: Mapping[str, Path]) -> dict[str, Path]:
+    """The file of a split with this number, by its side."""
+    start = _file_key(split, number, "")
+    sides = {key.removeprefix(start): path for key, path in files.items() if key.startswith(start)}
+    return {
+        side.removeprefix("."): path
+        for side, path in sides.items()
+        if side == "" or (side.startswith(".") and not side[1:2].isdigit())
+    }
+
+
+def own_format(path: Path, chosen: str, own: str | None, names: Sequence[str]) -> str:
+    """The format of a file: the recipe's, or its own where its name is none like the recipe's.
+
+    Args:
+        path: of the file.
+        chosen: the recipe's ``data.format``.
+        own: what the file's name tells; ``None`` where it tells nothing.
+        names: of the recipe's files.
+    """
+    if chosen == "auto" or own is None or _suffix_of(path.name) in set(map(_suffix_of, names)):
+        return chosen
+    return own
+
+
+def _suffix_of(name: str) -> str:
+    return Path(name.lower().removesuffix(".gz")).suffix

@@ -22,7 +22,14 @@ from textnets.progress import Progress
 from textnets.recipe.sections import NgramSection, TextSection
 from textnets.text.encoded import RaggedIds, join_parts, open_array
 from textnets.text.encoder import Coverage, Token
-from textnets.text.tokenizers import CHUNK, chunks, encode_strings, normalizer, unlearned_tokenizer
+from textnets.text.tokenizers import (
+    CHUNK,
+    WORDS_FILE,
+    chunks,
+    encode_strings,
+    normalizer,
+    unlearned_tokenizer,
+)
 from textnets.text.vocabulary import (
     SPECIAL_TOKENS,
     UNKNOWN_ID,
@@ -54,11 +61,13 @@ class Ngrams:
         longer: ``<int32>[ngrams, 2]``: the feature that a longer word n-gram begins with, one word
             shorter, and the id of its last word; sorted within each length.
         characters: n-grams of characters, each with its blanks.
+        sees_invisible: how words are cut, see :class:`textnets.text.tokenizers.WordTokenizer`.
     """
 
     words: Vocabulary
     longer: npt.NDArray[np.int32]
     characters: Sequence[str]
+    sees_invisible: bool = False
 
     def __len__(self) -> int:
         """How many ids there are, special ids included."""
@@ -79,7 +88,8 @@ class Ngrams:
             raise RunError(str(error)) from None
         if not _are_ngrams(longer, len(words)):
             raise RunError(f"{path}: holds no n-grams of the words in {VOCABULARY_FILE}")
-        return cls(words, longer, load_lines(folder / _CHARACTERS_FILE))
+        sees_invisible = not (folder / WORDS_FILE).exists()
+        return cls(words, longer, load_lines(folder / _CHARACTERS_FILE), sees_invisible)
 
     def save(self, folder: Path) -> None:
         """Write words, longer n-grams and n-grams of characters."""
@@ -112,7 +122,7 @@ class NgramEncoder:
         self, section: TextSection, ngrams: Ngrams, tokenize: _Tokenize | None = None
     ) -> None:
         self.section, self.ngrams = section, ngrams
-        self._tokens = tokenize or _tokenizing(section)
+        self._tokens = tokenize or _tokenizing(section, ngrams.sees_invisible)
         words = ngrams.words
         self._word_ids = {word.encode(): words.encode_token(word) for word in words.ordinary_tokens}
         self._levels = _levels(ngrams.longer, len(words))
@@ -142,6 +152,9 @@ class NgramEncoder:
     def save(self, folder: Path) -> None:
         """Write the n-grams; :meth:`Ngrams.load` reads them."""
         self.ngrams.save(folder)
+        tokenizer = unlearned_tokenizer(self.section, sees_invisible=self.ngrams.sees_invisible)
+        for name, content in tokenizer.files().items():
+            (folder / name).write_bytes(content)
 
     def encode(self, texts: Sequence[str]) -> RaggedIds:
         """The features of some texts, each once, by rising id."""
@@ -268,10 +281,11 @@ class _Tokens:
 _Tokenize = Callable[[Sequence[str]], _Tokens]
 
 
-def _tokenizing(section: TextSection) -> _Tokenize:
+def _tokenizing(section: TextSection, sees_invisible: bool = False) -> _Tokenize:
     import tensorflow as tf
 
-    tokenizer, normalize = unlearned_tokenizer(section), normalizer(section)
+    tokenizer = unlearned_tokenizer(section, sees_invisible=sees_invisible)
+    normalize = normalizer(section)
 
     def split(texts: Any) -> Any:
         rows = tokenizer.split(normalize(texts))

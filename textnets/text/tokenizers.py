@@ -26,6 +26,8 @@ SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets
 _PIECE_WORDS = 30_000  # the most frequent words, which wordpieces are learned from
 _PIECE_COUNT_RANGE = 4
 SENTENCEPIECE_FILE = "tokenizer.model"
+WORDS_FILE = "words.txt"
+_WORDS_RULE = b"Format characters neither cut words nor are tokens (UAX 29).\n"
 
 # U+FDD0 is a Unicode noncharacter, reserved for internal use: it marks places in a text, and
 # a text that holds one has a blank there.
@@ -33,10 +35,24 @@ _MARK = "\ufdd0"
 # Likewise a typographic apostrophe inside a word, and the places before and after a character
 # that is a token of its own.
 _CURLY_MARK, _BEFORE_MARK, _AFTER_MARK = "\ufdd1", "\ufdd2", "\ufdd3"
+# Likewise a ZWNJ and a ZWJ that stand inside of a word or of an emoji.
+_NONJOINER_MARK, _JOINER_MARK = "\ufdd4", "\ufdd5"
 _NO_TOKEN = "the training split holds no token: every text is empty or blank"
 _WORD = r"\p{L}\p{M}\p{N}_"
 _WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
-_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}-\x{FDD3}]+"
+_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}-\x{FDD5}]+"
+# Signs that are not seen: soft hyphen, ZWNJ, ZWJ, the marks of directions, the word joiner, U+FEFF
+# and others of General_Category Format that have no glyph, ZWSP, and variation selectors.
+_INVISIBLE = (
+    r"\x{AD}\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}"
+    r"\x{2066}-\x{206F}\x{FE00}-\x{FE0F}\x{FEFF}\x{FFF9}-\x{FFFB}\x{E0001}"
+    r"\x{E0020}-\x{E007F}\x{E0100}-\x{E01EF}"
+)
+_NO_JOINERS = _INVISIBLE.replace(r"\x{200B}-\x{200F}", r"\x{200B}\x{200E}\x{200F}")
+# In these scripts ZWSP stands between words, where others have a blank.
+_WITH_ZWSP = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+_SKIN_TONE = r"\x{1F3FB}-\x{1F3FF}"
+_PICTURE = rf"\p{{So}}{_SKIN_TONE}"
 _BEFORE_CLOSING = re.compile(r" ([.,!?:;%)\]}…]+)(?=$| )")
 _BEHIND_OPENING = re.compile(r"(?:(?<= )|^)([(\[{¿¡]) ")
 _PIECE_BLANK = "▁"  # sentencepiece's mark of a blank
@@ -93,22 +109,31 @@ class WordTokenizer(Tokenizer):
     """Runs of letters, marks, digits and underscores; every other visible character is a
     token of its own. An apostrophe between letters stays inside its word (``don't``).
 
+    Characters that are not seen neither cut a word nor are tokens, as in Unicode's word boundaries
+    (UAX 29): ZWNJ and ZWJ stay inside of words and emoji, the others go.
+
     Written as replacements before a split on blanks: 7 times faster here than one regular
     expression that finds tokens (``regex_split``), with the same tokens.
 
     Args:
         with_joins: mark where tokens touched, and keep a typographic apostrophe inside a word as
-            it is (else ``’`` becomes ``'``).
+            it is (else ``’`` becomes ``'``), and every invisible character.
+        sees_invisible: cut words at invisible characters, which are tokens then: as runs of
+            earlier versions did.
     """
 
-    def __init__(self, *, with_joins: bool = False) -> None:
-        self._with_joins = with_joins
+    def __init__(self, *, with_joins: bool = False, sees_invisible: bool = False) -> None:
+        self._with_joins, self._sees_invisible = with_joins, sees_invisible
 
     def split(self, texts: Any) -> Any:
         import tensorflow as tf
 
         replace = tf.strings.regex_replace
         texts = replace(texts, _BLANK, " ")
+        if not self._sees_invisible:
+            texts = replace(texts, rf"([{_WITH_ZWSP}])\x{{200B}}+([{_WITH_ZWSP}])", r"\1 \2")
+            texts = replace(texts, rf"([{_WITH_ZWSP}])\x{{200B}}+([{_WITH_ZWSP}])", r"\1 \2")
+            texts = texts if self._with_joins else _without_invisible(texts)
         apostrophes = {"['’]": _MARK}
         if self._with_joins:
             texts = replace(texts, JOINER, _JOINER_IN_TEXT)
@@ -117,12 +142,18 @@ class WordTokenizer(Tokenizer):
         for apostrophe, mark in apostrophes.items():
             for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
                 texts = replace(texts, f"([{_WORD}]){apostrophe}([{_WORD}])", rf"\1{mark}\2")
-        if self._with_joins:
-            texts = _mark_joins(texts, word)
-        else:
-            texts = replace(texts, f"[^{word} ]", r" \0 ")
-        texts = replace(replace(texts, _MARK, "'"), _CURLY_MARK, "’")
+        sign = f"[^{word} ]"
+        if not self._sees_invisible:
+            word = f"{word}{_NONJOINER_MARK}{_JOINER_MARK}{_INVISIBLE if self._with_joins else ''}"
+            after = rf"[\p{{M}}{_INVISIBLE}{_SKIN_TONE}]" if self._with_joins else f"[{_SKIN_TONE}]"
+            sign = f"[^{word} ](?:{after}|{_JOINER_MARK}[^{word} ])*"
+        texts = _mark_joins(texts, sign) if self._with_joins else replace(texts, sign, r" \0 ")
+        for mark, real in _REAL.items():
+            texts = replace(texts, mark, real)
         return tf.strings.split(texts)
+
+    def files(self) -> dict[str, bytes]:
+        return {} if self._sees_invisible else {WORDS_FILE: _WORDS_RULE}
 
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
@@ -131,7 +162,26 @@ class WordTokenizer(Tokenizer):
         return _BEHIND_OPENING.sub(r"\1", text)
 
 
-def _mark_joins(texts: Any, word: str) -> Any:
+_REAL = {_MARK: "'", _CURLY_MARK: "’", _NONJOINER_MARK: "\u200c", _JOINER_MARK: "\u200d"}
+
+
+def _without_invisible(texts: Any) -> Any:
+    """Marks for each ZWNJ and ZWJ that stands between letters, or between pictures, and nothing for
+    any other character that is not seen."""
+    import tensorflow as tf
+
+    replace = tf.strings.regex_replace
+    texts = replace(texts, f"[{_NO_JOINERS}]", "")
+    letter = f"[{_WORD}]"
+    for sign, mark in ((r"\x{200C}", _NONJOINER_MARK), (r"\x{200D}", _JOINER_MARK)):
+        for _ in range(2):  # matches do not overlap
+            texts = replace(texts, f"({letter}){sign}+({letter})", rf"\1{mark}\2")
+    for _ in range(2):
+        texts = replace(texts, rf"([{_PICTURE}])\x{{200D}}(\p{{So}})", rf"\1{_JOINER_MARK}\2")
+    return replace(texts, r"[\x{200C}\x{200D}]", "")
+
+
+def _mark_joins(texts: Any, sign: str) -> Any:
     """Put blanks around each character that is no word's, and a joiner where there was none.
 
     The joiner is the character's, so that words stay the same tokens wherever they stand; between
@@ -140,7 +190,7 @@ def _mark_joins(texts: Any, word: str) -> Any:
     import tensorflow as tf
 
     replace = tf.strings.regex_replace
-    texts = replace(texts, f"[^{word} ]", rf"{_BEFORE_MARK}\0{_AFTER_MARK}")
+    texts = replace(texts, sign, rf"{_BEFORE_MARK}\0{_AFTER_MARK}")
     texts = replace(texts, f"{_AFTER_MARK}{_BEFORE_MARK}", _BEFORE_MARK)
     texts = replace(texts, f"(^| ){_BEFORE_MARK}", r"\1")
     texts = replace(texts, f"{_AFTER_MARK}( |$)", r"\1")
@@ -223,10 +273,10 @@ class WordpieceTokenizer(Tokenizer):
     """Words cut into the longest known pieces from the left (Schuster & Nakajima 2012, as in
     BERT); a piece inside a word starts with ``##``."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, sees_invisible: bool = False) -> None:
         import tensorflow_text
 
-        self._words = WordTokenizer(with_joins=has_joins(vocabulary))
+        self._words = WordTokenizer(with_joins=has_joins(vocabulary), sees_invisible=sees_invisible)
         self._pieces = tensorflow_text.FastWordpieceTokenizer(
             vocab=[*vocabulary.ordinary_tokens, "[UNK]"],
             token_out_type=_string_type(),
@@ -239,6 +289,9 @@ class WordpieceTokenizer(Tokenizer):
 
     def split_known(self, texts: Any) -> Any:
         return self._words.split(texts)
+
+    def files(self) -> dict[str, bytes]:
+        return self._words.files()
 
     @staticmethod
     def words(tokens: Sequence[str]) -> list[str]:
@@ -398,17 +451,21 @@ def load_tokenizer(
     """
     if section.tokenizer == "sentencepiece":
         return _load_sentencepiece(folder / f"{prefix}{SENTENCEPIECE_FILE}")
+    sees_invisible = not (folder / f"{prefix}{WORDS_FILE}").exists()
     if section.tokenizer == "wordpiece":
-        return WordpieceTokenizer(vocabulary)
-    return unlearned_tokenizer(section, has_joins(vocabulary))
+        return WordpieceTokenizer(vocabulary, sees_invisible=sees_invisible)
+    return unlearned_tokenizer(section, has_joins(vocabulary), sees_invisible=sees_invisible)
 
 
-def unlearned_tokenizer(section: TextSection, with_joins: bool = False) -> Tokenizer:
-    """A tokenizer that takes nothing but the recipe: none of subwords."""
+def unlearned_tokenizer(
+    section: TextSection, with_joins: bool = False, *, sees_invisible: bool = False
+) -> Tokenizer:
+    """A tokenizer that takes nothing but the recipe: none of subwords. What it must know besides,
+    of runs of earlier versions, is in :class:`WordTokenizer`."""
     if section.tokenizer == "regex":
         return RegexTokenizer(str(section.pattern), with_joins=with_joins)
     if section.tokenizer == "words":
-        return WordTokenizer(with_joins=with_joins)
+        return WordTokenizer(with_joins=with_joins, sees_invisible=sees_invisible)
     return _PLAIN[section.tokenizer]()
 
 

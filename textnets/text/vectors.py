@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ import numpy.typing as npt
 from textnets.errors import DataError
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
+_DECIMAL_COMMAS = re.compile(r"\S+( -?\d+,\d+)+")
 _GZIP = b"\x1f\x8b"
 _MAX_WIDTH = 100_000
 _LONGEST_LINE = 2**24  # bytes: a vector as wide as that, in long numbers, takes less
+_LONGEST_SHOWN = 100_000  # bytes; a longer line without UTF-8 is of a binary file
 _UNPACKED_SAFE = 2**24  # bytes that gzip data may always unpack to,
 _LARGEST_RATIO = 200  # and beyond that in bytes a packed byte; numbers have 3, gzip at most 1,032
 
@@ -49,20 +53,15 @@ def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVector
     """Read a vector file, plain or gzip; a first line ``COUNT WIDTH`` is allowed.
 
     Raises:
-        DataError: the file is missing, not UTF-8, or a line does not have the width of the
-            others; with file and line.
+        DataError: the file is missing, not UTF-8, cut short, or a line does not have the width of
+            the others; with file and line.
     """
     try:
-        lines = _numbered_lines(path)
-        width, found = _collect(path, lines, vocabulary)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text ({error.reason}); a binary file must be converted first"
-        ) from None
+        width, found = _collect(path, _numbered_lines(path), vocabulary)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the vectors cannot be read: {error}") from None
     if not found:
-        raise DataError(f"{path}: holds a vector for no token of the vocabulary")
+        raise DataError(f"{path}: holds a vector for no token of the vocabulary{_hint(path)}")
     return _fill(vocabulary, width, found, seed)
 
 
@@ -86,24 +85,35 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                     f"{path}: unpacks to more than {_LARGEST_RATIO} times its size, as no vectors "
                     "do: it is damaged or a gzip bomb"
                 )
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
+            except UnicodeDecodeError as error:
+                raise _undecodable(path, number, line, error) from None
             if text:
                 yield number, text
+
+
+def _undecodable(path: Path, number: int, line: bytes, error: UnicodeDecodeError) -> DataError:
+    where = f"{path}:{number}: not UTF-8 text at byte {error.start} of the line ({error.reason})"
+    if b"\0" in line or len(line) > _LONGEST_SHOWN or sum(byte < 9 for byte in line) > 2:
+        return DataError(f"{where}; a binary file must be converted first, into word2vec's text")
+    return DataError(f"{where}, was: {line[:60]!r}; mend the line or remove it")
 
 
 def _collect(
     path: Path, lines: Iterator[tuple[int, str]], vocabulary: Vocabulary
 ) -> tuple[int, dict[int, npt.NDArray[np.float32]]]:
-    width = 0
+    width, said, vectors = 0, 0, 0
     found: dict[int, npt.NDArray[np.float32]] = {}
     for number, line in lines:
         if not width:
             header = line.split(" ")
             if len(header) == 2 and all(part.isdecimal() for part in header):
-                width = min(int(header[1][:9]), _MAX_WIDTH)
+                said, width = int(header[0][:18]), min(int(header[1][:9]), _MAX_WIDTH)
                 continue
-            width = _count_numbers(line)
+            width = _count_numbers(path, number, line)
         word, values = _cut(path, number, line, width)
+        vectors += 1
         token_id = vocabulary.encode_token(word)
         if token_id < len(SPECIAL_TOKENS) or token_id in found:
             continue  # not in the vocabulary, or given twice: the first, more frequent, counts
@@ -114,16 +124,23 @@ def _collect(
         if not np.isfinite(vector).all():
             raise DataError(f"{path}:{number}: the vector of {word!r} is not finite")
         found[token_id] = vector
+    if said > vectors:
+        raise DataError(
+            f"{path}:1: says that {said:,} vectors follow, and there are {vectors:,}: the file is "
+            "cut off, fetch it again; or mend the number"
+        )
     return width, found
 
 
-def _count_numbers(line: str) -> int:
+def _count_numbers(path: Path, number: int, line: str) -> int:
     """How many numbers stand after the word; the word itself may be one, or have blanks."""
     parts = line.rsplit(" ", _MAX_WIDTH)
     count = 0
     while count < len(parts) - 1 and _is_number(parts[-1 - count]):
         count += 1
-    return max(count, 1)
+    if count == 0 or _other_separator(line):
+        raise _malformed(path, number, line, None)
+    return count
 
 
 def _cut(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]]:
@@ -131,7 +148,7 @@ def _cut(path: Path, number: int, line: str, width: int) -> tuple[str, list[str]
     word, *values = line.rsplit(" ", width)
     last = word.rpartition(" ")[2]  # a word with blanks may end in "nan", in no number
     too_many = last != word and _is_number(last) and any(sign.isdigit() for sign in last)
-    if len(values) != width or too_many:
+    if len(values) != width or too_many or "" in values or word[-1:] in ("", " ", "\t"):
         raise _malformed(path, number, line, width)
     return word, values
 
@@ -144,8 +161,40 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _malformed(path: Path, number: int, line: str, width: int) -> DataError:
-    return DataError(f"{path}:{number}: expected a word and {width} numbers, was: {line[:60]!r}")
+_SEPARATORS = {"\t": "tabs", ", ": "commas", ",": "commas", ";": "semicolons"}
+
+
+def _other_separator(line: str) -> str:
+    """What separates word and numbers, or their digits, where it is no single blank."""
+    if _DECIMAL_COMMAS.fullmatch(line):
+        return "a comma stands for the point of a number"
+    for sign, name in _SEPARATORS.items():
+        word, *values = line.split(sign)
+        numbers = [part for value in values for part in value.split(" ") if part]
+        if word and numbers and all(map(_is_number, numbers)) and word != line:
+            return f"{name} separate them"
+    parts = line.split(" ")
+    if "" in parts[1:] and sum(map(_is_number, parts)) >= 1:
+        return "several blanks separate them"
+    return ""
+
+
+def _malformed(path: Path, number: int, line: str, width: int | None) -> DataError:
+    wanted = "numbers" if width is None else f"{width} numbers"
+    where = f"{path}:{number}: expected a word and {wanted}"
+    shown = repr(line[:60])
+    if name := _other_separator(line):
+        return DataError(f"{where}, with one blank between them, was: {shown}; {name}")
+    return DataError(f"{where}, was: {shown}")
+
+
+def _hint(path: Path) -> str:
+    """Whether case may be why a file has none of the words."""
+    words = [line.split(" ")[0] for _, line in islice(_numbered_lines(path), 1000)]
+    shown = ", ".join(map(repr, words[:3]))
+    if any(word != word.lower() for word in words):
+        return f"; its words have capitals, as {shown}: see text.lowercase"
+    return f"; it begins with {shown}: see text.tokenizer, text.normalize and text.lowercase"
 
 
 def _fill(

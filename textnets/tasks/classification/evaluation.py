@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textnets.data.counts import RowCount
 from textnets.errors import DataError
 from textnets.evaluation.baselines import BASELINES, TEXTBOOK_BASELINES, Targets, run_baseline
 from textnets.evaluation.classification import (
@@ -21,7 +22,7 @@ from textnets.evaluation.classification import (
 from textnets.evaluation.ngrams import Ngrams
 from textnets.evaluation.report import Table
 from textnets.progress import Progress
-from textnets.tasks.classification.examples import LabeledTexts
+from textnets.tasks.classification.examples import LabeledTexts, as_label
 from textnets.tasks.classification.inference import (
     MULTI_LABEL_THRESHOLD,
     Outputs,
@@ -41,7 +42,16 @@ class ClassificationEvaluation(Evaluation[LabeledTexts, Outputs]):
         self._multi_label = preprocessor.multi_label
 
     def check(self, examples: LabeledTexts, where: str) -> None:
-        check_known(examples, set(self._labels), f"{where}:")
+        check_known(examples, self._known, f"{where}:")
+
+    def scorable(self, examples: LabeledTexts, count: RowCount) -> LabeledTexts:
+        drops = self.recipe.data.unknown_labels == "drop"
+        return examples.within(self._known, count) if drops else examples
+
+    @property
+    def _known(self) -> set[str]:
+        """The labels, also as they are compared: those of an earlier run may be decomposed."""
+        return {*self._labels, *map(as_label, self._labels)}
 
     def measure(self, outputs: Outputs, split: EncodedSplit) -> dict[str, float]:
         values = self.values(outputs, split)
@@ -145,11 +155,17 @@ def check_known(examples: LabeledTexts, known: set[str], where: str) -> None:
         DataError: naming them.
     """
     if unknown := sorted(examples.distinct_labels - known):
-        named = ", ".join(repr(label) for label in unknown)
+        named = ", ".join(repr(label) for label in unknown[:_MOST_NAMED])
+        more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+        first = examples.where(int(examples.rows_beyond(known)[0]))
         raise DataError(
-            f"{where} has labels that the training split lacks: {named}; "
-            f"known: {shorten(sorted(known))}"
+            f"{where} has labels that the training split lacks: {named}{more}"
+            + (f", the first at {first}" if first else "")
+            + f"; known: {shorten(sorted(known))}; data.unknown_labels: drop leaves such rows out"
         )
+
+
+_MOST_NAMED = 20
 
 
 def _cross_entropy(outputs: Outputs, split: EncodedSplit) -> float:

@@ -16,7 +16,7 @@ from textnets.recipe import Recipe
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
 from textnets.recipe.sections import NgramSection
-from textnets.tasks.classification.examples import LabeledTexts, LabelSet
+from textnets.tasks.classification.examples import LabeledTexts, LabelSet, as_label
 from textnets.tasks.preprocessor import EncodedText, Preprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
@@ -111,7 +111,8 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         self, labels: Sequence[LabelSet]
     ) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
         """``<int32>[examples]``, or ``<float32>[examples, classes]`` in multi-label."""
-        ids = {label: index for index, label in enumerate(self.labels)}
+        ids = {as_label(label): index for index, label in enumerate(self.labels)}
+        ids |= {label: index for index, label in enumerate(self.labels)}
         if unknown := sorted({label for row_labels in labels for label in row_labels} - set(ids)):
             named = ", ".join(repr(label) for label in unknown)
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.backend.devices import require_tensorflow
-from textnets.data.readers import Row, read_rows
-from textnets.data.splits import count_repeated, count_shared
+from textnets.data.counts import RowCount, RowCounts
+from textnets.data.dialect import Dialect
+from textnets.data.readers import Row, format_of_suffix, read_rows
+from textnets.data.splits import count_repeated, count_shared, sample_of_each
 from textnets.errors import DataError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.tasks.classification.evaluation import ClassificationEvaluation, check_known
-from textnets.tasks.classification.examples import LabeledTexts, LabelSet, joined
+from textnets.tasks.classification.examples import LabeledTexts, LabelSet, Origins, joined
 from textnets.tasks.classification.inference import ClassificationInference, Outputs
 from textnets.tasks.classification.preprocessor import (
     ClassificationPreprocessor,
@@ -26,9 +29,15 @@ from textnets.tasks.classification.preprocessor import (
     reads_ngrams,
     shorten,
 )
-from textnets.tasks.classification.recipe import CLASSIFICATION_SCHEMA, ClassificationData
-from textnets.tasks.evaluation import Fact
-from textnets.tasks.task import Mistake, Task
+from textnets.tasks.classification.recipe import (
+    CLASSIFICATION_SCHEMA,
+    ClassificationData,
+    names_of,
+)
+from textnets.tasks.classification.rows import LabelReader, text_of
+from textnets.tasks.evaluation import Fact, counted
+from textnets.tasks.examples import SPLITS
+from textnets.tasks.task import Mistake, Task, own_format
 from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
@@ -98,47 +107,80 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
             for row in examples.labels
         ]
 
-    def read(self, path: Path, progress: Progress) -> LabeledTexts:
-        texts, labels = [], []
-        rows = read_rows(
-            path, columns=[self.data.text, self.data.label], file_format=self.data.format
-        )
-        with progress.steps(f"reading {path.name}", None, "rows") as step:
-            for row in rows:
-                texts.append(_one_text(row, self.data.text))
-                labels.append(self._row_labels(row))
-                step.advance()
-        return self._limit(LabeledTexts(texts, labels))
+    @property
+    def dialect(self) -> Dialect:
+        return replace(super().dialect, delimiter=self.data.delimiter, header=self.data.header)
 
-    def _limit(self, examples: LabeledTexts) -> LabeledTexts:
+    def _rows(self, path: Path, columns: Sequence[str], count: RowCount) -> Iterable[Row]:
+        """The rows of a file, in the recipe's format, or in its own where that differs."""
+        names = [name for split in SPLITS for name in self.data.files_of(split)]
+        own = None if path.is_dir() else format_of_suffix(path)
+        file_format = own_format(path, self.data.format, own, names)
+        is_other = file_format != self.data.format or (own == "tsv" and ".csv" in "".join(names))
+        dialect = self.dialect.of_other_format() if is_other else self.dialect
+        return read_rows(
+            path,
+            columns=columns,
+            file_format=file_format,
+            dialect=dialect,
+            count=count,
+            unnamed=self._unnamed,
+        )
+
+    @property
+    def _unnamed(self) -> str | None:
+        """The column that a recipe does not name, where it names the other."""
+        if self.data.text != "text" and self.data.label == "label":
+            return "label"
+        return "text" if self.data.label != "label" and self.data.text == "text" else None
+
+    def read(self, path: Path, progress: Progress, count: RowCount) -> LabeledTexts:
+        reader = LabelReader(self.data)
+        columns = [*names_of(self.data.text), *names_of(self.data.label)]
+        texts, labels = list[str](), list[LabelSet]()
+        paths, files, lines = dict[str, int](), array("i"), array("i")
+        with progress.steps(f"reading {path.name}", None, "rows") as step:
+            for row in self._rows(path, columns, count):
+                texts.append(text_of(row, names_of(self.data.text)))
+                labels.append(reader.labels_of(row))
+                files.append(paths.setdefault(row.path, len(paths)))
+                lines.append(row.line)
+                step.advance()
+        for warning in reader.warnings(path):
+            progress.warn(warning)
+        count.read += len(texts)
+        origins = Origins(tuple(paths), np.array(files, np.int32), np.array(lines, np.int32))
+        return self._limit(LabeledTexts(texts, labels, None, origins), count)
+
+    def _limit(self, examples: LabeledTexts, count: RowCount) -> LabeledTexts:
         """A seeded, stratified sample where the recipe asks for fewer: a file may be sorted by
-        label, so its first rows are no sample."""
+        label, so its first rows are no sample. One of each label stays."""
         limit = self.data.limit
         if limit is None or limit >= len(examples):
             return examples
-        _, chosen = self.draw(examples, limit / len(examples), "limit")
+        chosen = sample_of_each(
+            self.strata(examples), examples.labels, limit, seed=self.recipe.data_seed
+        )
+        left = np.setdiff1d(np.arange(len(examples)), chosen)
+        if len(left):
+            count.read -= len(left)
+            count.leave_out("data.limit", examples.where(int(left[0])), len(left), is_told=False)
         return examples.select(chosen)
 
-    def _row_labels(self, row: Row) -> LabelSet:
-        value = row.values[self.data.label]
-        if self.data.multi_label:
-            parts = value.split(self.data.label_separator) if isinstance(value, str) else value
-            return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-        if not isinstance(value, str):
-            raise DataError(
-                f"{row.where}: column '{self.data.label}' holds a list of labels; "
-                "set data.multi_label: true"
-            )
-        if not value.strip():
-            raise DataError(
-                f"{row.where}: column '{self.data.label}' is empty; give the row a label or "
-                "remove it"
-            )
-        return (value.strip(),)
+    def without_unknown(
+        self, splits: Mapping[str, LabeledTexts], counts: RowCounts
+    ) -> dict[str, LabeledTexts]:
+        if self.data.unknown_labels != "drop":
+            return dict(splits)
+        known = splits["train"].distinct_labels
+        return {
+            name: examples.within(known, counts.get(name) or counts.get("train") or RowCount())
+            for name, examples in splits.items()
+        }
 
     def read_inputs(self, path: Path) -> Iterable[str]:
-        for row in read_rows(path, columns=[self.data.text], file_format=self.data.format):
-            yield _one_text(row, self.data.text)
+        columns = names_of(self.data.text)
+        return (text_of(row, columns) for row in self._rows(path, columns, RowCount()))
 
     def facts(self, splits: Mapping[str, LabeledTexts]) -> list[Fact]:
         train = splits["train"]
@@ -146,10 +188,11 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
         for name, examples in splits.items():
             counts = Counter(label for labels in examples.labels for label in labels)
             (most, times), *_ = counts.most_common(1) or [("none", 0)]
-            share = times / max(len(examples), 1)
+            share, most = times / max(len(examples), 1), " ".join(most.split())
             facts.append(
                 Fact(f"labels of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
             )
+            facts.append(Fact(f"counts of {name}", counted(counts)))
         for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
             if name in splits and other in splits:
                 shared = count_shared(splits[other].texts, splits[name].texts)
@@ -178,6 +221,8 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
             if split in splits:
                 source = sources.get(split, sources["train"])
                 check_known(splits[split], known, f"{source}: the {split} split")
+                if not len(splits[split]):
+                    raise DataError(f"{source}: the {split} split holds no example any more")
         self._check_class_weights(known)
 
     def _check_class_weights(self, known: set[str]) -> None:
@@ -278,10 +323,3 @@ def one_versus_rest(model: Any) -> Any:
 
     last = model.layers[-1]
     return last if isinstance(last, OneVersusRest) and model.output is last.output else None
-
-
-def _one_text(row: Row, column: str) -> str:
-    value = row.values[column]
-    if not isinstance(value, str):
-        raise DataError(f"{row.where}: column '{column}' holds a list, expected a text")
-    return value

@@ -275,7 +275,7 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             length,
             sampling,
             seeds=seeds,
-            num_alternatives=num_alternatives,
+            num_alternatives=min(num_alternatives, len(self._preprocessor.vocabulary)),
         )
         return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from textnets.data.values import checked_stream, checked_whole, named
 from textnets.decoding.sampling import Sampling
+from textnets.errors import InputError
 from textnets.tasks.language_modeling.inference import (
     LanguageModelingInference,
     ScoredText,
@@ -21,7 +23,7 @@ class LanguageModelPredictor(Predictor):
 
     def score(self, texts: Iterable[str]) -> Iterator[ScoredText]:
         """The probabilities of any number of texts, a chunk at a time: memory stays flat."""
-        return in_chunks(self.inference.scored, texts)
+        return in_chunks(self.inference.scored, checked_stream(texts, "texts"))
 
     def write(
         self,
@@ -41,8 +43,18 @@ class LanguageModelPredictor(Predictor):
             sampling: how to choose them; from the model's probabilities by default.
             count: how many texts.
             seed: the texts are a pure function of it; the first of ten is the first of one.
-            num_alternatives: how many of the most likely tokens to tell at each place.
+            num_alternatives: how many of the most likely tokens to tell at each place; all where
+                there are not so many.
+
+        Raises:
+            InputError: a number is out of its range.
         """
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: expected a text, was: {named(prompt)}")
+        checked_whole(length, "length", 1)
+        checked_whole(count, "count", 1)
+        checked_whole(seed, "seed", 0)
+        checked_whole(num_alternatives, "num_alternatives", 0)
         return self.inference.written(
             [prompt] * count,
             sampling or Sampling(),

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textnets.backend.devices import require_tensorflow
-from textnets.data.running_text import cut_long_lines, cut_tail, read_lines
+from textnets.data.counts import RowCount
+from textnets.data.running_text import (
+    cut_long_lines,
+    cut_tail,
+    cut_where_tail_begins,
+    is_cut,
+    read_lines,
+    stream_lines,
+)
 from textnets.data.splits import count_repeated, count_shared
 from textnets.errors import DataError
 from textnets.progress import Progress
@@ -41,6 +49,7 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
 
     name = "language_modeling"
     schema = LANGUAGE_MODELING_SCHEMA
+    unit = "lines"
     input_suffixes: ClassVar[tuple[str, ...]] = ()
     predictor = LanguageModelPredictor
     writes_together = True
@@ -86,7 +95,7 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
 
     # --- Files to examples ---
 
-    def read(self, path: Path, progress: Progress) -> TextLines:
+    def read(self, path: Path, progress: Progress, count: RowCount) -> TextLines:
         suffix = Path(path.name.lower().removesuffix(".gz")).suffix
         if suffix in _TABLES:
             raise DataError(
@@ -94,8 +103,23 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
                 "into a .txt file, one a line"
             )
         progress.say(f"reading {path.name} ...")
-        lines = read_lines(path, keep_ends=self.keeps_ends, limit=self.data.limit)
+        lines = read_lines(
+            path,
+            keep_ends=self.keeps_ends,
+            limit=self.data.limit,
+            dialect=self.dialect,
+            count=count,
+        )
+        count.read += len(lines)
+        if not self.data.stream:
+            blank = [number for number, line in enumerate(lines, 1) if not line.strip()]
+            count.read -= len(blank)
+            if blank:
+                count.leave_out("a blank line", f"{path}:{blank[0]}", len(blank), is_told=False)
         return self.examples(lines)
+
+    def reads_as_data(self, path: Path) -> bool:
+        return False
 
     @property
     def keeps_ends(self) -> bool:
@@ -109,14 +133,14 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         return TextLines(cut_long_lines(lines) if self.keeps_ends else lines)
 
     def read_inputs(self, path: Path) -> Iterable[str]:
-        return read_lines(path)
+        return stream_lines(path, self.dialect)
 
     def hold_out(self, splits: Mapping[str, TextLines]) -> dict[str, TextLines]:
         """Shares of a running text are tails of it: the test split last, then validation."""
         if not self.data.stream:
             return super().hold_out(splits)
         parts = dict(splits)
-        lines, held_out = splits["train"].lines, 0.0
+        lines, held_out = self._cuttable(splits["train"].lines), 0.0
         end = len(lines)
         for split in ("test", "validation"):
             share = getattr(self.data, split)
@@ -131,6 +155,18 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
                 end = start
         parts["train"] = TextLines(lines[:end])
         return parts
+
+    def _cuttable(self, lines: list[str]) -> list[str]:
+        """The lines, cut also inside of one where a tail could not begin otherwise, unless every
+        line ends in [EOS]."""
+        held_out = 0.0
+        for split in ("test", "validation"):
+            share = getattr(self.data, split)
+            if isinstance(share, float):
+                held_out += share
+                if self.keeps_ends and held_out < 1.0 and not is_cut(lines, held_out):
+                    lines = cut_where_tail_begins(lines, held_out)
+        return lines
 
     def check(
         self, splits: Mapping[str, TextLines], sources: Mapping[str, Any], progress: Progress

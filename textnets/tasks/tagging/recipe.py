@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
@@ -13,6 +13,7 @@ from textnets.recipe.sections import (
     PositiveInt,
     Section,
     TrainingSection,
+    mistake,
 )
 
 
@@ -39,6 +40,14 @@ class TaggingData(DataSection):
         False,
         description="The tags mark spans (B-NP, I-NP, O; IOB, IOB2 or IOBES): score those too.",
     )
+
+    @model_validator(mode="after")
+    def _words_are_not_tags(self) -> Self:
+        if self.format == "columns" and self.word_column == self.tag_column:
+            raise mistake("tag_column", "is the column of the words too")
+        if self.token_key == self.tag_key:
+            raise mistake("tag_key", "is the key of the words too")
+        return self
 
 
 class TaggingText(Section):

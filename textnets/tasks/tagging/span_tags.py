@@ -6,14 +6,16 @@ Each refusal says where the first tag stands that is not.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from textnets.data.sentences import Sentence
 from textnets.decoding.tags import breach_of, have_ends
 from textnets.errors import DataError
 from textnets.evaluation.tagging import are_span_tags
 
-_BILOU = re.compile(r"[LU]-.+")
+_OTHER_SCHEMES = {"BILOU": {"L": "E", "U": "S"}, "BMES": {"M": "I"}}
+_TAG = re.compile(r"([LUM])-(.+)")
 
 
 def check_span_tags(
@@ -72,6 +74,24 @@ def _check_rules(sentences: Sequence[Sentence], with_ends: bool) -> None:
             )
 
 
+def as_iobes(sentences: Sequence[Sentence]) -> tuple[list[Sentence], str]:
+    """Sentences whose tags are of BILOU or BMES with those of IOBES, and the scheme that they
+    were in; ``""`` where there is nothing to change."""
+    letters = {tag[0] for sentence in sentences for tag in sentence.tags if _TAG.fullmatch(tag)}
+    for scheme, changed in _OTHER_SCHEMES.items():
+        if letters and letters <= set(changed):
+            return [
+                replace(sentence, tags=tuple(_renamed(tag, changed) for tag in sentence.tags))
+                for sentence in sentences
+            ], scheme
+    return list(sentences), ""
+
+
+def _renamed(tag: str, changed: Mapping[str, str]) -> str:
+    found = _TAG.fullmatch(tag)
+    return f"{changed[found[1]]}-{found[2]}" if found and found[1] in changed else tag
+
+
 def _places(sentences: Sequence[Sentence]) -> Iterator[tuple[str, str]]:
     """The place of each distinct tag's first appearance, and the tag."""
     seen = set[str]()
@@ -85,6 +105,6 @@ def _places(sentences: Sequence[Sentence]) -> Iterator[tuple[str, str]]:
 def _hint(tag: str) -> str:
     if tag in ("0", "o"):
         return "; did you mean the letter 'O'?"
-    if _BILOU.fullmatch(tag):
-        return "; BILOU's L- is E- here, and its U- is S-"
+    if _TAG.fullmatch(tag):
+        return "; the tags mix BILOU (L-, U-) and BMES (M-)"
     return ""

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textnets.data.sentences import SENTENCE_SUFFIXES, SentenceLayout, read_sentences
+from textnets.data.counts import RowCount, RowCounts
+from textnets.data.sentences import (
+    SENTENCE_SUFFIXES,
+    UNIT,
+    Sentence,
+    SentenceLayout,
+    format_of_suffix,
+    holds_sentences,
+    read_sentences,
+)
 from textnets.data.splits import count_repeated, count_shared
 from textnets.decoding.tags import conditional_random_field
 from textnets.errors import DataError
 from textnets.evaluation.tagging import are_span_tags
 from textnets.progress import Progress
 from textnets.recipe import Recipe
-from textnets.tasks.evaluation import Fact
+from textnets.tasks.evaluation import Fact, counted
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.tagging.evaluation import TaggingEvaluation
 from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor, reads_features
 from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
-from textnets.tasks.tagging.span_tags import check_span_tags
-from textnets.tasks.task import Mistake, Task
+from textnets.tasks.tagging.span_tags import as_iobes, check_span_tags
+from textnets.tasks.task import Mistake, Task, own_format
 from textnets.text.batches import TargetsAsInput
 from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
@@ -37,6 +46,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     name = "tagging"
     has_folds = True
     schema = TAGGING_SCHEMA
+    unit = UNIT
     input_suffixes: ClassVar[tuple[str, ...]] = SENTENCE_SUFFIXES
 
     def __init__(self, recipe: Recipe) -> None:
@@ -49,6 +59,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             tag_column=self.data.tag_column,
             token_key=self.data.token_key,
             tag_key=self.data.tag_key,
+            dialect=self.dialect,
         )
 
     @property
@@ -85,16 +96,55 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
 
     # --- Files to examples ---
 
-    def read(self, path: Path, progress: Progress) -> TaggedSentences:
-        found = []
+    def _layout_of(self, path: Path) -> SentenceLayout:
+        """How a file is written: as the recipe says, or in its own format where that differs."""
+        names = [name for split in SPLITS for name in self.data.files_of(split)]
+        chosen = own_format(path, self.data.format, format_of_suffix(path), names)
+        return replace(self._layout, file_format=chosen)
+
+    def read(self, path: Path, progress: Progress, count: RowCount) -> TaggedSentences:
+        found, limit = list[Sentence](), self.data.limit
         with progress.steps(f"reading {path.name}", None, "sentences") as step:
-            for sentence in islice(read_sentences(path, self._layout), self.data.limit):
+            for sentence in read_sentences(path, self._layout_of(path), count=count):
+                if limit is not None and len(found) >= limit:
+                    count.leave_out("data.limit", sentence.where(0), is_told=False)
+                    continue
                 found.append(sentence)
                 step.advance()
-        return TaggedSentences.of(found)
+        count.read += len(found)
+        return self.converted(TaggedSentences.of(found), path.name, progress)
+
+    def converted(
+        self, examples: TaggedSentences, name: str, progress: Progress
+    ) -> TaggedSentences:
+        """With the span tags of BILOU or BMES written as IOBES, where the tags mark spans."""
+        if not self.data.spans:
+            return examples
+        found, scheme = as_iobes(examples.sentences)
+        if not scheme:
+            return examples
+        progress.say(f"{name}: the tags are {scheme}, and read as IOBES")
+        return TaggedSentences(found)
+
+    def with_shares(
+        self,
+        splits: Mapping[str, TaggedSentences],
+        sources: Mapping[str, Any],
+        progress: Progress,
+        counts: RowCounts | None = None,
+    ) -> dict[str, TaggedSentences]:
+        converted = {
+            name: self.converted(examples, name, progress) for name, examples in splits.items()
+        }
+        return super().with_shares(converted, sources, progress, counts)
+
+    def reads_as_data(self, path: Path) -> bool:
+        if path.is_dir() or format_of_suffix(path) is not None or self.data.format == "auto":
+            return super().reads_as_data(path)
+        return holds_sentences(path, self._layout)
 
     def read_inputs(self, path: Path) -> Iterable[str]:
-        for sentence in read_sentences(path, self._layout, with_tags=False):
+        for sentence in read_sentences(path, self._layout_of(path), with_tags=False):
             yield " ".join(map(in_one_piece, sentence.words))
 
     def facts(self, splits: Mapping[str, TaggedSentences]) -> list[Fact]:
@@ -110,6 +160,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             facts.append(
                 Fact(f"tags of {name}", f"{len(counts)}, most frequent '{most}' ({share:.1%})")
             )
+            facts.append(Fact(f"counts of {name}", counted(counts)))
             if name != "train":
                 unseen = ", ".join(sorted(set(counts) - known)) or "none"
                 facts.append(Fact(f"{name} tags that train lacks", unseen))

@@ -44,6 +44,9 @@ class Alternative:
         return found
 
 
+_NOTHING = Alternative("", 0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class Translation(Prediction):
     """A text's translations, best first.
@@ -124,7 +127,10 @@ class TranslationInference(Inference[TranslatorOutputs]):
         names = self._preprocessor.tokens(texts) if self._full.attention else [[] for _ in texts]
         return [
             Translation(
-                text, [self._alternative(one) for one in hypotheses], [token.text for token in row]
+                text,
+                # A model knows nothing of a text without words, and would say something.
+                [self._alternative(one) for one in hypotheses] if text.strip() else [_NOTHING],
+                [token.text for token in row] if text.strip() else [],
             )
             for text, hypotheses, row in zip(texts, outputs.hypotheses, names, strict=True)
         ]

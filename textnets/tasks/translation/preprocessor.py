@@ -116,6 +116,12 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
             "target": ("target_embedding", self.target.vocabulary),
         }
 
+    @property
+    def vector_files(self) -> Mapping[str, str]:
+        of_source, of_target = sections_of(self.recipe)
+        named = {"source": of_source.vectors, "target": of_target.vectors}
+        return {side: file for side, file in named.items() if file is not None}
+
 
 def sections_of(recipe: Recipe) -> tuple[TextSection, TextSection]:
     """The ``text:`` of source and target."""

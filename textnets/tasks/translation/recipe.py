@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -11,6 +11,7 @@ from textnets.recipe import TaskSchema
 from textnets.recipe.document import shown
 from textnets.recipe.sections import (
     DataSection,
+    Delimiter,
     EvaluationSection,
     PositiveInt,
     Rate,
@@ -24,10 +25,16 @@ from textnets.recipe.sections import (
 class TranslationData(DataSection):
     """Texts with their translations."""
 
-    format: Literal["auto", "lines", "tsv", "jsonl"] = Field(
+    format: Literal["auto", "lines", "tsv", "csv", "jsonl"] = Field(
         "auto",
-        description="How the files are written: two line-parallel files, tab-separated columns "
-        "without a header, or jsonl; 'auto' goes by their names.",
+        description="How the files are written: two line-parallel files, tab-separated columns, "
+        "csv, or jsonl; 'auto' goes by their names.",
+    )
+    delimiter: Delimiter | None = Field(
+        None, description='Between the cells of a csv or tsv file, such as ";".'
+    )
+    header: bool = Field(
+        False, description="Whether the first line of a csv or tsv file names the columns."
     )
     source: str = Field(
         "source",
@@ -36,11 +43,21 @@ class TranslationData(DataSection):
     )
     target: str = Field("target", description="The side to translate into, likewise.")
     source_column: Annotated[int, Field(ge=0)] = Field(
-        0, description="With tab-separated files, where the source stands, counted from 0."
+        0, description="With tab-separated files and csv, where the source stands, counted from 0."
     )
     target_column: Annotated[int, Field(ge=0)] = Field(
-        1, description="With tab-separated files, where the target stands, counted from 0."
+        1, description="With tab-separated files and csv, where the target stands, counted from 0."
     )
+
+    not_written: ClassVar[frozenset[str]] = DataSection.not_written | {"delimiter", "header"}
+
+    @model_validator(mode="after")
+    def _sides_differ(self) -> Self:
+        if self.source == self.target:
+            raise mistake("target", "is the name of the source too")
+        if self.source_column == self.target_column:
+            raise mistake("target_column", "is the column of the source too")
+        return self
 
 
 class SideText(TextKeys):
@@ -80,9 +97,9 @@ class TranslationText(TextSection):
         return super().as_written() | written
 
     @model_validator(mode="after")
-    def _no_frame_and_no_vectors(self) -> TranslationText:
+    def _no_frame(self) -> TranslationText:
         for part, where in ((self, ""), (self.source, "source."), (self.target, "target.")):
-            for key in ("add_bos", "add_eos", "vectors"):
+            for key in ("add_bos", "add_eos"):
                 if part is not None and getattr(part, key):
                     raise mistake(f"{where}{key}", "has no effect in translation: remove it")
         return self

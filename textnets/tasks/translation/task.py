@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textnets.backend.devices import require_tensorflow
-from textnets.data.pairs import PairLayout, read_pairs, read_parallel
+from textnets.data.counts import RowCount
+from textnets.data.pairs import Pair, PairLayout, format_of_suffix, read_pairs, read_parallel
+from textnets.data.sources import IN_MEMORY
 from textnets.data.splits import count_repeated, count_shared, fingerprint, grouped_share
 from textnets.decoding.translating import TranslatorOutputs
 from textnets.errors import DataError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.tasks.evaluation import Fact
-from textnets.tasks.examples import HeldOut
-from textnets.tasks.task import Mistake, Task
+from textnets.tasks.examples import SPLITS, HeldOut
+from textnets.tasks.task import Mistake, Task, own_format
 from textnets.tasks.translation.evaluation import TranslationEvaluation, reading_of
 from textnets.tasks.translation.examples import SentencePairs
 from textnets.tasks.translation.inference import TranslationInference
@@ -35,7 +38,8 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
 
     name = "translation"
     schema = TRANSLATION_SCHEMA
-    input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".jsonl", ".ndjson")
+    unit = "pairs"
+    input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".csv", ".jsonl", ".ndjson")
     predictor = TranslationPredictor
     writes_together = True
 
@@ -49,6 +53,8 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
             target=self.data.target,
             source_column=self.data.source_column,
             target_column=self.data.target_column,
+            has_header=self.data.header,
+            dialect=replace(self.dialect, delimiter=self.data.delimiter),
         )
 
     @property
@@ -81,41 +87,63 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
 
     # --- Files to examples ---
 
-    def file_names(self, split: str, given: str) -> list[tuple[str, str]]:
+    def sides_of(self, given: str) -> list[tuple[str, str]]:
         if self._layout.format_of(given) != "lines":
-            return [(split, given)]
+            return super().sides_of(given)
         source, target = self._layout.sides_of(given)
-        return [(f"{split}.source", source), (f"{split}.target", target)]
+        return [("source", source), ("target", target)]
 
-    def read_split(
-        self, split: str, files: Mapping[str, Path], progress: Progress
-    ) -> SentencePairs | None:
-        if split in files:
-            return self._read(files[split], None, progress)
-        if f"{split}.source" not in files:
-            return None
-        return self._read(files[f"{split}.source"], files[f"{split}.target"], progress)
+    def read_parts(
+        self, parts: Mapping[str, Path], progress: Progress, count: RowCount
+    ) -> SentencePairs:
+        if "source" in parts:
+            return self._read(parts["source"], parts["target"], progress, count)
+        return self._read(parts[""], None, progress, count)
 
-    def read(self, path: Path, progress: Progress) -> SentencePairs:
-        if self._layout.format_of(path.name) != "lines":
-            return self._read(path, None, progress)
+    def read(self, path: Path, progress: Progress, count: RowCount) -> SentencePairs:
+        if self._layout_of(path).format_of(path.name) != "lines":
+            return self._read(path, None, progress, count)
         source, target = self._layout.sides_of(str(path))
-        return self._read(Path(source), Path(target), progress)
+        return self._read(Path(source), Path(target), progress, count)
 
-    def _read(self, path: Path, target: Path | None, progress: Progress) -> SentencePairs:
-        pairs = read_pairs(path, self._layout) if target is None else read_parallel(path, target)
-        found = []
+    def _layout_of(self, path: Path) -> PairLayout:
+        """How a file is written: as the recipe says, or in its own format where that differs."""
+        own = format_of_suffix(path.name, certain=True)
+        chosen = own_format(path, self.data.format, own, self._names)
+        return replace(self._layout, file_format=chosen)
+
+    @property
+    def _names(self) -> list[str]:
+        """Of the recipe's files."""
+        return [name for split in SPLITS for name in self.data.files_of(split)]
+
+    def _read(
+        self, path: Path, target: Path | None, progress: Progress, count: RowCount
+    ) -> SentencePairs:
+        pairs = (
+            read_pairs(path, self._layout_of(path), count=count)
+            if target is None
+            else read_parallel(path, target, self.dialect)
+        )
+        found = list[Pair]()
         with progress.steps(f"reading {path.name}", None, "pairs") as step:
             for pair in pairs:
-                found.append(pair)
+                if pair.source.strip() or pair.target.strip():
+                    found.append(pair)
+                else:
+                    count.leave_out("blank on both sides", f"{path}:{pair.line}")
                 step.advance()
+        count.read += len(found)
         examples, limit = SentencePairs(found), self.data.limit
         if limit is None or limit >= len(examples):
             return examples
         # Such files are often sorted by length, so the first pairs are no sample.
         keys = list(range(len(examples)))
         share = limit / len(examples)
-        _, chosen = grouped_share(keys, share, seed=self.recipe.data_seed, purpose="limit")
+        left, chosen = grouped_share(keys, share, seed=self.recipe.data_seed, purpose="limit")
+        count.read -= len(left)
+        first = f"{path}:{found[left[0]].line}"
+        count.leave_out("data.limit", first, len(left), is_told=False)
         return examples.select(chosen)
 
     def draw(self, examples: SentencePairs, share: float, purpose: str) -> HeldOut:
@@ -123,8 +151,18 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         sources = [fingerprint(text) for text in examples.texts]
         return grouped_share(sources, share, seed=self.recipe.data_seed, purpose=purpose)
 
+    def reads_as_data(self, path: Path) -> bool:
+        """Also a file whose name tells nothing, where the recipe's are in columns."""
+        if path.is_dir() or format_of_suffix(path.name, certain=True) is not None:
+            return True
+        formats = {self._layout.format_of(name) for name in self._names if name != IN_MEMORY}
+        return bool(formats) and formats <= {"tsv", "csv"}
+
     def read_inputs(self, path: Path) -> Iterable[str]:
-        return (pair.source for pair in read_pairs(path, self._layout, with_target=False))
+        layout = self._layout_of(path)
+        if layout.file_format not in ("tsv", "csv", "jsonl"):
+            layout = replace(layout, file_format=format_of_suffix(path.name) or "tsv")
+        return (pair.source for pair in read_pairs(path, layout, with_target=False))
 
     def facts(self, splits: Mapping[str, SentencePairs]) -> list[Fact]:
         train = splits["train"]

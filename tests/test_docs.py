@@ -158,10 +158,13 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
             del sys.modules[name]
 
 
-def read_small_task(path: Path, overrides: Sequence[str] = ()) -> Any:
+def read_small_task(
+    path: Path, overrides: Sequence[str] = (), *, allow_builders: Sequence[str] | None = None
+) -> Any:
     """Of a recipe that ships as much as a test has time for; others as they are."""
     ships = path.resolve().parent == shipped_folder().resolve()
-    return read_task(path, [*overrides, *(SMALL if ships else [])])
+    small = SMALL if ships else []
+    return read_task(path, [*overrides, *small], allow_builders=allow_builders)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -365,6 +365,11 @@ def test_ids_that_were_stored_earlier_are_trained_on(
     # What was one file for all splits, and is still read, is one for each that has such tags.
     assert Path("ids/unseen_labels.txt").read_bytes() == b"B-ADVP\n"
     assert json.loads(Path("stored_now/test.unseen_labels.json").read_text()) == ["B-ADVP"]
+    # It has hashes now, and one without them is still read.
+    described = json.loads(Path("stored_now/store.json").read_text())
+    assert len(described.pop("files")) == len(list(Path("stored_now").iterdir())) - 1
+    text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    Path("stored_now/store.json").write_text(text, encoding="utf-8")
     Path("stored_now/test.unseen_labels.json").rename("stored_now/unseen_labels.txt")
     Path("stored_now/unseen_labels.txt").write_bytes(b"B-ADVP\n")
     assert_same_folder(Path("stored_now"), Path("ids"))

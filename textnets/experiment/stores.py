@@ -37,7 +37,7 @@ from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit, RaggedIds
 
 _STORE_FILE = "store.json"
-_FORMAT = 2  # since which it holds hashes of the other files
+_FORMAT = 1
 _OF_A_STORE = re.compile(
     r"recipe\.yaml|store\.json|(train|validation|test)\.\w+(\.\w+)?\.(npy|json)"
 )
@@ -227,7 +227,7 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
     number = checked(int, content.get("format"), path)
     if number > _FORMAT:
         raise RunError(f"{folder}: written by a newer textnets; update textnets")
-    described = checked(_Described if number > 1 else _WithoutHashes, content, path)
+    described = checked(_Described, content, path)
     if described.recipe != _key(recipe):
         raise RunError(
             f"{folder}: was made for other data or text settings than the "
@@ -243,27 +243,19 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
                 f"{folder / name}: is missing, or not the file that was written; copy the store "
                 "again, or write it anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
             ) from None
-    if number > 1 and (
-        unknown := {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}
-    ):
+    unknown = {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}
+    if unknown and described.files:
         raise RunError(f"{folder}: {min(unknown)} is none of the files that were written")
     return Store(folder, described.data, described.splits)
 
 
 @dataclass(frozen=True)
 class _Described:
-    """What ``store.json`` says."""
+    """What ``store.json`` says; the hashes of the other files it has since after version 0.1.0."""
 
     recipe: str
     data: dict[str, dict[str, str]]
     splits: tuple[Literal["train", "validation", "test"], ...]
-    files: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _WithoutHashes(_Described):
-    """What version 0.1.0 wrote."""
-
     files: dict[str, str] = field(default_factory=dict)
 
 

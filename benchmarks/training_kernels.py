@@ -5,8 +5,8 @@
 
 Two models of a recipe, with the same seed, take turns in training on the same batches: one as
 textnets trains (``textnets.backend.recurrence`` and ``FusedAdam``), one by Keras's operations
-alone, in buckets as well. Shown are the median of the ratios of their times, the lowest and the highest,
-and by how much their losses differ at the end.
+alone, in buckets as well. Shown are the median of the ratios of their times, the lowest and the
+highest, and by how much their losses differ at the end.
 """
 
 from __future__ import annotations

@@ -343,8 +343,7 @@ def read_word_vectors(chosen: random.Random, place: Place) -> None:
 
 
 def read_texts(chosen: random.Random, place: Place) -> None:
-    from textnets_cli.texts import read_lines
-
+    from textnets.data.running_text import stream_lines
     from textnets.progress import printable
     from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
 
@@ -353,7 +352,7 @@ def read_texts(chosen: random.Random, place: Place) -> None:
     assert not any(sign in shown for sign in "\n\r\x1b\x9b\x07\u2028"), ascii(shown)
     content = change_bytes(chosen, text.encode("utf-8", "surrogatepass"))
     path = place.write("lines.txt", content)
-    _all_of(lambda: list(read_lines(path)), lambda: Vocabulary.load(path))
+    _all_of(lambda: list(stream_lines(path)), lambda: Vocabulary.load(path))
     names = [one.encode("utf-8", "replace").decode() for one in (text, "a\\n", "\\", "x\n")]
     save_lines(path, names)
     assert load_lines(path) == names

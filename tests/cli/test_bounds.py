@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textnets_cli.texts import read_lines as read_texts
 
 from tests.cli.conftest import refuse, succeed, textnets
 from tests.conftest import RECIPE
 from textnets.data.readers import CELL_LIMIT, read_rows
-from textnets.data.running_text import cut_long_lines, read_lines
+from textnets.data.running_text import cut_long_lines, read_lines, stream_lines
 from textnets.errors import DataError
 from textnets.text.encoded import EncodedSplit, RaggedIds
 from textnets.text.vectors import read_vectors
@@ -26,7 +25,7 @@ from textnets.text.vocabulary import Vocabulary
 
 Project = Callable[..., Path]
 READERS: dict[str, Callable[[Path], object]] = {
-    "predict FILE": lambda path: list(read_texts(path)),
+    "predict FILE": lambda path: list(stream_lines(path)),
     "text.vectors": lambda path: read_vectors(path, Vocabulary(["a"]), seed=1),
     "running text": read_lines,
     "csv": lambda path: list(read_rows(path, columns=["text"], file_format="csv")),
@@ -71,7 +70,7 @@ def test_a_line_of_a_hundred_megabytes(tmp_path: Path) -> None:
     assert max(map(len, pieces)) <= 4100
     (tmp_path / "long.txt").write_text("x" * (CELL_LIMIT + 2))
     with pytest.raises(DataError, match=r"long\.txt:1: a line of more than"):
-        list(read_texts(tmp_path / "long.txt"))
+        list(stream_lines(tmp_path / "long.txt"))
     with pytest.raises(DataError, match=r"long\.txt:1: a line of more than"):
         read_vectors(tmp_path / "long.txt", Vocabulary(["a"]), seed=1)
 

@@ -114,9 +114,9 @@ def test_overwrite_keeps_the_old_run_when_it_fails(project: Project, run_copy: P
 
 
 def test_overwrite_replaces_a_run(project: Project, run_copy: Path) -> None:
-    (run_copy / "predictions" / "mark").touch()
+    (run_copy / "report.html").write_text("mark")
     succeed("train", project(), "-o", "run", "--overwrite", "--set", "training.epochs=1")
-    assert not (run_copy / "predictions" / "mark").exists()
+    assert (run_copy / "report.html").read_text() != "mark"
     names = {path.name for path in Path().iterdir()}
     assert names == {"run", "tiny.yaml", "train.csv", "test.csv"}
 
@@ -163,7 +163,7 @@ def test_an_output_that_cannot_be_written(project: Project, output: str) -> None
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "holds no stored ids"), ("{", "cannot be read"), ("{}", "cannot be read")],
+    [(None, "holds no stored ids"), ("{", "cannot be read"), ("{}", "is not what was written")],
 )
 def test_bad_store(project: Project, content: str | None, said: str) -> None:
     recipe = project()

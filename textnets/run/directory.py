@@ -18,6 +18,7 @@ from textnets.run.layout import (
     HISTORY_FILE,
     LOCK_FILE,
     MODEL_FILE,
+    NOT_HASHED,
     NOT_NEEDED,
     RECIPE_FILE,
     not_plain,
@@ -134,7 +135,12 @@ def strangers_in_run(folder: Path) -> Iterator[str]:
         yield ENVIRONMENT_FILE
         return
     files = checked(dict[str, str], read_object(path).get("files", {}), path)
-    yield from strangers(folder, files)
+    strange = set(strangers(folder, files))
+    for found in sorted(folder.rglob("*")):
+        name = found.relative_to(folder).as_posix()
+        is_listed = found.is_dir() or name in files or name.split("/")[0] in NOT_HASHED
+        if name in strange or not is_listed:
+            yield name
 
 
 def strangers_in_partial(folder: Path) -> Iterator[str]:

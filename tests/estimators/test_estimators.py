@@ -154,7 +154,7 @@ def test_a_saved_classifier_is_a_run_for_the_command_line(
         pytest.param("b", "a", marks=pytest.mark.long),
         ((1, 2), (0, 3)),
         (1.0, 2.0),
-        ("", " a\n"),
+        ("b ", " a\n"),
     ],
 )
 def test_labels_of_any_kind_come_back_as_they_were(

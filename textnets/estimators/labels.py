@@ -26,7 +26,7 @@ def plain_label(label: Any, index: int) -> Hashable:
     """
     if is_missing(label) or (isinstance(label, str) and not label.strip()):
         raise InputError(
-            f"y[{index}]: Input y contains {_shown(label)}, which is no label (missing, NaN or "
+            f"y[{index}]: Input y contains {label!r}, which is no label (missing, NaN or "
             "empty); drop the row, or give it a label"
         )
     found = label.item() if isinstance(label, np.generic) else label
@@ -37,10 +37,6 @@ def plain_label(label: Any, index: int) -> Hashable:
             f"y[{index}]: expected a hashable label, was: {found!r}; multi_label=True takes lists"
         )
     return unicodedata.normalize("NFC", found) if isinstance(found, str) else found
-
-
-def _shown(label: Any) -> str:
-    return "NaN" if isinstance(label, float) else repr(label)
 
 
 def label_sets(y: Any) -> tuple[LabelSets, Columns | None]:

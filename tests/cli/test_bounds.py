@@ -33,7 +33,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 def within(seconds: float, start: float) -> None:
-    assert time.monotonic() - start < seconds
+    assert time.process_time() - start < seconds
 
 
 @pytest.mark.heavy
@@ -41,7 +41,7 @@ def within(seconds: float, start: float) -> None:
 def test_a_gzip_bomb(name: str, tmp_path: Path) -> None:
     member = gzip.compress(b"a" * 2**24, 1)
     (tmp_path / "bomb.gz").write_bytes(member * 40)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(DataError, match=r"bomb\.gz"):
         READERS[name](tmp_path / "bomb.gz")
     within(20.0, start)
@@ -53,7 +53,7 @@ def test_a_device_that_never_ends(name: str) -> None:
         READERS[name](Path("/dev/zero"))
 
 
-@pytest.mark.parametrize("name", set(READERS) - {"predict FILE"})
+@pytest.mark.parametrize("name", [name for name in READERS if name != "predict FILE"])
 def test_a_pipe_that_nobody_writes_to(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="is no plain file"):
@@ -63,7 +63,7 @@ def test_a_pipe_that_nobody_writes_to(name: str, tmp_path: Path) -> None:
 @pytest.mark.heavy
 def test_a_line_of_a_hundred_megabytes(tmp_path: Path) -> None:
     text = "a b " * 25 * 2**20
-    start = time.monotonic()
+    start = time.process_time()
     pieces = cut_long_lines([text])
     within(10.0, start)
     assert sum(map(len, pieces)) == len(text)
@@ -78,7 +78,7 @@ def test_a_line_of_a_hundred_megabytes(tmp_path: Path) -> None:
 def test_a_hundred_thousand_columns(tmp_path: Path) -> None:
     header = ",".join(f"c{number}" for number in range(100_000))
     (tmp_path / "wide.csv").write_text(f"{header}\n{header}\n")
-    start = time.monotonic()
+    start = time.process_time()
     (row,) = read_rows(tmp_path / "wide.csv", columns=["c99999"])
     within(5.0, start)
     assert row.values == {"c99999": "c99999"}

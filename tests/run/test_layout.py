@@ -24,6 +24,7 @@ def test_a_finished_run_has_the_names_of_the_layout(finished: Path) -> None:
         layout.PREDICTIONS_FOLDER,
         layout.CHECKPOINT_FOLDER,
     }
+    assert not list(layout.strangers(finished))
     checkpoint = {path.name for path in (finished / layout.CHECKPOINT_FOLDER).iterdir()}
     best = {name for name in checkpoint if fnmatch(name, layout.BEST_WEIGHTS_FILES)}
     assert len(best) == 1

@@ -29,9 +29,13 @@ THIN = {
 }  # fmt: skip
 
 
+SHORT = [(name, "kill") for name in WORKS] + [
+    (name, "error") for name in ("train", "more epochs", "ensemble")
+]
+
+
 @pytest.mark.heavy
-@pytest.mark.parametrize("how", ["kill", "error"])
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize(("name", "how"), SHORT)
 def test_ended_at_some_operations(name: str, how: str) -> None:
     every = THIN[name] * (2 if how == "error" else 1)
     assert try_operations(name, how, every, every // 2) >= 1

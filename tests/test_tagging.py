@@ -286,8 +286,8 @@ IOBES = "Ada B-PER\nLovelace E-PER\nmet O\n\nBob S-PER\nleft O\n"
 WRONG_TAGS = [
     (IOB2, "in O\nAda 0\n", ":2: data.spans: true needs tags such as B-NP, I-NP and O, was: '0'; "
      "did you mean the letter 'O'?"),
-    (IOB2, "Ada B-PER\nLee L-PER\n", ":2: data.spans: true needs tags such as B-NP, I-NP and O, "
-     "was: 'L-PER'; BILOU's L- is E- here, and its U- is S-"),
+    (IOB2, "Ada B-PER\nLee L-PER\n", ":2: this tag is of IOBES, and those of the training split "
+     "are of IOB or IOB2, was: 'E-PER' (or L- of BILOU, which is read so); write I- for E-"),
     (IOB2, "in O\n\nAda B-\n", ":3: data.spans: true needs tags such as"),
     (IOB2, "in O\n\nAda S-PER\n", ":3: this tag is of IOBES, and those of the training split"),
     (IOBES, "in O\nAda B-PER\n", ":2: this tag is of IOB or IOB2, as no tag of the split"),

@@ -145,7 +145,7 @@ def open_array(path: Path) -> npt.NDArray[np.int32]:
         order: Literal["F", "C"] = "F" if is_fortran else "C"
         array: npt.NDArray[np.int32] = np.memmap(path, dtype, "r", start, shape, order)
     except Exception as error:  # a damaged header gives errors of Python's parser too
-        raise DataError(f"{path}: no stored ids: {error}") from None
+        raise DataError(f"{path}: cannot be read: {error}") from None
     return array
 
 

@@ -43,12 +43,19 @@ def check_span_tags(
         if have_ends([tag]) and not with_ends:
             raise DataError(
                 f"{where}: this tag is of IOBES, and those of the training split are of IOB or "
-                f"IOB2, was: {tag!r}; write I- for E-, and B- for S-"
+                f"IOB2, was: {tag!r}{_read_as(tag)}; write I- for E-, and B- for S-"
             )
     if with_ends and not have_ends(tag for _, tag in _places(sentences)):
         _refuse_spans(sentences)
     if constrained:
         _check_rules(sentences, with_ends)
+
+
+def _read_as(tag: str) -> str:
+    """What may stand in the file: :func:`as_iobes` changed it."""
+    return {"E": " (or L- of BILOU, which is read so)", "S": " (or U- of BILOU, which is read so)"}[
+        tag[0]
+    ]
 
 
 def _refuse_spans(sentences: Sequence[Sentence]) -> None:

@@ -380,7 +380,8 @@ PAIRS = """
 task: translation
 data: {train: pairs.tsv, test: 0.2, validation: 0.2}
 ensemble: {seeds: 2}
-model: {builder: encoder_decoder, embedding_width: 8, units: [8], decoder_units: [12]}
+model: {builder: encoder_decoder, embedding_width: 8, cell: simple, units: [8],
+        decoder_units: [12]}
 training: {epochs: 3, batch_size: 16, learning_rate: 0.03}
 evaluation: {baselines: false, resamples: 10, beam_size: 2, attention: true}
 """

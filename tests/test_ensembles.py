@@ -478,6 +478,24 @@ def test_language_models_mix_their_probabilities(lines):
     )
 
 
+def test_trained_once_more_they_are_scored_by_their_own_tokens_only(lines):
+    path = lines.parent / "lines.txt"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    rows[150:280] = [f"{row} w{number}" for number, row in enumerate(rows[150:280])]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    settings = {"training.refit": "all", "training.epochs": 1}
+    done = textnets.train(lines, settings, output=lines.parent / "run")
+    place = done.folder / "members" / "narrow"
+    sizes = [
+        len(textnets.Predictor.load(folder).preprocessor.vocabulary)
+        for folder in (place, place / "selection")
+    ]
+    assert sizes[0] > sizes[1]  # else it says nothing
+    assert set(done.run.evaluation()["splits"]) == {"test"}
+    again = textnets.evaluate(done.folder).scores
+    assert again["perplexity"].value == pytest.approx(done.evaluation.scores["perplexity"].value)
+
+
 def test_models_that_write_together_have_the_same_tokens(lines):
     recipe = lines.read_text(encoding="utf-8")
     lines.write_text(recipe.replace("name: wide", "name: wide, text: {lowercase: true}"))

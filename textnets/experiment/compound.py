@@ -303,8 +303,10 @@ class _Ensemble:
         was_refit = any(run.recipe.training.refit for run in task.recipe.member_runs)
         members = shown.members if shown and not was_refit else self._load()
         known = {"test": members} if "test" in splits and task.recipe.evaluation.test else {}
-        # Trained on more, a tagger may know more tags than the members that were shown.
-        if shown and _width_of(shown.members) == _width_of(members):
+        # Trained on more, a tagger may know more tags than the members that were shown, and a
+        # token of a model that writes has another id.
+        is_same = shown is not None and _width_of(shown.members) == _width_of(members)
+        if shown and is_same and not (task.writes_together and was_refit):
             known = {"validation": shown.members, **known}
         encoded = {
             name: shown.split if shown and name == "validation" else self._encoded(of_split, name)

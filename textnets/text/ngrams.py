@@ -297,7 +297,9 @@ def _tokenizing(section: TextSection, sees_invisible: bool = False) -> _Tokenize
         return words, places, rows.row_lengths(), before
 
     # A partial: TensorFlow warns where one function is traced again and again, as this is.
-    graph = tf.function(partial(split), input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(
+        partial(split), autograph=False, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
 
     def tokens(texts: Sequence[str]) -> _Tokens:
         words, places, lengths, before = (found.numpy() for found in graph(encode_strings(texts)))

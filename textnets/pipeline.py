@@ -33,6 +33,7 @@ from textnets.experiment.results import (
 )
 from textnets.experiment.start import Continue, Finished, decide_start
 from textnets.experiment.stores import Store, check_store_place, open_store, write_store
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.recipe.shipped import recipe_path
 from textnets.run.directory import Run, open_run
@@ -41,7 +42,6 @@ from textnets.tasks import AnyTask, Predictor, read_run, read_task, task_of
 from textnets.tasks.ensemble import load_preprocessor_of
 from textnets.tasks.evaluation import Fact, Split
 from textnets.tasks.examples import Examples
-from textnets.tasks.inference import Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoder import Coverage
 from textnets.text.vocabulary import Vocabulary

@@ -30,9 +30,6 @@ from textnets.layers.positions import reverse_rows
 # Less than any sum of exponentials that counts; not 0, whose logarithm is not finite.
 _TINY = 1e-30
 
-#: Added to the score of what must not be.
-FORBIDDEN = -1e9
-
 
 @keras.saving.register_keras_serializable("textnets")
 class LinearChainCRF(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
@@ -198,7 +195,7 @@ class BestTags(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
 
     Args:
         crf: whose scores count; ``None`` for emissions alone.
-        start, transitions, end: added to its scores, such as :data:`FORBIDDEN`;
+        start, transitions, end: added to its scores, very low for what must not be;
             ``<float32>[tags]``, ``<float32>[tags, tags]`` and ``<float32>[tags]``.
 
     Call with ``[emissions, mask]``; returns ``<int32>[batch, length]``.

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
-from textnets.recipe.sections import NgramSection, TextSection
 from textnets.text.encoded import RaggedIds, join_parts, open_array
 from textnets.text.encoder import Coverage, Token
 from textnets.text.tokenizers import (
@@ -39,6 +38,9 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
+
+if TYPE_CHECKING:
+    from textnets.recipe.sections import NgramSection, TextSection
 
 NGRAMS_FILE = "ngrams.npy"
 _CHARACTERS_FILE = "character_ngrams.txt"

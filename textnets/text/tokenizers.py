@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textnets.errors import DataError, InputError, MissingExtraError, RunError
-from textnets.recipe.sections import TextSection
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
+
+if TYPE_CHECKING:
+    from textnets.recipe.sections import TextSection
 
 CHUNK = 1024  # texts a call of the graph: large enough to hide its overhead
 SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets no limit

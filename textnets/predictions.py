@@ -20,6 +20,52 @@ MULTI_LABEL_THRESHOLD = 0.5
 _LEAST = 1e-7  # of a probability, before its logarithm is taken
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What a prediction is made of, to compare it with another form of the same model.
+
+    Attributes:
+        fixed: what every form must say alike.
+        numbers: what may differ by the error of floats.
+        choices: what was chosen by such numbers, in its order.
+        of_choices: the numbers of each choice; by the first of them it was chosen. Where two were
+            equally good, the other may be chosen.
+        is_sequence: whether each choice rests on those before it.
+    """
+
+    fixed: Sequence[str] = ()
+    numbers: Sequence[float] = ()
+    choices: Sequence[str] = ()
+    of_choices: Sequence[Sequence[float]] = ()
+    is_sequence: bool = False
+
+    def difference(self, other: Figures) -> float:
+        """The largest between two numbers of both; infinite where something else differs."""
+        sizes = (len(self.numbers), len(self.choices))
+        same_size = sizes == (len(other.numbers), len(other.choices))
+        if not same_size and not (self.is_sequence and len(self.numbers) == len(other.numbers)):
+            return math.inf
+        if list(self.fixed) != list(other.fixed):
+            return math.inf
+        pairs = list(zip(self.numbers, other.numbers, strict=True))
+        ours = zip(self.choices, self.of_choices, strict=True)
+        theirs = zip(other.choices, other.of_choices, strict=True)
+        is_tie = False
+        for (one, of_one), (two, of_two) in zip(ours, theirs, strict=False):
+            if one == two and len(of_one) != len(of_two):
+                return math.inf
+            pairs += zip(of_one, of_two, strict=True) if one == two else [(of_one[0], of_two[0])]
+            if one != two and self.is_sequence:
+                is_tie = True
+                break
+        if not same_size and not is_tie:
+            return math.inf
+        differences = [abs(one - two) for one, two in pairs]
+        if not all(math.isfinite(one) for one in differences):
+            return math.inf
+        return max(differences, default=0.0)
+
+
 class Prediction(ABC):
     """What a model says of one text."""
 
@@ -36,6 +82,10 @@ class Prediction(ABC):
     @abstractmethod
     def as_line(self) -> str:
         """One line for a person."""
+
+    @abstractmethod
+    def figures(self) -> Figures:
+        """All that it is made of, unrounded."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +120,16 @@ class ClassPrediction(Prediction):
 
     def _figures(self) -> dict[str, float]:
         return {"probability": round(self.probability, 6)}
+
+    def figures(self) -> Figures:
+        of_labels = [[self.probabilities[label]] for label in self.labels]
+        return Figures(
+            fixed=list(self.probabilities),
+            numbers=list(self.probabilities.values()),
+            # In multi-label a probability of a half may be counted or not.
+            choices=self.labels if self.separator is None else (),
+            of_choices=of_labels if self.separator is None else (),
+        )
 
 
 def class_predictions(
@@ -168,6 +228,13 @@ class TaggedText(Prediction):
         pairs = zip(self.tokens, self.tags, strict=True)
         return printable(" ".join(f"{token}/{tag}" for token, tag in pairs))
 
+    def figures(self) -> Figures:
+        return Figures(
+            fixed=self.tokens,
+            choices=self.tags,
+            of_choices=[[probability] for probability in self.probabilities],
+        )
+
 
 def tagged_text(
     text: str,
@@ -262,6 +329,16 @@ class Translation(Prediction):
             return printable(self.translation)
         return "\n".join(f"{one.score:.3f}\t{printable(one.text)}" for one in self.alternatives)
 
+    def figures(self) -> Figures:
+        return Figures(
+            fixed=self.source_tokens,
+            choices=[one.text for one in self.alternatives],
+            of_choices=[
+                [one.score, one.log_probability, *(w for row in one.attention for w in row)]
+                for one in self.alternatives
+            ],
+        )
+
 
 def perplexity(mean: float) -> float:
     """Of a mean surprisal in nats; infinite where it overflows."""
@@ -323,6 +400,13 @@ class ScoredText(Prediction):
         figures = (self.log_probability, self.perplexity, self.unknown_share)
         return "\t".join([*(f"{figure:.3f}" for figure in figures), shown])
 
+    def figures(self) -> Figures:
+        marks = [
+            f"{token}{' [UNK]' if one else ''}"
+            for token, one in zip(self.tokens, self.unknown, strict=True)
+        ]
+        return Figures(fixed=marks, numbers=self.surprisals)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -372,3 +456,13 @@ class WrittenText(Prediction):
 
     def as_line(self) -> str:
         return one_line(self.continued)
+
+    def figures(self) -> Figures:
+        return Figures(
+            choices=[choice.token for choice in self.choices],
+            of_choices=[
+                [choice.probability, *(share for _, share in choice.alternatives)]
+                for choice in self.choices
+            ],
+            is_sequence=True,
+        )

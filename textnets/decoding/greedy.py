@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from textnets.decoding.beam_search import NO_SCORE, never_written
-from textnets.decoding.step import Step
+from textnets.decoding.beam_search import never_written
+from textnets.decoding.step import NO_SCORE, Step
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
 
 

@@ -1,0 +1,49 @@
+"""What is exported: a loaded run, and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textnets.predictions import Prediction
+from textnets.run.directory import Run
+from textnets.tasks import AnyTask, Predictor
+from textnets.tasks.language_modeling import LanguageModelPredictor
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run that is exported.
+
+    Attributes:
+        predictor: of the run, on a CPU. Where the weights are quantized, its models have the
+            weights that the quantized ones stand for.
+        quantize: how the weights are made smaller; empty for not.
+    """
+
+    predictor: Predictor
+    quantize: str = ""
+
+    @property
+    def run(self) -> Run:
+        """The run directory."""
+        return self.predictor.run
+
+    @property
+    def task(self) -> AnyTask:
+        """Of the run."""
+        return self.predictor.task
+
+    @property
+    def models(self) -> Sequence[Any]:
+        """The Keras models: one, or those of an ensemble that were loaded, in their order."""
+        return self.predictor.models
+
+    def answers(self, texts: Sequence[str]) -> list[Prediction]:
+        """All that the run says of some texts: its predictions, and of a language model then how
+        probable each text is."""
+        found = list(self.predictor.predict(texts))
+        if isinstance(self.predictor, LanguageModelPredictor):
+            found += self.predictor.score(texts)
+        return found

@@ -126,58 +126,8 @@ class _Description:
         raise InputError(f"the format cannot hold a preprocessor of {type(one).__name__}")
 
     def _encoder(self, encoder: TextEncoder | NgramEncoder) -> dict[str, Any]:
-        vocabulary = self._writer.texts(encoder.vocabulary.ordinary_tokens)
-        if isinstance(encoder, NgramEncoder):
-            ngrams = encoder.ngrams
-            return {
-                "ngrams": True,
-                "vocabulary": vocabulary,
-                "longer": self._writer.array(np.asarray(ngrams.longer, np.int32)),
-                "characters": self._writer.texts(ngrams.characters),
-                "text": self._text(
-                    encoder.section, sees_invisible=ngrams.sees_invisible, fills_empty=True
-                ),
-            }
-        tokenizer = encoder.tokenizer
-        words = (
-            tokenizer.words_tokenizer if isinstance(tokenizer, WordpieceTokenizer) else tokenizer
-        )
-        found: dict[str, Any] = {
-            "vocabulary": vocabulary,
-            "text": self._text(
-                encoder.section,
-                with_joins=has_joins(encoder.vocabulary),
-                sees_invisible=isinstance(words, WordTokenizer) and words.sees_invisible,
-                fills_empty=encoder.fills_empty,
-            ),
-        }
-        if isinstance(tokenizer, SentencepieceTokenizer):
-            found["sentencepiece"] = self._writer.raw(tokenizer.files()[SENTENCEPIECE_FILE])
-        return found
-
-    def _text(
-        self,
-        section: TextSection,
-        *,
-        with_joins: bool = False,
-        sees_invisible: bool = False,
-        fills_empty: bool,
-    ) -> dict[str, Any]:
         self._unicode = tensorflow_unicode()
-        pattern = section.pattern
-        return {
-            "tokenizer": section.tokenizer,
-            "normalize": section.normalize,
-            "lowercase": section.lowercase,
-            "max_length": section.max_length,
-            "truncate": section.truncate,
-            "add_bos": section.add_bos,
-            "add_eos": section.add_eos,
-            "pattern": None if pattern is None else as_python(pattern, matching),
-            "with_joins": with_joins,
-            "sees_invisible": sees_invisible,
-            "fills_empty": fills_empty,
-        }
+        return describe_encoder(encoder, self._writer)
 
     def _words(self, one: TaggingPreprocessor) -> dict[str, Any]:
         section = one.section
@@ -198,6 +148,62 @@ class _Description:
                 "known": [self._writer.array(keys) for keys in one.features.known],
             }
         return found
+
+
+def describe_encoder(encoder: TextEncoder | NgramEncoder, writer: ContentsWriter) -> dict[str, Any]:
+    """What turns texts into ids, as :mod:`textnets.lite.encoders` reads it; with it goes
+    :func:`tensorflow_unicode`.
+
+    Raises:
+        InputError: its pattern means something else to Python.
+    """
+    vocabulary = writer.texts(encoder.vocabulary.ordinary_tokens)
+    if isinstance(encoder, NgramEncoder):
+        ngrams = encoder.ngrams
+        return {
+            "ngrams": True,
+            "vocabulary": vocabulary,
+            "longer": writer.array(np.asarray(ngrams.longer, np.int32)),
+            "characters": writer.texts(ngrams.characters),
+            "text": _text(encoder.section, sees_invisible=ngrams.sees_invisible, fills_empty=True),
+        }
+    tokenizer = encoder.tokenizer
+    words = tokenizer.words_tokenizer if isinstance(tokenizer, WordpieceTokenizer) else tokenizer
+    found: dict[str, Any] = {
+        "vocabulary": vocabulary,
+        "text": _text(
+            encoder.section,
+            with_joins=has_joins(encoder.vocabulary),
+            sees_invisible=isinstance(words, WordTokenizer) and words.sees_invisible,
+            fills_empty=encoder.fills_empty,
+        ),
+    }
+    if isinstance(tokenizer, SentencepieceTokenizer):
+        found["sentencepiece"] = writer.raw(tokenizer.files()[SENTENCEPIECE_FILE])
+    return found
+
+
+def _text(
+    section: TextSection,
+    *,
+    with_joins: bool = False,
+    sees_invisible: bool = False,
+    fills_empty: bool,
+) -> dict[str, Any]:
+    pattern = section.pattern
+    return {
+        "tokenizer": section.tokenizer,
+        "normalize": section.normalize,
+        "lowercase": section.lowercase,
+        "max_length": section.max_length,
+        "truncate": section.truncate,
+        "add_bos": section.add_bos,
+        "add_eos": section.add_eos,
+        "pattern": None if pattern is None else as_python(pattern, matching),
+        "with_joins": with_joins,
+        "sees_invisible": sees_invisible,
+        "fills_empty": fills_empty,
+    }
 
 
 def _each(preprocessor: AnyPreprocessor) -> Sequence[AnyPreprocessor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -41,17 +42,28 @@ def tensorflow_unicode() -> Unicode:
     bits = np.zeros(len(codes), np.int64)
     for bit, pattern in _KINDS.items():
         bits += bit * tf.strings.regex_full_match(texts, pattern).numpy()
+    # Told by which sigma follows, or is followed by them, as the last letter of a word.
+    before, after = (
+        np.array([small in one for one in _decoded(tf.strings.lower(words, encoding="utf-8"))])
+        for words, small in (
+            (tf.strings.join(["aΣ", texts]), "σ"),
+            (tf.strings.join(["a", texts, "Σ"]), "ς"),
+        )
+    )
+    is_sigma = np.isin(codes, [ord(sign) for sign in "Σσς"])
+    before, after = before | is_sigma, after | is_sigma
+    bits += kinds.CASED * before + kinds.OVERLOOKED * (after & ~before)
     starts, of_starts = _stretches(codes, bits)
 
     lowered = _decoded(tf.strings.lower(texts, encoding="utf-8"))
     is_odd = np.array([unicodedata.category(character) == "Cn" for character in characters])
-    is_odd |= np.array([one != two.lower() for one, two in zip(lowered, characters, strict=True)])
+    is_odd |= _differ(lowered, [one.lower() for one in characters])
     apart: dict[str, list[str]] = {}
     for kind, forms in _FORMS.items():
         for form in forms:
             found = _decoded(tensorflow_text.normalize_utf8(texts, form))
             known = [unicodedata.normalize(form, one) for one in characters]  # type: ignore[arg-type]
-            is_odd |= np.array([one != two for one, two in zip(found, known, strict=True)])
+            is_odd |= _differ(found, known)
         apart[kind] = found
     is_odd[codes == 0] = False  # the graph has a blank there
     odd = [characters[place] for place in np.flatnonzero(is_odd).tolist()]
@@ -71,6 +83,7 @@ def tensorflow_unicode() -> Unicode:
     )
 
 
+@functools.cache
 def matching(pattern: str) -> list[tuple[int, int]]:
     """The ranges of characters, of all planes, that a class of RE2 has."""
     import tensorflow as tf
@@ -131,8 +144,9 @@ def _composed(odd: Sequence[str], decomposed: dict[str, str]) -> dict[str, str]:
 def _classes(odd: Sequence[str]) -> dict[str, int]:
     """Canonical combining classes, told by which marks change places with which."""
     known: dict[int, str] = {}
+    is_odd = set(odd)
     for code in range(0x20000):
-        if (number := unicodedata.combining(chr(code))) and chr(code) not in odd:
+        if (number := unicodedata.combining(chr(code))) and chr(code) not in is_odd:
             known.setdefault(number, chr(code))
     below = known[240]
     moved = _normalized([f"a{below}{one}" for one in odd], "NFD")
@@ -148,6 +162,10 @@ def _classes(odd: Sequence[str]) -> dict[str, int]:
             if found == f"a{one}{mark}":  # its class is that of the mark, or lower
                 classes.setdefault(one, number)
     return classes
+
+
+def _differ(ones: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return np.array(list(map(operator.ne, ones, others)))
 
 
 def _normalized(texts: Sequence[str], form: str) -> list[str]:

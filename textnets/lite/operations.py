@@ -141,7 +141,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Var": _reduced(np.var),
     "Std": _reduced(np.std),
     "Logsumexp": _log_sum_exp,
-    "LogSumExp": _log_sum_exp,
     "Cumsum": lambda config, x: np.cumsum(x, axis=config.get("axis")),
     "Argmax": lambda config, x: np.argmax(x, axis=config.get("axis")).astype(np.int32),
     # --- Shapes ---

@@ -14,8 +14,12 @@ from typing import Any, Literal
 
 #: Kinds of characters, as bits: letters, marks, digits and underscore; marks alone; scripts in
 #: which U+200B stands between words; signs that are not seen; pictures; skin tones; white space;
-#: and what is no part of a word nor a sign, controls among it.
-WORD, MARK, UNSPACED, INVISIBLE, PICTURE, SKIN, SEPARATOR, BLANK = (1 << bit for bit in range(8))
+#: what is no part of a word nor a sign, controls among it; letters with case; and signs that are
+#: overlooked between such.
+WORD, MARK, UNSPACED, INVISIBLE, PICTURE, SKIN, SEPARATOR, BLANK, CASED, OVERLOOKED = (
+    1 << bit for bit in range(10)
+)
+_SIGMA = "Σ"
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -83,11 +87,30 @@ class Unicode:
         """As ``tf.strings.lower`` in UTF-8."""
         if text.isascii():
             return text.lower()
+        if _SIGMA in text:
+            text = self._with_sigmas(text)
         parts = self._parts(text)
         if parts is None:
             return text.lower()
-        # Nothing is known of the others here, so no letter beside them is seen by its neighbor.
         return "".join(self.lower.get(part, part) if odd else part.lower() for part, odd in parts)
+
+    def _with_sigmas(self, text: str) -> str:
+        """Each capital sigma as a small one, which has another form at the end of a word."""
+        found = list(text)
+        for place, sign in enumerate(text):
+            if sign == _SIGMA:
+                is_last = self._meets_case(text, range(place - 1, -1, -1))
+                is_last = is_last and not self._meets_case(text, range(place + 1, len(text)))
+                found[place] = "ς" if is_last else "σ"
+        return "".join(found)
+
+    def _meets_case(self, text: str, places: range) -> bool:
+        """Whether the first sign there that is not overlooked is a letter with case."""
+        for place in places:
+            bits = self.kind(text[place])
+            if not bits & OVERLOOKED:
+                return bool(bits & CASED)
+        return False
 
     def _parts(self, text: str) -> list[tuple[str, bool]] | None:
         """Stretches of characters that every Python knows, and the others one by one; ``None``

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from textnets.progress import one_line, printable
 
 MULTI_LABEL_THRESHOLD = 0.5
+#: Of the texts that an export is tried with, every eighth is also written on, by a language model.
+CONTINUED_EVERY = 8
 _LEAST = 1e-7  # of a probability, before its logarithm is taken
 
 

@@ -36,6 +36,7 @@ HARD_TEXT = st.one_of(
         max_size=20,
     ),
 )
+UNIGRAMS: dict[str, Any] = {"tokenizer": "sentencepiece"}
 #: The recipe's keys, and whether tokens say where they touched.
 KINDS: dict[str, tuple[dict[str, Any], bool]] = {
     "whitespace": ({"tokenizer": "whitespace"}, False),
@@ -49,9 +50,9 @@ KINDS: dict[str, tuple[dict[str, Any], bool]] = {
     "wordpiece of earlier versions": ({"tokenizer": "wordpiece"}, False),
     "regex": ({"tokenizer": "regex"}, False),
     "regex, joined": ({"tokenizer": "regex", "pattern": r"\w+|[^\w\s]"}, True),
-    "regex, odd": ({"tokenizer": "regex", "pattern": r"\b\w|x*y|[[:punct:]]{2,3}?|[^\P{Lu}a]$"}, False),
-    "sentencepiece": ({"tokenizer": "sentencepiece"}, False),
-    "sentencepiece, cased": ({"tokenizer": "sentencepiece", "lowercase": False, "normalize": "none"}, False),
+    "regex, odd": ({"tokenizer": "regex", "pattern": r"\b\w|x*y|[[:punct:]]{2,3}?|[^\PLa]$"}, False),
+    "sentencepiece": (UNIGRAMS, False),
+    "sentencepiece, cased": ({**UNIGRAMS, "lowercase": False, "normalize": "none"}, False),
 }  # fmt: skip
 
 Pair = tuple[TextEncoder, LiteEncoder]

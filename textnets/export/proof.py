@@ -70,7 +70,7 @@ def prove(
     largest = max(differences)
     if not largest <= TOLERANCE:
         place = differences.index(largest)
-        text = texts[place % len(texts)]
+        text = texts[place] if len(expected) == len(texts) else "some of the texts"
         how = "something else" if math.isinf(largest) else f"a number that is {largest:.1e} off"
         raise TextnetsError(
             f"what was written does not answer as the run does, so it was removed: of "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textnets.predictions import Prediction
+from textnets.predictions import CONTINUED_EVERY, Prediction
 from textnets.run.directory import Run
 from textnets.tasks import AnyTask, Predictor
 from textnets.tasks.language_modeling import LanguageModelPredictor
@@ -41,9 +41,9 @@ class Subject:
         return self.predictor.models
 
     def answers(self, texts: Sequence[str]) -> list[Prediction]:
-        """All that the run says of some texts: its predictions, and of a language model then how
-        probable each text is."""
-        found = list(self.predictor.predict(texts))
+        """All that the run says of some texts: its predictions; of a language model what it writes
+        after some of them, which takes long, and how probable each is."""
         if isinstance(self.predictor, LanguageModelPredictor):
-            found += self.predictor.score(texts)
-        return found
+            some = texts[::CONTINUED_EVERY]
+            return [*self.predictor.predict(some), *self.predictor.score(texts)]
+        return list(self.predictor.predict(texts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -42,45 +41,65 @@ def tensorflow_unicode() -> Unicode:
     bits = np.zeros(len(codes), np.int64)
     for bit, pattern in _KINDS.items():
         bits += bit * tf.strings.regex_full_match(texts, pattern).numpy()
-    # Told by which sigma follows, or is followed by them, as the last letter of a word.
-    before, after = (
-        np.array([small in one for one in _decoded(tf.strings.lower(words, encoding="utf-8"))])
-        for words, small in (
-            (tf.strings.join(["aΣ", texts]), "σ"),
-            (tf.strings.join(["a", texts, "Σ"]), "ς"),
-        )
-    )
-    is_sigma = np.isin(codes, [ord(sign) for sign in "Σσς"])
-    before, after = before | is_sigma, after | is_sigma
-    bits += kinds.CASED * before + kinds.OVERLOOKED * (after & ~before)
+    bits += _case_bits(texts)
     starts, of_starts = _stretches(codes, bits)
 
-    lowered = _decoded(tf.strings.lower(texts, encoding="utf-8"))
-    is_odd = np.array([unicodedata.category(character) == "Cn" for character in characters])
-    is_odd |= _differ(lowered, [one.lower() for one in characters])
-    apart: dict[str, list[str]] = {}
+    lower = _changed(characters, texts, tf.strings.lower(texts, encoding="utf-8"))
+    lower.pop("\0", None)  # the graph has a blank there
+    apart: dict[str, dict[str, str]] = {}
+    odd = {one for one in characters if unicodedata.category(one) == "Cn"}
+    odd |= _differ(lower, {one: small for one in characters if (small := one.lower()) != one})
     for kind, forms in _FORMS.items():
         for form in forms:
-            found = _decoded(tensorflow_text.normalize_utf8(texts, form))
-            known = [unicodedata.normalize(form, one) for one in characters]  # type: ignore[arg-type]
-            is_odd |= _differ(found, known)
+            found = _changed(characters, texts, tensorflow_text.normalize_utf8(texts, form))
+            odd |= _differ(found, _changed_by_python(characters, form))
         apart[kind] = found
-    is_odd[codes == 0] = False  # the graph has a blank there
-    odd = [characters[place] for place in np.flatnonzero(is_odd).tolist()]
-    place_of = {character: place for place, character in enumerate(characters)}
+    ordered = sorted(odd)
     decomposed = {
-        kind: {one: found[place_of[one]] for one in odd if found[place_of[one]] != one}
-        for kind, found in apart.items()
+        kind: {one: found[one] for one in ordered if one in found} for kind, found in apart.items()
     }
     return Unicode(
         starts=starts,
         kinds=of_starts,
-        odd=_ranges(codes[is_odd].tolist()),
-        lower={one: lowered[place_of[one]] for one in odd if lowered[place_of[one]] != one},
+        odd=_ranges(list(map(ord, ordered))),
+        lower={one: lower[one] for one in ordered if one in lower},
         decomposed=decomposed,  # type: ignore[arg-type]
-        composed=_composed(odd, decomposed["canonical"]),
-        classes=_classes(odd),
+        composed=_composed(ordered, decomposed["canonical"]),
+        classes=_classes(ordered),
     )
+
+
+def _case_bits(texts: Any) -> npt.NDArray[np.int64]:
+    """Which characters have case, and which are overlooked: told by the small sigma that follows
+    them, or that they follow, as the last letter of a word or as another."""
+    import tensorflow as tf
+
+    def has(words: Any, pattern: str) -> Any:
+        small = tf.strings.lower(words, encoding="utf-8")
+        return tf.strings.regex_full_match(small, f"(?s){pattern}").numpy()
+
+    is_cased = has(tf.strings.join(["aΣ", texts]), "aσ.+")
+    is_seen_through = has(tf.strings.join(["a", texts, "Σ"]), "a.+ς")
+    found: npt.NDArray[np.int64] = (
+        kinds.CASED * is_cased + kinds.OVERLOOKED * (is_seen_through & ~is_cased)
+    ).astype(np.int64)
+    return found
+
+
+def _changed(characters: Sequence[str], before: Any, after: Any) -> dict[str, str]:
+    """What TensorFlow made of the characters that it did not leave as they are."""
+    found = after.numpy()
+    places = np.flatnonzero(found != before.numpy()).tolist()
+    return {characters[place]: found[place].decode() for place in places}
+
+
+def _changed_by_python(characters: Sequence[str], form: Any) -> dict[str, str]:
+    return {one: new for one in characters if (new := unicodedata.normalize(form, one)) != one}
+
+
+def _differ(ours: dict[str, str], others: dict[str, str]) -> set[str]:
+    """The characters that two know otherwise."""
+    return {one for one in {*ours, *others} if ours.get(one) != others.get(one)}
 
 
 @functools.cache
@@ -162,10 +181,6 @@ def _classes(odd: Sequence[str]) -> dict[str, int]:
             if found == f"a{one}{mark}":  # its class is that of the mark, or lower
                 classes.setdefault(one, number)
     return classes
-
-
-def _differ(ones: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
-    return np.array(list(map(operator.ne, ones, others)))
 
 
 def _normalized(texts: Sequence[str], form: str) -> list[str]:

@@ -16,14 +16,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textnets.lite.predictors import LitePredictor, load
+    from textnets.lite.loading import load
+    from textnets.lite.predictor import LitePredictor
 
 __all__ = ["LitePredictor", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'textnets.lite' has no attribute {name!r}")
-    from textnets.lite import predictors
+    if name == "load":
+        from textnets.lite.loading import load
 
-    return getattr(predictors, name)
+        return load
+    if name == "LitePredictor":
+        from textnets.lite.predictor import LitePredictor
+
+        return LitePredictor
+    raise AttributeError(f"module 'textnets.lite' has no attribute {name!r}")

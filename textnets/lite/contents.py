@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from textnets.errors import RunError
+from textnets.errors import RunError, TextnetsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,6 +227,8 @@ class Contents:
             raise RunError(
                 message if message.startswith(str(self.path)) else f"{self.path}: {message}"
             ) from None
+        except (TextnetsError, MemoryError):
+            raise
         except Exception as error:  # whatever else a description that was changed leads to
             reason = str(error) or type(error).__name__
             raise _damaged(self.path, reason.splitlines()[0]) from None

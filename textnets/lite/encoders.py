@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from textnets.lite.contents import Contents
 from textnets.lite.tokenizers import (
     LiteCharacters,
@@ -20,7 +18,6 @@ from textnets.lite.tokenizers import (
 )
 from textnets.lite.unicode import Unicode, as_utf8
 from textnets.text.encoded import RaggedIds, join_rows
-from textnets.text.ngrams import CutTexts, NgramFinder, Ngrams
 from textnets.text.tokenizers import join_tokens
 from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
 
@@ -134,33 +131,6 @@ class LiteEncoder:
         if self._settings.add_eos:
             ids.append(EOS_ID)
         return ids
-
-
-def read_ngrams(found: Mapping[str, Any], contents: Contents, unicode: Unicode) -> NgramFinder:
-    """The n-grams that a file says are features, and what finds them."""
-    words = Vocabulary(contents.texts(found["vocabulary"]))
-    longer = np.array(contents.array(found["longer"]))
-    ngrams = Ngrams(words, longer, contents.texts(found["characters"]))
-    cutter = read_cutter(found, contents, unicode, words)
-
-    def tokenize(texts: Sequence[str]) -> CutTexts:
-        places: dict[str, int] = {}
-        flat, lengths, before = list[int](), list[int](), list[int]()
-        for text in texts:
-            tokens = cutter.whole(text)
-            before.append(len(tokens))
-            tokens = cutter.kept(tokens, cutter.settings.max_length)
-            lengths.append(len(tokens))
-            flat += [places.setdefault(token, len(places)) for token in tokens]
-        spelled = [token.encode() for token in places]
-        return CutTexts(
-            spelled,
-            np.array(flat, np.int64),
-            np.array(lengths, np.int64),
-            np.array(before, np.int64),
-        )
-
-    return NgramFinder(ngrams, tokenize)
 
 
 def read_cutter(

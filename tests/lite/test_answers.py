@@ -1,5 +1,5 @@
-"""What is exported says what the run said, line by line: runs of an earlier version of all tasks, whose
-answers are kept."""
+"""Runs of an earlier version, of all tasks, whose answers are kept: exported, they give them too.
+"""
 
 from __future__ import annotations
 

@@ -92,11 +92,11 @@ def test_any_byte_that_changed_is_noticed(sound: bytes, load: Callable[[bytes], 
         place = chance.randrange(len(content))
         content[place] ^= 1 << chance.randrange(8)
         try:
-            load(bytes(content))
-        except RunError as error:
-            assert "model.textnets: " in str(error)
-        else:  # a date, or the padding between parts, of which nothing is read
-            assert load(bytes(content)).predict(["a card"]) == load(sound).predict(["a card"])
+            found = load(bytes(content))
+        except RunError:
+            continue
+        # A date, or the padding between parts, of which nothing is read.
+        assert found.predict(["a card"]) == load(sound).predict(["a card"])
 
 
 def test_any_end_that_was_cut_off_is_noticed(sound: bytes, load: Callable[[bytes], Any]) -> None:

@@ -36,6 +36,7 @@ HARD_TEXT = st.one_of(
         max_size=20,
     ),
 )
+ODD = r"\b\w|x*y|[[:punct:]]{2,3}?|[^\PLa]$"
 UNIGRAMS: dict[str, Any] = {"tokenizer": "sentencepiece"}
 #: The recipe's keys, and whether tokens say where they touched.
 KINDS: dict[str, tuple[dict[str, Any], bool]] = {
@@ -50,7 +51,7 @@ KINDS: dict[str, tuple[dict[str, Any], bool]] = {
     "wordpiece of earlier versions": ({"tokenizer": "wordpiece"}, False),
     "regex": ({"tokenizer": "regex"}, False),
     "regex, joined": ({"tokenizer": "regex", "pattern": r"\w+|[^\w\s]"}, True),
-    "regex, odd": ({"tokenizer": "regex", "pattern": r"\b\w|x*y|[[:punct:]]{2,3}?|[^\PLa]$"}, False),
+    "regex, odd": ({"tokenizer": "regex", "pattern": ODD}, False),
     "sentencepiece": (UNIGRAMS, False),
     "sentencepiece, cased": ({**UNIGRAMS, "lowercase": False, "normalize": "none"}, False),
 }  # fmt: skip
@@ -149,7 +150,8 @@ SIGNS = st.sampled_from(list("ab1_ -]\n\t\x0bé日.\u2028 ^$|"))
 PARTS = st.sampled_from(
     [r"\w", r"\s", r"\S", r"\d", r"\D", r"[^\s\d]", r"[]a-]", r"[^]a]", r"[a\-b]", r"\pL", r"\PL",
      r"[\p{Greek}\d]", r"\x{e9}", r"\x61", r"[[:alpha:]_]", r"[[:space:]]", ".", "^", "$", r"\b",
-     r"\B", r"\A", r"\z", r"\.", r"\-", "a{2}", "b{1,}?", "{", "a+?", "(a|ab)", "(?:b|)", "(?P<n>a)"]
+     r"\B", r"\A", r"\z", r"\.", r"\-", "a{2}", "b{1,}?", "{", "a+?", "(a|ab)", "(?:b|)",
+     "(?P<n>a)"]
 )  # fmt: skip
 
 

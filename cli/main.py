@@ -21,6 +21,7 @@ from .check import check
 from .data import data
 from .embeddings import embeddings
 from .evaluate import evaluate
+from .export import export
 from .generate import generate
 from .predict import predict
 from .recipes import recipes
@@ -70,8 +71,8 @@ def verbs(ctx: click.Context) -> None:
 
 
 for verb in (
-    train, reproduce, evaluate, predict, score, generate, embeddings, tokenize, check, recipes,
-    data, schema,
+    train, reproduce, evaluate, predict, score, generate, export, embeddings, tokenize, check,
+    recipes, data, schema,
 ):  # fmt: skip
     verbs.add_command(verb)
 

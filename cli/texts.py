@@ -16,9 +16,9 @@ import click
 from textnets.data.readers import CELL_LIMIT
 from textnets.data.running_text import stream_lines
 from textnets.errors import DataError
+from textnets.predictions import Prediction
 from textnets.progress import is_terminal, printable
 from textnets.tasks import AnyTask
-from textnets.tasks.inference import Prediction
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256

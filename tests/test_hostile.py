@@ -286,8 +286,7 @@ def test_links_and_pipes_in_a_run(run: Path, kind: str, name: str, tmp_path: Pat
 
 
 def test_labels_that_a_terminal_would_obey() -> None:
-    from textnets.tasks.classification.inference import ClassPrediction
-    from textnets.tasks.tagging.inference import TaggedText
+    from textnets.predictions import ClassPrediction, TaggedText
 
     text = "x \x1b]0;title\x07\u2028y"
     line = ClassPrediction(text, ("bad\n\x1b[31mlabel",), 0.5, {"a": 0.5}).as_line()

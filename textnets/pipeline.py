@@ -33,6 +33,7 @@ from textnets.experiment.results import (
 )
 from textnets.experiment.start import Continue, Finished, decide_start
 from textnets.experiment.stores import Store, check_store_place, open_store, write_store
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.recipe.shipped import recipe_path
 from textnets.run.directory import Run, open_run
@@ -41,7 +42,6 @@ from textnets.tasks import AnyTask, Predictor, read_run, read_task, task_of
 from textnets.tasks.ensemble import load_preprocessor_of
 from textnets.tasks.evaluation import Fact, Split
 from textnets.tasks.examples import Examples
-from textnets.tasks.inference import Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoder import Coverage
 from textnets.text.vocabulary import Vocabulary
@@ -300,6 +300,19 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
 
 def _recorded_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Examples]]:
     """The name of the split that a run is scored on, and all its splits."""
+    splits = recorded_splits(predictor, progress)
+    for name in ("test", "validation"):
+        if name in splits:
+            return name, splits
+    raise DataError(f"{predictor.run.folder}: the recipe has no test split; give --data FILE")
+
+
+def recorded_splits(predictor: Predictor, progress: Progress) -> Mapping[str, Examples]:
+    """The splits that a run was trained and scored on, read again.
+
+    Raises:
+        DataError: a file is no longer there, or has changed.
+    """
     recorded = RunRecord.of_json(predictor.run.environment).data
     files = {name: Path(entry["path"]) for name, entry in recorded.items()}
     if not files or not all(path.exists() for path in files.values()):
@@ -313,10 +326,7 @@ def _recorded_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapp
             )
     splits = predictor.task.read_splits(files, progress)
     refuse_changed(before, files)
-    for name in ("test", "validation"):
-        if name in splits:
-            return name, splits
-    raise DataError(f"{predictor.run.folder}: the recipe has no test split; give --data FILE")
+    return splits
 
 
 # --- Check ---

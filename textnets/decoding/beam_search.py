@@ -7,11 +7,8 @@ from typing import Any
 import keras
 
 from textnets.backend.picking import at_each, largest, rows_at
-from textnets.decoding.step import Step
+from textnets.decoding.step import NO_SCORE, Step
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
-
-#: Of what cannot be written. A finite one: differences of infinities are no numbers.
-NO_SCORE = -1e30
 
 
 def beam_search(

@@ -10,3 +10,6 @@ from typing import Any
 #: after those tokens. Written in ``keras.ops``, so that a whole decoding is one compiled call
 #: (:func:`textnets.backend.steps.compiled`).
 Step = Callable[[Any, Any], tuple[Any, Any]]
+
+#: The score of what cannot be written. A finite one: differences of infinities are no numbers.
+NO_SCORE = -1e30

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.backend.steps import compiled
-from textnets.builders.loss_model import split_at_loss
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.encoded import IntArray, padded_width
@@ -52,6 +51,8 @@ class SurprisalReader:
     def of(cls, core: Any) -> SurprisalReader:
         """For a model as :func:`textnets.builders.build_rnn_language_model` builds it."""
         import keras
+
+        from textnets.builders.loss_model import split_at_loss
 
         inner, output, loss = split_at_loss(core)
 

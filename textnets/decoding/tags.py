@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from textnets.layers import LinearChainCRF
 
 # Below every probability that float32 tells from 0.
-_SMALLEST_PROBABILITY = 1e-30
+SMALLEST_PROBABILITY = 1e-30
+_LEAST = 1e-7  # of a probability that is mixed, before its logarithm is taken
+
+#: Added to the score of what must not be.
+FORBIDDEN = -1e9
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,10 @@ def tag_decoder(model: Any, rules: TagRules | None = None) -> Any:
     if crf is not None:
         emissions, mask = crf.input
     else:
-        emissions = keras.ops.log(keras.ops.maximum(model.output, _SMALLEST_PROBABILITY))
+        emissions = keras.ops.log(keras.ops.maximum(model.output, SMALLEST_PROBABILITY))
         token_ids = next(tensor for tensor in model.inputs if tensor.name == "token_ids")
         mask = layers.PaddingMask(name="decoding_mask")(token_ids)
-    tags = layers.BestTags(crf, *_penalties(rules, model.output.shape[-1]), name="best_tags")
+    tags = layers.BestTags(crf, *penalties(rules, model.output.shape[-1]), name="best_tags")
     chosen = keras.ops.cast(tags([emissions, mask])[:, :, None], "float32")
     answer = keras.ops.concatenate([model.output, chosen], axis=-1)
     return keras.Model(model.input, answer, name="tag_decoder")
@@ -124,7 +129,7 @@ def best_sequence(scores: NDArray[np.floating[Any]], rules: TagRules) -> NDArray
     Returns:
         ``<int32>[length]``.
     """
-    first, pairs, last = (table.astype(np.float64) for table in _penalties(rules, scores.shape[1]))
+    first, pairs, last = (table.astype(np.float64) for table in penalties(rules, scores.shape[1]))
     best, came_from = scores[0] + first, []
     for row in scores[1:]:
         sums = best[:, None] + pairs
@@ -136,10 +141,39 @@ def best_sequence(scores: NDArray[np.floating[Any]], rules: TagRules) -> NDArray
     return np.array(tags[::-1], np.int32)
 
 
-def _penalties(rules: TagRules | None, num_tags: int) -> tuple[NDArray[np.float32], ...]:
-    """Of first tags, of pairs and of last tags."""
-    from textnets.layers.crf import FORBIDDEN
+def mix_tags(
+    probabilities: Sequence[NDArray[np.float32]],
+    weights: Sequence[float],
+    offsets: NDArray[np.int64],
+    rules: TagRules | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """What several taggers say together: by the mean of the logarithms of their probabilities.
 
+    Args:
+        probabilities: ``<float32>[words, tags]`` of each tagger, all sentences one after the other.
+        weights: of each; they sum to 1.
+        offsets: ``<int64>[sentences + 1]``.
+        rules: which sequences are allowed; ``None`` for all.
+
+    Returns:
+        ``<float32>[words, tags]``, and the chosen tag of each word, ``<int32>[words]``: the most
+        probable, or that of the best sequence that the rules allow.
+    """
+    known = [np.clip(one, _LEAST, 1.0) for one in probabilities]
+    total = np.sum([w * np.log(one) for w, one in zip(weights, known, strict=True)], axis=0)
+    likely = np.exp(total - total.max(axis=1, keepdims=True))
+    likely /= likely.sum(axis=1, keepdims=True)
+    if rules is None:
+        chosen = total.argmax(axis=1).astype(np.int32)
+    else:
+        bounds = pairwise(offsets.tolist())
+        rows = [best_sequence(total[start:end], rules) for start, end in bounds]
+        chosen = np.concatenate([np.zeros(0, np.int32), *rows])
+    return likely.astype(np.float32), chosen
+
+
+def penalties(rules: TagRules | None, num_tags: int) -> tuple[NDArray[np.float32], ...]:
+    """Of first tags, of pairs and of last tags."""
     if rules is None:
         free = np.zeros(num_tags, np.float32)
         return free, np.zeros((num_tags, num_tags), np.float32), free

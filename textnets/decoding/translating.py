@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from textnets.backend.inference import answers_in_batches
 from textnets.backend.steps import compiled
+from textnets.decoding.step import NO_SCORE
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows, padded_width
@@ -93,55 +94,49 @@ def search_limits(
     return limits.astype(np.int32)
 
 
-class Translator:
-    """Models of :func:`textnets.builders.build_encoder_decoder`, ready to translate.
+class TranslatorCalls(Protocol):
+    """What a translator computes with, from arrays to arrays: :class:`CompiledCalls`, or NumPy
+    alone (:mod:`textnets.lite`)."""
+
+    def surprisals(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
+        """Minus the log-probability of each target, nats: ``<float32>[batch]``."""
+
+    def weights(self, source_ids: Any, target_ids: Any) -> Any:
+        """Those of attention: ``<float32>[batch, target_length, source_length]``."""
+
+    def search(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+        """``(source_ids, limits, room) -> (ids, scores, log_probabilities)``, best first, as of
+        :func:`textnets.decoding.beam_search.beam_search`; ``room`` is as long as the largest of
+        the limits, or longer."""
+
+
+class CompiledCalls:
+    """Of models of :func:`textnets.builders.build_encoder_decoder`, compiled.
 
     Args:
         parts: of a model, or of several that translate together.
-        bucket_width: batches are padded to a multiple of this.
     """
 
-    def __init__(self, parts: EncoderDecoder | JointEncoderDecoder, bucket_width: int) -> None:
-        self._parts, self._bucket_width = parts, bucket_width
+    def __init__(self, parts: EncoderDecoder | JointEncoderDecoder) -> None:
+        self._parts = parts
         self._surprisals = compiled(parts, self._surprisal_graph)
         self._weights = compiled(parts, self._weights_graph)
         self._searches: dict[tuple[int, float], Callable[..., Any]] = {}
 
-    @classmethod
-    def of(cls, models: Sequence[Any], weights: Sequence[float], bucket_width: int) -> Translator:
-        """For a model, or several that translate together, with their weights."""
-        from textnets.decoding.encoder_decoder import EncoderDecoder
-        from textnets.decoding.joint import JointEncoderDecoder
+    def surprisals(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
+        """See :class:`TranslatorCalls`."""
+        return self._surprisals(source_ids, target_ids, targets, weights)
 
-        parts = [EncoderDecoder(model) for model in models]
-        return cls(
-            parts[0] if len(parts) == 1 else JointEncoderDecoder(parts, weights), bucket_width
-        )
+    def weights(self, source_ids: Any, target_ids: Any) -> Any:
+        """See :class:`TranslatorCalls`."""
+        return self._weights(source_ids, target_ids)
 
-    # --- Given targets ---
-
-    def surprisals(self, split: EncodedSplit, progress: Progress) -> npt.NDArray[np.float64]:
-        """Minus the log-probability of each target, nats: ``<float64>[examples]``."""
-        found = np.zeros(len(split))
-        with progress.steps("scoring", len(split), "examples") as step:
-            for rows, answer in answers_in_batches(
-                split.lengths,
-                self._bucket_width,
-                lambda rows: self._surprisals_of(split, rows),
-                tokens=_TOKENS_PER_BATCH,
-            ):
-                found[rows] = answer
-                step.advance(len(rows))
-        if not np.isfinite(found).all():
-            raise _diverged()
-        return found
-
-    def _surprisals_of(
-        self, split: EncodedSplit, rows: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
-        inputs, targets, weights = split.batch(rows, self._bucket_width)
-        arguments = (inputs["source_ids"], inputs["target_ids"], targets, weights)
-        return np.asarray(self._surprisals(*arguments), np.float64)
+    def search(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+        """See :class:`TranslatorCalls`."""
+        key = (beam_size, length_penalty)
+        if key not in self._searches:
+            self._searches[key] = compiled(self._parts, self._search_graph(*key))
+        return self._searches[key]
 
     def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
         import keras
@@ -150,54 +145,6 @@ class Translator:
         logits, _, _ = self._parts.decode(target_ids, encoded)
         each = keras.ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
         return keras.ops.sum(each * weights, axis=1)
-
-    # --- New targets ---
-
-    def search(self, sources: RaggedIds, how: Search, progress: Progress) -> list[list[Hypothesis]]:
-        """Hypotheses of each source, best first."""
-        found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
-        tokens = max(1, _TOKENS_PER_BATCH // how.beam_size) * 4
-        with progress.steps("translating", len(sources), "examples") as step:
-            for rows, answer in answers_in_batches(
-                sources.lengths,
-                self._bucket_width,
-                lambda rows: self._search(sources, rows, how),
-                tokens=tokens,
-            ):
-                for row, hypotheses in zip(rows, answer, strict=True):
-                    found[row] = hypotheses
-                step.advance(len(rows))
-        return found
-
-    def _search(
-        self, sources: RaggedIds, rows: npt.NDArray[np.int64], how: Search
-    ) -> list[list[Hypothesis]]:
-        from textnets.decoding.beam_search import NO_SCORE
-
-        source_ids = sources.pad(rows, sources.width_of(rows, self._bucket_width))
-        # A limit of each text's own, so that no prediction depends on its batch.
-        limits = search_limits(sources.lengths[rows], how.length_ratio)
-        # Its length says how far to go; as an array's shape it is static where XLA compiles.
-        room = np.zeros(padded_width(int(limits.max()), _LENGTH_BUCKET), np.int32)
-        answered = self._search_for(how)(source_ids, limits, room)
-        ids, scores, sums = (np.asarray(array) for array in answered)
-        found = [
-            [
-                Hypothesis(_text_ids(ids[row, j]), float(scores[row, j]), float(sums[row, j]))
-                for j in range(min(how.num_best, ids.shape[1]))
-                if scores[row, j] > NO_SCORE / 2
-            ]
-            for row in range(len(rows))
-        ]
-        if not all(found):
-            raise _diverged()
-        return self._with_attention(source_ids, sources, rows, found) if how.attention else found
-
-    def _search_for(self, how: Search) -> Callable[..., Any]:
-        key = (how.beam_size, how.length_penalty)
-        if key not in self._searches:
-            self._searches[key] = compiled(self._parts, self._search_graph(*key))
-        return self._searches[key]
 
     def _search_graph(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
         import keras
@@ -225,6 +172,98 @@ class Translator:
 
         return search
 
+    def _weights_graph(self, source_ids: Any, target_ids: Any) -> Any:
+        _, _, weights = self._parts.decode(target_ids, self._parts.encode(source_ids))
+        return weights
+
+
+class Translator:
+    """Translates texts, and scores given translations.
+
+    Args:
+        calls: what computes.
+        bucket_width: batches are padded to a multiple of this.
+    """
+
+    def __init__(self, calls: TranslatorCalls, bucket_width: int) -> None:
+        self._calls, self._bucket_width = calls, bucket_width
+
+    @classmethod
+    def of(cls, models: Sequence[Any], weights: Sequence[float], bucket_width: int) -> Translator:
+        """For a model, or several that translate together, with their weights."""
+        from textnets.decoding.encoder_decoder import EncoderDecoder
+        from textnets.decoding.joint import JointEncoderDecoder
+
+        parts = [EncoderDecoder(model) for model in models]
+        joint = parts[0] if len(parts) == 1 else JointEncoderDecoder(parts, weights)
+        return cls(CompiledCalls(joint), bucket_width)
+
+    # --- Given targets ---
+
+    def surprisals(self, split: EncodedSplit, progress: Progress) -> npt.NDArray[np.float64]:
+        """Minus the log-probability of each target, nats: ``<float64>[examples]``."""
+        found = np.zeros(len(split))
+        with progress.steps("scoring", len(split), "examples") as step:
+            for rows, answer in answers_in_batches(
+                split.lengths,
+                self._bucket_width,
+                lambda rows: self._surprisals_of(split, rows),
+                tokens=_TOKENS_PER_BATCH,
+            ):
+                found[rows] = answer
+                step.advance(len(rows))
+        if not np.isfinite(found).all():
+            raise _diverged()
+        return found
+
+    def _surprisals_of(
+        self, split: EncodedSplit, rows: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        inputs, targets, weights = split.batch(rows, self._bucket_width)
+        arguments = (inputs["source_ids"], inputs["target_ids"], targets, weights)
+        return np.asarray(self._calls.surprisals(*arguments), np.float64)
+
+    # --- New targets ---
+
+    def search(self, sources: RaggedIds, how: Search, progress: Progress) -> list[list[Hypothesis]]:
+        """Hypotheses of each source, best first."""
+        found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
+        tokens = max(1, _TOKENS_PER_BATCH // how.beam_size) * 4
+        with progress.steps("translating", len(sources), "examples") as step:
+            for rows, answer in answers_in_batches(
+                sources.lengths,
+                self._bucket_width,
+                lambda rows: self._search(sources, rows, how),
+                tokens=tokens,
+            ):
+                for row, hypotheses in zip(rows, answer, strict=True):
+                    found[row] = hypotheses
+                step.advance(len(rows))
+        return found
+
+    def _search(
+        self, sources: RaggedIds, rows: npt.NDArray[np.int64], how: Search
+    ) -> list[list[Hypothesis]]:
+        source_ids = sources.pad(rows, sources.width_of(rows, self._bucket_width))
+        # A limit of each text's own, so that no prediction depends on its batch.
+        limits = search_limits(sources.lengths[rows], how.length_ratio)
+        # Its length says how far to go; as an array's shape it is static where XLA compiles.
+        room = np.zeros(padded_width(int(limits.max()), _LENGTH_BUCKET), np.int32)
+        search = self._calls.search(how.beam_size, how.length_penalty)
+        answered = search(source_ids, limits, room)
+        ids, scores, sums = (np.asarray(array) for array in answered)
+        found = [
+            [
+                Hypothesis(_text_ids(ids[row, j]), float(scores[row, j]), float(sums[row, j]))
+                for j in range(min(how.num_best, ids.shape[1]))
+                if scores[row, j] > NO_SCORE / 2
+            ]
+            for row in range(len(rows))
+        ]
+        if not all(found):
+            raise _diverged()
+        return self._with_attention(source_ids, sources, rows, found) if how.attention else found
+
     # --- Attention ---
 
     def _with_attention(
@@ -239,17 +278,15 @@ class Translator:
         targets = join_rows([[BOS_ID, *found[row][j].token_ids] for row, j in places])
         every = np.arange(len(places))
         target_ids = targets.pad(every, targets.width_of(every, self._bucket_width))
-        weights = np.asarray(self._weights(source_ids[[row for row, _ in places]], target_ids))
+        weights = np.asarray(
+            self._calls.weights(source_ids[[row for row, _ in places]], target_ids)
+        )
         with_weights: list[list[Hypothesis]] = [[] for _ in found]
         for index, (row, j) in enumerate(places):
             length, source_length = targets.lengths[index], sources.lengths[rows[row]]
             cut = weights[index, :length, :source_length].astype(np.float32)
             with_weights[row].append(replace(found[row][j], attention=cut))
         return with_weights
-
-    def _weights_graph(self, source_ids: Any, target_ids: Any) -> Any:
-        _, _, weights = self._parts.decode(target_ids, self._parts.encode(source_ids))
-        return weights
 
 
 def _text_ids(ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -20,10 +20,10 @@ from textnets.estimators.base import (
     with_full_signature,
 )
 from textnets.estimators.labels import Columns, label_sets, plain_label
+from textnets.predictions import MULTI_LABEL_THRESHOLD, probabilities_of
 from textnets.run.directory import Run
 from textnets.tasks import AnyTask
 from textnets.tasks.classification import LabeledTexts
-from textnets.tasks.classification.inference import MULTI_LABEL_THRESHOLD, probabilities_of
 from textnets.tasks.ensemble import first_of
 
 # Kinds of label that come back from a run directory as what they were; others as text.

@@ -13,10 +13,8 @@ from textnets.data.values import checked_texts, checked_whole
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
 from textnets.estimators.base import RandomState, TextEstimator, with_full_signature
-from textnets.tasks.language_modeling import (
-    LanguageModelPredictor,
-    ScoredText,
-)
+from textnets.predictions import ScoredText
+from textnets.tasks.language_modeling import LanguageModelPredictor
 
 
 @with_full_signature

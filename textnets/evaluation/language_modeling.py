@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from textnets.evaluation.confidence import Estimate, Statistic, bootstrap_many
 from textnets.evaluation.kneser_ney import KneserNey
+from textnets.predictions import perplexity
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
@@ -74,11 +75,6 @@ def score_surprisals(
 def _sums(values: npt.NDArray[Any], offsets: Integers) -> npt.NDArray[np.float64]:
     """Of each unit: ``<float64>[units]``."""
     return np.diff(np.concatenate([np.zeros(1), np.cumsum(values, dtype=np.float64)])[offsets])
-
-
-def perplexity(mean: float) -> float:
-    """Of a mean surprisal in nats; infinite where it overflows."""
-    return math.exp(mean) if mean < 700.0 else math.inf
 
 
 def blocks_of(num_tokens: int) -> Integers:

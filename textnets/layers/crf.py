@@ -29,9 +29,8 @@ from textnets.layers.positions import reverse_rows
 
 # Less than any sum of exponentials that counts; not 0, whose logarithm is not finite.
 _TINY = 1e-30
-
-#: Added to the score of what must not be.
-FORBIDDEN = -1e9
+# From here on the sum of a sentence's scores leaves float32 too few digits for their differences.
+_FAR = 32.0
 
 
 @keras.saving.register_keras_serializable("textnets")
@@ -69,7 +68,7 @@ class LinearChainCRF(keras.layers.Layer):  # type: ignore[misc]  # Keras ships n
     def call(self, inputs: Any) -> Any:
         """``[emissions, mask]`` to ``<float32>[batch, length, num_tags]``."""
         emissions, mask = inputs
-        forward, backward = self._messages(emissions, mask)
+        forward, backward = self._messages(emissions, mask, relative=True)
         return _marginals(emissions, forward, backward)
 
     def negative_log_likelihood(self, emissions: Any, mask: Any, tag_ids: Any) -> Any:
@@ -98,11 +97,14 @@ class LinearChainCRF(keras.layers.Layer):  # type: ignore[misc]  # Keras ships n
         chosen = chosen * is_token[:, :, None]
         return log_total - self._score(emissions, is_token, chosen, _pairs(chosen, chosen))
 
-    def _messages(self, emissions: Any, mask: Any) -> tuple[Any, Any]:
+    def _messages(self, emissions: Any, mask: Any, *, relative: bool = False) -> tuple[Any, Any]:
         """Log-sums over all that a position's tag can follow, and over all that can follow it,
         its own emission in both: ``<float32>[batch, length, num_tags]`` each.
 
-        A row's padding repeats its last message of the first kind.
+        A row's padding repeats its last message of the first kind. Where only the differences
+        between a position's tags count, the messages may be ``relative``: what all tags have in
+        common is dropped where it grows, so that they keep their digits in sentences of hundreds
+        of words.
         """
         ops = keras.ops
         transitions = ops.stop_gradient(self.transitions.value)
@@ -117,7 +119,8 @@ class LinearChainCRF(keras.layers.Layer):  # type: ignore[misc]  # Keras ships n
             emission, does_follow = now[..., : self.num_tags], now[..., self.num_tags :] > 0
             peak = ops.max(before, axis=-1, keepdims=True)
             sums = ops.matmul(ops.exp(before - peak), factors)
-            after = ops.log(ops.maximum(sums, _TINY)) + peak + highest + emission
+            known = ops.where(ops.abs(peak) > _FAR, 0.0, peak) if relative else peak
+            after = ops.log(ops.maximum(sums, _TINY)) + known + highest + emission
             after = ops.where(does_follow, after, before)
             return after, after
 
@@ -198,7 +201,7 @@ class BestTags(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
 
     Args:
         crf: whose scores count; ``None`` for emissions alone.
-        start, transitions, end: added to its scores, such as :data:`FORBIDDEN`;
+        start, transitions, end: added to its scores, very low for what must not be;
             ``<float32>[tags]``, ``<float32>[tags, tags]`` and ``<float32>[tags]``.
 
     Call with ``[emissions, mask]``; returns ``<int32>[batch, length]``.

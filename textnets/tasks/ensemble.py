@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textnets.errors import RunError
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.files import checked, read_object
 from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE, SELECTION_FOLDER
 from textnets.run.model_file import load_model
-from textnets.tasks.inference import AnyInference, Inference, Prediction
+from textnets.tasks.inference import AnyInference, Inference
 from textnets.tasks.preprocessor import AnyPreprocessor, Preprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, Token

@@ -7,29 +7,12 @@ from collections.abc import Sequence, Sized
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textnets.errors import InputError
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit
 
 #: Of a split: one for each of its examples.
 OutputsT = TypeVar("OutputsT", bound=Sized)
-
-
-class Prediction(ABC):
-    """What a model says of one text."""
-
-    text: str
-
-    @abstractmethod
-    def as_fields(self) -> dict[str, Any]:
-        """Flat fields, for csv and predictions files."""
-
-    def as_json(self) -> dict[str, Any]:
-        """All there is to say, for jsonl."""
-        return self.as_fields()
-
-    @abstractmethod
-    def as_line(self) -> str:
-        """One line for a person."""
 
 
 class Inference(ABC, Generic[OutputsT]):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from textnets.backend.devices import prepare_device
 from textnets.data.values import checked_stream, checked_texts
 from textnets.errors import InputError
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.layout import FOLDS_FOLDER, MEMBERS_FOLDER
 from textnets.run.model_file import load_model
 from textnets.tasks.ensemble import Members, as_scored, first_of, read_weights
 from textnets.tasks.evaluation import AnyEvaluation
-from textnets.tasks.inference import AnyInference, Prediction
+from textnets.tasks.inference import AnyInference
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Token

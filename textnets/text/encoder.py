@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from textnets.progress import Progress
-from textnets.recipe.sections import TextSection
 from textnets.text.encoded import RaggedIds, join_parts
 from textnets.text.segmentation import CUT_AT_WORDS, doubt
 from textnets.text.tokenizers import (
@@ -33,6 +32,9 @@ from textnets.text.vocabulary import (
     VOCABULARY_FILE,
     Vocabulary,
 )
+
+if TYPE_CHECKING:
+    from textnets.recipe.sections import TextSection
 
 # What is looked at to see whether texts are cut into words: so many texts of a chunk, altogether,
 # and characters of each.

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
-from textnets.recipe.sections import NgramSection, TextSection
 from textnets.text.encoded import RaggedIds, join_parts, open_array
 from textnets.text.encoder import Coverage, Token
 from textnets.text.tokenizers import (
@@ -39,6 +38,9 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
+
+if TYPE_CHECKING:
+    from textnets.recipe.sections import NgramSection, TextSection
 
 NGRAMS_FILE = "ngrams.npy"
 _CHARACTERS_FILE = "character_ngrams.txt"
@@ -86,7 +88,7 @@ class Ngrams:
             longer = np.array(open_array(path))
         except DataError as error:
             raise RunError(str(error)) from None
-        if not _are_ngrams(longer, len(words)):
+        if not are_ngrams(longer, len(words)):
             raise RunError(f"{path}: holds no n-grams of the words in {VOCABULARY_FILE}")
         sees_invisible = not (folder / WORDS_FILE).exists()
         return cls(words, longer, load_lines(folder / _CHARACTERS_FILE), sees_invisible)
@@ -107,22 +109,18 @@ class Ngrams:
         return f"#{self.characters[feature - len(self.words) - len(self.longer)]}"
 
 
-class NgramEncoder:
-    """A tokenizer and the n-grams of its tokens.
+class NgramFinder:
+    """The n-grams of texts, however those are cut into tokens.
 
     A text without any feature is one ``[UNK]``, so that no row is empty.
 
     Args:
-        section: the recipe's ``text:``.
         ngrams: what is looked for.
-        tokenize: cuts texts into tokens, where that was made already.
+        tokenize: cuts texts into tokens.
     """
 
-    def __init__(
-        self, section: TextSection, ngrams: Ngrams, tokenize: _Tokenize | None = None
-    ) -> None:
-        self.section, self.ngrams = section, ngrams
-        self._tokens = tokenize or _tokenizing(section, ngrams.sees_invisible)
+    def __init__(self, ngrams: Ngrams, tokenize: Tokenize) -> None:
+        self.ngrams, self._tokens = ngrams, tokenize
         words = ngrams.words
         self._word_ids = {word.encode(): words.encode_token(word) for word in words.ordinary_tokens}
         self._levels = _levels(ngrams.longer, len(words))
@@ -136,25 +134,6 @@ class NgramEncoder:
     def vocabulary(self) -> Vocabulary:
         """The single words."""
         return self.ngrams.words
-
-    @classmethod
-    def learn(
-        cls, section: TextSection, ngrams: NgramSection, texts: Sequence[str]
-    ) -> NgramEncoder:
-        """Learn the n-grams from the training split, and only from it.
-
-        Raises:
-            DataError: there is no n-gram that is seen often enough.
-        """
-        tokenize = _tokenizing(section)
-        return cls(section, _learn(section, ngrams, texts, tokenize), tokenize)
-
-    def save(self, folder: Path) -> None:
-        """Write the n-grams; :meth:`Ngrams.load` reads them."""
-        self.ngrams.save(folder)
-        tokenizer = unlearned_tokenizer(self.section, sees_invisible=self.ngrams.sees_invisible)
-        for name, content in tokenizer.files().items():
-            (folder / name).write_bytes(content)
 
     def encode(self, texts: Sequence[str]) -> RaggedIds:
         """The features of some texts, each once, by rising id."""
@@ -200,7 +179,7 @@ class NgramEncoder:
             for index in range(len(texts))
         ]
 
-    def _features(self, tokens: _Tokens) -> tuple[npt.NDArray[np.int32], _Ints, _Ints]:
+    def _features(self, tokens: CutTexts) -> tuple[npt.NDArray[np.int32], _Ints, _Ints]:
         """Flat ids, how many each text has, and the word id of each token."""
         known = np.array([self._word_ids.get(word, UNKNOWN_ID) for word in tokens.words], np.int64)
         words, rows, size = known[tokens.places], tokens.rows, len(self.ngrams)
@@ -238,6 +217,41 @@ class NgramEncoder:
         return found
 
 
+class NgramEncoder(NgramFinder):
+    """The n-grams of the tokens that a recipe's tokenizer cuts.
+
+    Args:
+        section: the recipe's ``text:``.
+        ngrams: what is looked for.
+        tokenize: cuts texts into tokens, where that was made already.
+    """
+
+    def __init__(
+        self, section: TextSection, ngrams: Ngrams, tokenize: Tokenize | None = None
+    ) -> None:
+        super().__init__(ngrams, tokenize or _tokenizing(section, ngrams.sees_invisible))
+        self.section = section
+
+    @classmethod
+    def learn(
+        cls, section: TextSection, ngrams: NgramSection, texts: Sequence[str]
+    ) -> NgramEncoder:
+        """Learn the n-grams from the training split, and only from it.
+
+        Raises:
+            DataError: there is no n-gram that is seen often enough.
+        """
+        tokenize = _tokenizing(section)
+        return cls(section, _learn(section, ngrams, texts, tokenize), tokenize)
+
+    def save(self, folder: Path) -> None:
+        """Write the n-grams; :meth:`Ngrams.load` reads them."""
+        self.ngrams.save(folder)
+        tokenizer = unlearned_tokenizer(self.section, sees_invisible=self.ngrams.sees_invisible)
+        for name, content in tokenizer.files().items():
+            (folder / name).write_bytes(content)
+
+
 def character_ngrams(word: str, sizes: range) -> list[str]:
     """A word's n-grams of characters between blanks, and the whole where it is no longer.
 
@@ -257,7 +271,7 @@ def character_ngrams(word: str, sizes: range) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Tokens:
+class CutTexts:
     """The tokens of some texts, one after the other.
 
     Attributes:
@@ -278,10 +292,10 @@ class _Tokens:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-_Tokenize = Callable[[Sequence[str]], _Tokens]
+Tokenize = Callable[[Sequence[str]], CutTexts]
 
 
-def _tokenizing(section: TextSection, sees_invisible: bool = False) -> _Tokenize:
+def _tokenizing(section: TextSection, sees_invisible: bool = False) -> Tokenize:
     import tensorflow as tf
 
     tokenizer = unlearned_tokenizer(section, sees_invisible=sees_invisible)
@@ -301,9 +315,9 @@ def _tokenizing(section: TextSection, sees_invisible: bool = False) -> _Tokenize
         partial(split), autograph=False, input_signature=[tf.TensorSpec([None], tf.string)]
     )
 
-    def tokens(texts: Sequence[str]) -> _Tokens:
+    def tokens(texts: Sequence[str]) -> CutTexts:
         words, places, lengths, before = (found.numpy() for found in graph(encode_strings(texts)))
-        return _Tokens(words.tolist(), places.astype(np.int64), lengths, before)
+        return CutTexts(words.tolist(), places.astype(np.int64), lengths, before)
 
     return tokens
 
@@ -351,7 +365,7 @@ class _Corpus:
     rows: _Ints
 
     @classmethod
-    def of(cls, texts: Sequence[str], tokenize: _Tokenize) -> _Corpus:
+    def of(cls, texts: Sequence[str], tokenize: Tokenize) -> _Corpus:
         """Cut into words, chunk by chunk."""
         index: dict[bytes, int] = {}
         places, lengths = [], []
@@ -368,7 +382,7 @@ class _Corpus:
 
 
 def _learn(
-    section: TextSection, ngrams: NgramSection, texts: Sequence[str], tokenize: _Tokenize
+    section: TextSection, ngrams: NgramSection, texts: Sequence[str], tokenize: Tokenize
 ) -> Ngrams:
     corpus = _Corpus.of(texts, tokenize)
     if not corpus.words:
@@ -546,7 +560,7 @@ def _levels(longer: npt.NDArray[np.int32], vocabulary: int) -> list[tuple[_Ints,
     return levels
 
 
-def _are_ngrams(longer: Any, vocabulary: int) -> bool:
+def are_ngrams(longer: Any, vocabulary: int) -> bool:
     """Whether an array that was read can be n-grams of so many words."""
     if longer.dtype != np.int32 or longer.ndim != 2 or longer.shape[1] != 2:
         return False

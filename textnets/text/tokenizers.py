@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textnets.errors import DataError, InputError, MissingExtraError, RunError
-from textnets.recipe.sections import TextSection
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary, build_vocabulary
+
+if TYPE_CHECKING:
+    from textnets.recipe.sections import TextSection
 
 CHUNK = 1024  # texts a call of the graph: large enough to hide its overhead
 SUBWORD_TOKENS = 8_000  # of a learned subword vocabulary, where the recipe sets no limit
@@ -38,31 +40,31 @@ _CURLY_MARK, _BEFORE_MARK, _AFTER_MARK = "\ufdd1", "\ufdd2", "\ufdd3"
 # Likewise a ZWNJ and a ZWJ that stand inside of a word or of an emoji.
 _NONJOINER_MARK, _JOINER_MARK = "\ufdd4", "\ufdd5"
 _NO_TOKEN = "the training split holds no token: every text is empty or blank"
-_WORD = r"\p{L}\p{M}\p{N}_"
+WORD = r"\p{L}\p{M}\p{N}_"
 _WHITE_SPACE = r"[\p{Z}\x{85}]+"  # beyond ASCII's, which tf.strings.split knows
-_BLANK = r"[\p{Z}\p{Cc}\x{FDD0}-\x{FDD5}]+"
+BLANK = r"[\p{Z}\p{Cc}\x{FDD0}-\x{FDD5}]+"
 # Signs that are not seen: soft hyphen, ZWNJ, ZWJ, the marks of directions, the word joiner, U+FEFF
 # and others of General_Category Format that have no glyph, ZWSP, and variation selectors.
-_INVISIBLE = (
+INVISIBLE = (
     r"\x{AD}\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}"
     r"\x{2066}-\x{206F}\x{FE00}-\x{FE0F}\x{FEFF}\x{FFF9}-\x{FFFB}\x{E0001}"
     r"\x{E0020}-\x{E007F}\x{E0100}-\x{E01EF}"
 )
-_NO_JOINERS = _INVISIBLE.replace(r"\x{200B}-\x{200F}", r"\x{200B}\x{200E}\x{200F}")
+_NO_JOINERS = INVISIBLE.replace(r"\x{200B}-\x{200F}", r"\x{200B}\x{200E}\x{200F}")
 # In these scripts ZWSP stands between words, where others have a blank.
-_WITH_ZWSP = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_SKIN_TONE = r"\x{1F3FB}-\x{1F3FF}"
-_PICTURE = rf"\p{{So}}{_SKIN_TONE}"
+WITH_ZWSP = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+SKIN_TONE = r"\x{1F3FB}-\x{1F3FF}"
+_PICTURE = rf"\p{{So}}{SKIN_TONE}"
 _BEFORE_CLOSING = re.compile(r" ([.,!?:;%)\]}…]+)(?=$| )")
 _BEHIND_OPENING = re.compile(r"(?:(?<= )|^)([(\[{¿¡]) ")
-_PIECE_BLANK = "▁"  # sentencepiece's mark of a blank
+PIECE_BLANK = "▁"  # sentencepiece's mark of a blank
 
 #: Stands in a token on the side where it touched its neighbor in the text, so that the text can be
 #: put together again: ``(see Est-ce)`` is ``(￭ see Est ￭-￭ ce ￭)``. The joiner annotation of
 #: OpenNMT's tokenizer (Klein et al. 2017), with its character, U+FFED; a text that holds that
 #: character has U+25A0 there, of which it is the narrow form.
 JOINER = "￭"
-_JOINER_IN_TEXT = "■"
+JOINER_IN_TEXT = "■"
 
 
 class Tokenizer(ABC):
@@ -123,29 +125,29 @@ class WordTokenizer(Tokenizer):
     """
 
     def __init__(self, *, with_joins: bool = False, sees_invisible: bool = False) -> None:
-        self._with_joins, self._sees_invisible = with_joins, sees_invisible
+        self._with_joins, self.sees_invisible = with_joins, sees_invisible
 
     def split(self, texts: Any) -> Any:
         import tensorflow as tf
 
         replace = tf.strings.regex_replace
-        texts = replace(texts, _BLANK, " ")
-        if not self._sees_invisible:
-            texts = replace(texts, rf"([{_WITH_ZWSP}])\x{{200B}}+([{_WITH_ZWSP}])", r"\1 \2")
-            texts = replace(texts, rf"([{_WITH_ZWSP}])\x{{200B}}+([{_WITH_ZWSP}])", r"\1 \2")
+        texts = replace(texts, BLANK, " ")
+        if not self.sees_invisible:
+            texts = replace(texts, rf"([{WITH_ZWSP}])\x{{200B}}+([{WITH_ZWSP}])", r"\1 \2")
+            texts = replace(texts, rf"([{WITH_ZWSP}])\x{{200B}}+([{WITH_ZWSP}])", r"\1 \2")
             texts = texts if self._with_joins else _without_invisible(texts)
         apostrophes = {"['’]": _MARK}
         if self._with_joins:
-            texts = replace(texts, JOINER, _JOINER_IN_TEXT)
+            texts = replace(texts, JOINER, JOINER_IN_TEXT)
             apostrophes = {"'": _MARK, "’": _CURLY_MARK}
-        word = f"{_WORD}{_MARK}{_CURLY_MARK}"
+        word = f"{WORD}{_MARK}{_CURLY_MARK}"
         for apostrophe, mark in apostrophes.items():
             for _ in range(2):  # matches do not overlap: rock'n'roll needs a second pass
-                texts = replace(texts, f"([{_WORD}]){apostrophe}([{_WORD}])", rf"\1{mark}\2")
+                texts = replace(texts, f"([{WORD}]){apostrophe}([{WORD}])", rf"\1{mark}\2")
         sign = f"[^{word} ]"
-        if not self._sees_invisible:
-            word = f"{word}{_NONJOINER_MARK}{_JOINER_MARK}{_INVISIBLE if self._with_joins else ''}"
-            after = rf"[\p{{M}}{_INVISIBLE}{_SKIN_TONE}]" if self._with_joins else f"[{_SKIN_TONE}]"
+        if not self.sees_invisible:
+            word = f"{word}{_NONJOINER_MARK}{_JOINER_MARK}{INVISIBLE if self._with_joins else ''}"
+            after = rf"[\p{{M}}{INVISIBLE}{SKIN_TONE}]" if self._with_joins else f"[{SKIN_TONE}]"
             sign = f"[^{word} ](?:{after}|{_JOINER_MARK}[^{word} ])*"
         texts = _mark_joins(texts, sign) if self._with_joins else replace(texts, sign, r" \0 ")
         for mark, real in _REAL.items():
@@ -153,7 +155,7 @@ class WordTokenizer(Tokenizer):
         return tf.strings.split(texts)
 
     def files(self) -> dict[str, bytes]:
-        return {} if self._sees_invisible else {WORDS_FILE: _WORDS_RULE}
+        return {} if self.sees_invisible else {WORDS_FILE: _WORDS_RULE}
 
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
@@ -172,7 +174,7 @@ def _without_invisible(texts: Any) -> Any:
 
     replace = tf.strings.regex_replace
     texts = replace(texts, f"[{_NO_JOINERS}]", "")
-    letter = f"[{_WORD}]"
+    letter = f"[{WORD}]"
     for sign, mark in ((r"\x{200C}", _NONJOINER_MARK), (r"\x{200D}", _JOINER_MARK)):
         for _ in range(2):  # matches do not overlap
             texts = replace(texts, f"({letter}){sign}+({letter})", rf"\1{mark}\2")
@@ -229,7 +231,7 @@ class RegexTokenizer(Tokenizer):
         # Matches are set between marks, then cut out.
         texts = tf.strings.regex_replace(texts, _MARK, " ")
         if self._with_joins:
-            texts = tf.strings.regex_replace(texts, JOINER, _JOINER_IN_TEXT)
+            texts = tf.strings.regex_replace(texts, JOINER, JOINER_IN_TEXT)
         marked = tf.strings.regex_replace(texts, f"({self._pattern})", rf"{_MARK}+\1{_MARK}-")
         if self._with_joins:
             marked = self._joined(marked)
@@ -246,11 +248,11 @@ class RegexTokenizer(Tokenizer):
         import tensorflow as tf
 
         gap, closed = rf"{_MARK}-{_MARK}\+", f"{_MARK}={_MARK}+"
-        no_word = f"[^{_WORD}{_MARK}]"
+        no_word = f"[^{WORD}{_MARK}]"
         replace = tf.strings.regex_replace
         marked = replace(marked, f"{gap}({no_word})", rf"{closed}{JOINER}\1")
-        marked = replace(marked, f"({no_word}){gap}([{_WORD}])", rf"\1{JOINER}{closed}\2")
-        marked = replace(marked, f"{gap}([{_WORD}])", rf"{closed}{JOINER}\1")
+        marked = replace(marked, f"({no_word}){gap}([{WORD}])", rf"\1{JOINER}{closed}\2")
+        marked = replace(marked, f"{gap}([{WORD}])", rf"{closed}{JOINER}\1")
         return replace(marked, rf"{_MARK}\+{JOINER}{_MARK}", f"{_MARK}+{_MARK}")  # an empty match
 
     def _check(self) -> None:
@@ -276,7 +278,9 @@ class WordpieceTokenizer(Tokenizer):
     def __init__(self, vocabulary: Vocabulary, *, sees_invisible: bool = False) -> None:
         import tensorflow_text
 
-        self._words = WordTokenizer(with_joins=has_joins(vocabulary), sees_invisible=sees_invisible)
+        self.words_tokenizer = WordTokenizer(
+            with_joins=has_joins(vocabulary), sees_invisible=sees_invisible
+        )
         self._pieces = tensorflow_text.FastWordpieceTokenizer(
             vocab=[*vocabulary.ordinary_tokens, "[UNK]"],
             token_out_type=_string_type(),
@@ -285,13 +289,13 @@ class WordpieceTokenizer(Tokenizer):
         )
 
     def split(self, texts: Any) -> Any:
-        return self._pieces.tokenize(self._words.split(texts)).merge_dims(-2, -1)
+        return self._pieces.tokenize(self.words_tokenizer.split(texts)).merge_dims(-2, -1)
 
     def split_known(self, texts: Any) -> Any:
-        return self._words.split(texts)
+        return self.words_tokenizer.split(texts)
 
     def files(self) -> dict[str, bytes]:
-        return self._words.files()
+        return self.words_tokenizer.files()
 
     @staticmethod
     def words(tokens: Sequence[str]) -> list[str]:
@@ -319,7 +323,7 @@ class SentencepieceTokenizer(Tokenizer):
 
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
-        return "".join(tokens).replace(_PIECE_BLANK, " ").strip()
+        return "".join(tokens).replace(PIECE_BLANK, " ").strip()
 
     def files(self) -> dict[str, bytes]:
         return {SENTENCEPIECE_FILE: self._model}
@@ -532,7 +536,7 @@ def encode_strings(texts: Sequence[str]) -> Any:
 def _blanks_to_one(texts: Any) -> Any:
     import tensorflow as tf
 
-    return tf.strings.regex_replace(texts, _BLANK, " ")
+    return tf.strings.regex_replace(texts, BLANK, " ")
 
 
 def _string_type() -> Any:

@@ -21,13 +21,10 @@ from textnets.evaluation.classification import (
 )
 from textnets.evaluation.ngrams import Ngrams
 from textnets.evaluation.report import Table
+from textnets.predictions import MULTI_LABEL_THRESHOLD, probabilities_of
 from textnets.progress import Progress
 from textnets.tasks.classification.examples import LabeledTexts, as_label
-from textnets.tasks.classification.inference import (
-    MULTI_LABEL_THRESHOLD,
-    Outputs,
-    probabilities_of,
-)
+from textnets.tasks.classification.inference import Outputs
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor, shorten
 from textnets.tasks.evaluation import BaselineScore, Evaluation, Scores, Split
 from textnets.text.encoded import EncodedSplit

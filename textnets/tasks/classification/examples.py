@@ -115,8 +115,3 @@ def as_label(text: str) -> str:
     """A label as it is compared: without blanks around it, and composed (NFC), so that two that
     look alike are one."""
     return unicodedata.normalize("NFC", text.strip())
-
-
-def joined(labels: LabelSet, separator: str | None) -> str:
-    """Labels in one cell."""
-    return (separator or "").join(labels)

@@ -18,10 +18,11 @@ from textnets.data.dialect import Dialect
 from textnets.data.readers import Row, format_of_suffix, read_rows
 from textnets.data.splits import count_repeated, count_shared, sample_of_each
 from textnets.errors import DataError
+from textnets.predictions import joined_labels
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.tasks.classification.evaluation import ClassificationEvaluation, check_known
-from textnets.tasks.classification.examples import LabeledTexts, LabelSet, Origins, joined
+from textnets.tasks.classification.examples import LabeledTexts, LabelSet, Origins
 from textnets.tasks.classification.inference import ClassificationInference, Outputs
 from textnets.tasks.classification.preprocessor import (
     ClassificationPreprocessor,
@@ -203,7 +204,7 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
 
     def truths(self, examples: LabeledTexts) -> list[dict[str, Any]]:
         separator = self.data.label_separator if self.data.multi_label else None
-        return [{"true_label": joined(labels, separator)} for labels in examples.labels]
+        return [{"true_label": joined_labels(labels, separator)} for labels in examples.labels]
 
     # --- What training rests on ---
 

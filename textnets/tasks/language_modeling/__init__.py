@@ -1,7 +1,7 @@
 """Language modeling: what comes next, at every place of a text."""
 
+from textnets.predictions import ScoredText, WrittenText
 from textnets.tasks.language_modeling.examples import TextLines
-from textnets.tasks.language_modeling.inference import ScoredText, WrittenText
 from textnets.tasks.language_modeling.predictor import LanguageModelPredictor
 from textnets.tasks.language_modeling.task import LanguageModelingTask
 

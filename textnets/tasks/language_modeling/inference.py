@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,9 +15,9 @@ from textnets.decoding.joint import JointLanguageModel, JointReader, mix_surpris
 from textnets.decoding.sampling import Sampling
 from textnets.decoding.surprisals import SurprisalReader
 from textnets.decoding.writing import TextWriter, WrittenIds
-from textnets.evaluation.language_modeling import perplexity
-from textnets.progress import Progress, one_line
-from textnets.tasks.inference import Inference, Prediction
+from textnets.predictions import Choice, Prediction, ScoredText, WrittenText
+from textnets.progress import Progress
+from textnets.tasks.inference import Inference
 from textnets.tasks.language_modeling.preprocessor import (
     LanguageModelingPreprocessor,
     with_ends,
@@ -30,112 +29,6 @@ from textnets.text.vocabulary import EOS_ID, UNKNOWN_ID
 
 _CONTINUATION = {"characters": 200}  # tokens that ``textnets predict`` writes
 _WORDS_CONTINUATION = 40
-
-
-@dataclass(frozen=True)
-class ScoredText(Prediction):
-    """How probable a text is.
-
-    Attributes:
-        text: as given.
-        tokens: those that were scored, as the model sees them.
-        surprisals: of each, in nats: minus the logarithm of its probability.
-        unknown: which of them are ``[UNK]``, whose probability is not the word's own.
-    """
-
-    text: str
-    tokens: Sequence[str]
-    surprisals: Sequence[float]
-    unknown: Sequence[bool] = ()
-
-    @property
-    def log_probability(self) -> float:
-        """Of the whole text, in nats."""
-        return 0.0 - math.fsum(self.surprisals)
-
-    @property
-    def perplexity(self) -> float:
-        """Per token; 1 where there is none."""
-        return perplexity(-self.log_probability / max(len(self.surprisals), 1))
-
-    @property
-    def unknown_share(self) -> float:
-        """Of the tokens; 0 where there is none."""
-        return sum(self.unknown) / max(len(self.unknown), 1)
-
-    def as_fields(self) -> dict[str, Any]:
-        return {
-            "log_probability": round(self.log_probability, 4),
-            "tokens": len(self.surprisals),
-            "perplexity": round(self.perplexity, 4),
-            "unknown_share": round(self.unknown_share, 4),
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            "log_probability": round(self.log_probability, 6),
-            "perplexity": round(self.perplexity, 6),
-            "unknown_share": round(self.unknown_share, 6),
-            "tokens": list(self.tokens),
-            "surprisals": [round(value, 6) for value in self.surprisals],
-            "unknown": list(self.unknown),
-        }
-
-    def as_line(self) -> str:
-        shown = one_line(self.text)
-        figures = (self.log_probability, self.perplexity, self.unknown_share)
-        return "\t".join([*(f"{figure:.3f}" for figure in figures), shown])
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A token that was written.
-
-    Attributes:
-        token: its text.
-        probability: what the model gave it, whatever the temperature.
-        alternatives: the most likely tokens at its place and their probabilities.
-    """
-
-    token: str
-    probability: float
-    alternatives: Sequence[tuple[str, float]] = ()
-
-
-@dataclass(frozen=True)
-class WrittenText(Prediction):
-    """A prompt and what the model wrote after it.
-
-    Attributes:
-        text: the prompt, as given.
-        continued: the prompt with its continuation.
-        choices: each token of the continuation.
-    """
-
-    text: str
-    continued: str
-    choices: Sequence[Choice]
-
-    def as_fields(self) -> dict[str, Any]:
-        return {"continued": self.continued}
-
-    def as_json(self) -> dict[str, Any]:
-        content: dict[str, Any] = {
-            "text": self.text,
-            "continued": self.continued,
-            "tokens": [choice.token for choice in self.choices],
-            "probabilities": [round(choice.probability, 6) for choice in self.choices],
-        }
-        if any(choice.alternatives for choice in self.choices):
-            content["alternatives"] = [
-                {token: round(value, 6) for token, value in choice.alternatives}
-                for choice in self.choices
-            ]
-        return content
-
-    def as_line(self) -> str:
-        return one_line(self.continued)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator
 from textnets.data.values import checked_stream, checked_whole, named
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
-from textnets.tasks.language_modeling.inference import (
-    LanguageModelingInference,
-    ScoredText,
-    WrittenText,
-)
+from textnets.predictions import ScoredText, WrittenText
+from textnets.tasks.language_modeling.inference import LanguageModelingInference
 from textnets.tasks.predictor import Predictor, in_chunks
 
 

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from textnets.backend.inference import input_names, predict_all
 from textnets.backend.steps import forward
-from textnets.decoding.tags import best_sequence, conditional_random_field, span_rules, tag_decoder
-from textnets.progress import Progress, printable
-from textnets.tasks.inference import Inference, Prediction
+from textnets.decoding.tags import conditional_random_field, mix_tags, span_rules, tag_decoder
+from textnets.predictions import TaggedText, tagged_text
+from textnets.progress import Progress
+from textnets.tasks.inference import Inference
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
 from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
-
-_LEAST = 1e-7  # of a probability, before its logarithm is taken
-
-
-@dataclass(frozen=True)
-class TaggedText(Prediction):
-    """A text with a tag for each of its words.
-
-    Attributes:
-        text: as given.
-        tokens: its words.
-        tags: one a word.
-        probabilities: of each tag.
-    """
-
-    text: str
-    tokens: Sequence[str]
-    tags: Sequence[str]
-    probabilities: Sequence[float]
-
-    def as_fields(self) -> dict[str, Any]:
-        return {"tags": " ".join(self.tags)}
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "text": self.text,
-            "tokens": list(self.tokens),
-            "tags": list(self.tags),
-            "probabilities": [round(value, 6) for value in self.probabilities],
-        }
-
-    def as_line(self) -> str:
-        pairs = zip(self.tokens, self.tags, strict=True)
-        return printable(" ".join(f"{token}/{tag}" for token, tag in pairs))
 
 
 @dataclass(frozen=True)
@@ -100,34 +66,13 @@ class TaggingInference(Inference[TagOutputs]):
         """The mean of the logarithms of the probabilities, of a CRF its marginals; then the most
         probable tag of each word, or the best sequence that the rules allow."""
         offsets = outputs[0].probabilities.offsets
-        known = [np.clip(one.probabilities.values, _LEAST, 1.0) for one in outputs]
-        total = np.sum([w * np.log(one) for w, one in zip(weights, known, strict=True)], axis=0)
-        likely = np.exp(total - total.max(axis=1, keepdims=True))
-        likely /= likely.sum(axis=1, keepdims=True)
-        if self._rules is None:
-            chosen = total.argmax(axis=1).astype(np.int32)
-        else:
-            bounds = pairwise(offsets.tolist())
-            rows = [best_sequence(total[start:end], self._rules) for start, end in bounds]
-            chosen = np.concatenate([np.zeros(0, np.int32), *rows])
-        return TagOutputs(
-            RaggedOutputs(likely.astype(np.float32), offsets), RaggedIds(chosen, offsets)
-        )
+        values = [one.probabilities.values for one in outputs]
+        likely, chosen = mix_tags(values, weights, offsets, self._rules)
+        return TagOutputs(RaggedOutputs(likely, offsets), RaggedIds(chosen, offsets))
 
     def predictions(self, texts: Sequence[str], outputs: TagOutputs) -> list[TaggedText]:
-        predictions = []
-        for index, text in enumerate(texts):
-            tokens = text.split()
-            tags = outputs.tags.row(index)
-            probabilities = outputs.probabilities.row(index)[np.arange(len(tags)), tags]
-            if not tokens and text == "" and len(tags) > 1:  # stored ids, whose texts are not here
-                tokens = ["_"] * len(tags)
-            predictions.append(
-                TaggedText(
-                    text=text,
-                    tokens=tokens,
-                    tags=[self._labels[tag] for tag in tags[: len(tokens)].tolist()],
-                    probabilities=probabilities[: len(tokens)].tolist(),
-                )
-            )
-        return predictions
+        probabilities, tags = outputs.probabilities, outputs.tags
+        return [
+            tagged_text(text, probabilities.row(index), tags.row(index), self._labels)
+            for index, text in enumerate(texts)
+        ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,6 @@ from textnets.tasks.tagging.recipe import TaggingText
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, Token
 from textnets.text.vocabulary import (
-    BOS_ID,
-    EOS_ID,
-    PADDING_ID,
     UNKNOWN_ID,
     VOCABULARY_FILE,
     Vocabulary,
@@ -32,6 +28,7 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
+from textnets.text.word_encoder import WordEncoder, normalized_word
 from textnets.text.word_features import WordFeatures
 
 _CHARACTERS_FILE = "characters.txt"
@@ -62,11 +59,12 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         """Of the training split."""
         section: TaggingText = recipe.text
         sentences = [
-            [_normalized(word, section) for word in sentence.words] for sentence in train.sentences
+            [normalized_word(word, section.normalize) for word in sentence.words]
+            for sentence in train.sentences
         ]
         spellings = [word for sentence in sentences for word in sentence]
         words = build_vocabulary(
-            Counter(_as_token(word, section) for word in spellings),
+            Counter(word.lower() if section.lowercase else word for word in spellings),
             max_tokens=section.max_tokens,
             min_count=section.min_count,
         )
@@ -134,49 +132,30 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         )
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
-        named = [map(self._as_token, map(self._normalized, text.split())) for text in texts]
+        encoder, form = self.encoder, self.section.normalize
+        named = [
+            [encoder.as_token(normalized_word(word, form)) for word in text.split()]
+            for text in texts
+        ]
         return [[Token(token, self.words.encode_token(token)) for token in row] for row in named]
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> dict[str, RaggedIds]:
         """Ids of words, of their characters, and of their features where the model asks for those;
-        a sentence without words is one ``[UNK]``."""
-        places: dict[str, int] = {"": 0}
-        token_ids, spellings = [UNKNOWN_ID], [self._spell("")]
-        rows = []
-        for sentence in sentences:
-            for word in sentence:
-                if word not in places:
-                    places[word] = len(places)
-                    normalized = self._normalized(word)
-                    token_ids.append(self.words.encode_token(self._as_token(normalized)))
-                    spellings.append(self._spell(normalized))
-            rows.append([places[word] for word in sentence] or [0])
-        found = join_rows(rows)
-        table = np.array(spellings, dtype=np.int32)
-        inputs = {
-            "token_ids": RaggedIds(np.array(token_ids, np.int32)[found.ids], found.offsets),
-            "character_ids": RaggedIds(table[found.ids], found.offsets),
-        }
-        if self.features is not None:
-            inputs["feature_ids"] = self.features.encode(
-                [[self._normalized(word) for word in sentence] or [""] for sentence in sentences]
-            )
-        return inputs
+        see :meth:`textnets.text.word_encoder.WordEncoder.encode`."""
+        return self.encoder.encode(sentences)
 
-    def _spell(self, word: str) -> list[int]:
-        """Ids of a word's characters between [BOS] and [EOS], padded to ``max_word_length``."""
-        size = self.section.max_word_length
-        room = size - 2
-        if len(word) > room:
-            word = word[: room // 2] + word[len(word) - (room - room // 2) :]
-        ids = [BOS_ID, *map(self.characters.encode_token, word), EOS_ID]
-        return ids + [PADDING_ID] * (size - len(ids))
-
-    def _normalized(self, word: str) -> str:
-        return _normalized(word, self.section)
-
-    def _as_token(self, word: str) -> str:
-        return _as_token(word, self.section)
+    @property
+    def encoder(self) -> WordEncoder:
+        """From words to ids."""
+        section = self.section
+        return WordEncoder(
+            self.words,
+            self.characters,
+            self.features,
+            section.normalize,
+            section.lowercase,
+            section.max_word_length,
+        )
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -202,13 +181,3 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
 def reads_features(recipe: Recipe) -> bool:
     """Whether a recipe's model reads ``feature_ids``: its builder asks how many there are."""
     return "num_features" in builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
-
-
-def _normalized(word: str, section: TaggingText) -> str:
-    if section.normalize == "none":
-        return word
-    return unicodedata.normalize("NFC" if section.normalize == "nfc" else "NFKC", word)
-
-
-def _as_token(word: str, section: TaggingText) -> str:
-    return word.lower() if section.lowercase else word

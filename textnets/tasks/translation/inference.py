@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from textnets.decoding.translating import Hypothesis, Search, Translator, TranslatorOutputs
-from textnets.progress import Progress, printable
-from textnets.tasks.inference import Inference, Prediction
+from textnets.predictions import Alternative, Translation
+from textnets.progress import Progress
+from textnets.tasks.inference import Inference
 from textnets.tasks.translation.preprocessor import TranslationPreprocessor
 from textnets.text.encoded import EncodedSplit
 
-
-@dataclass(frozen=True)
-class Alternative:
-    """One of the translations of a text.
-
-    Attributes:
-        text: the translation.
-        score: what the translations are ranked by, see ``evaluation.length_penalty``.
-        log_probability: in nats.
-        tokens: of the translation, ``[EOS]`` last, where attention was asked for.
-        attention: for each of the tokens, its weights over the source's.
-    """
-
-    text: str
-    score: float
-    log_probability: float
-    tokens: Sequence[str] = ()
-    attention: Sequence[Sequence[float]] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        found: dict[str, Any] = {
-            "translation": self.text,
-            "score": round(self.score, 6),
-            "log_probability": round(self.log_probability, 6),
-        }
-        if self.tokens:
-            rounded = [[round(weight, 4) for weight in row] for row in self.attention]
-            found |= {"tokens": list(self.tokens), "attention": rounded}
-        return found
-
-
 _NOTHING = Alternative("", 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Translation(Prediction):
-    """A text's translations, best first.
-
-    Attributes:
-        text: as given.
-        alternatives: as many as ``evaluation.n_best`` asks for.
-        source_tokens: of the text, where attention was asked for.
-    """
-
-    text: str
-    alternatives: Sequence[Alternative]
-    source_tokens: Sequence[str] = ()
-
-    @property
-    def translation(self) -> str:
-        """The best one."""
-        return self.alternatives[0].text
-
-    def as_fields(self) -> dict[str, Any]:
-        return {"translation": self.translation, "score": round(self.alternatives[0].score, 6)}
-
-    def as_json(self) -> dict[str, Any]:
-        best, *others = (one.as_json() for one in self.alternatives)
-        found = {"text": self.text, **best}
-        if self.source_tokens:
-            found["source_tokens"] = list(self.source_tokens)
-        if others:
-            found["others"] = others
-        return found
-
-    def as_line(self) -> str:
-        if len(self.alternatives) == 1:
-            return printable(self.translation)
-        return "\n".join(f"{one.score:.3f}\t{printable(one.text)}" for one in self.alternatives)
 
 
 class TranslationInference(Inference[TranslatorOutputs]):

@@ -1,0 +1,63 @@
+"""What a run can be exported to: one literal dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textnets.export.subject import Subject
+
+_ALL = ("classification", "tagging", "translation", "language_modeling")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One form of a run.
+
+    Attributes:
+        summary: what it is, in a line.
+        tasks: whose runs it can hold.
+        write: writes the files into a folder that is there and empty.
+        answering: a module that is started in a process of its own, see
+            :mod:`textnets.export.proof`.
+        loading: the lines of Python that load it and predict, for the model card.
+        extra: of textnets, that brings the packages; empty where nothing else is needed.
+        packages: modules that must be there to write and to try it.
+        quantizations: how its weights can be made smaller.
+    """
+
+    summary: str
+    tasks: tuple[str, ...]
+    write: Callable[[Subject, Path], None]
+    answering: str
+    loading: Callable[[Subject], str]
+    extra: str = ""
+    packages: tuple[str, ...] = ()
+    quantizations: tuple[str, ...] = ()
+
+
+def _write_numpy(subject: Subject, folder: Path) -> None:
+    from textnets.export.numpy_format import write
+
+    write(subject, folder)
+
+
+def _load_numpy(subject: Subject) -> str:
+    from textnets.export.numpy_format import loading
+
+    return loading(subject)
+
+
+FORMATS: dict[str, Format] = {
+    "numpy": Format(
+        summary="one file, which NumPy alone runs: no TensorFlow, no Keras",
+        tasks=_ALL,
+        write=_write_numpy,
+        answering="textnets.lite.answering",
+        loading=_load_numpy,
+        quantizations=("int8", "float16"),
+    ),
+}

@@ -1,0 +1,317 @@
+"""A language model in NumPy."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textnets.data.values import checked_stream, checked_texts, checked_whole, named
+from textnets.decoding.joint import JointReader
+from textnets.decoding.sampling import Sampling
+from textnets.decoding.surprisals import SurprisalReader
+from textnets.decoding.writing import TextWriter, WrittenIds
+from textnets.errors import InputError
+from textnets.lite.activations import log_softmax
+from textnets.lite.contents import Contents
+from textnets.lite.decoding import write_tokens, written_steps
+from textnets.lite.encoders import LiteEncoder
+from textnets.lite.graph import Array, LiteModel
+from textnets.lite.predictor import LitePredictor, in_chunks
+from textnets.lite.unicode import Unicode
+from textnets.predictions import CONTINUED_EVERY, Choice, Prediction, ScoredText, WrittenText
+from textnets.progress import Progress
+from textnets.text.encoded import RaggedOutputs, join_rows
+from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
+
+_CONTINUATION = {"characters": 200}  # tokens that 'predict' writes
+_WORDS_CONTINUATION = 40
+_NO_LIMIT = 2**30
+
+
+class LiteLanguageModel(LitePredictor):
+    """Says how probable texts are, and writes on."""
+
+    task = "language_modeling"
+
+    def _read(self, contents: Contents, unicode: Unicode) -> None:
+        one = contents.header["preprocessors"][0]
+        self._encoder = LiteEncoder.read(one["text"], contents, unicode)
+        of = self._settings
+        self._is_stream, self._ends_rows = bool(of["is_stream"]), bool(of["ends_rows"])
+        self._start_id, self._tokenizer = int(of["start_id"]), str(of["tokenizer"])
+        size = len(self._encoder.vocabulary)
+        readers = [
+            SurprisalReader(functools.partial(_surprisals, model), model.state_sizes, size)
+            for model in self._models
+        ]
+        self._reader: SurprisalReader | JointReader = readers[0]
+        if len(readers) > 1:
+            self._reader = JointReader(readers, self._weights)
+        never = [PADDING_ID, UNKNOWN_ID, BOS_ID, *([] if self._ends_rows else [EOS_ID])]
+        self._end_id = -1 if self._is_stream else EOS_ID
+        sizes = tuple(size for model in self._models for size in model.state_sizes)
+        allowed = ~np.isin(np.arange(size), never)
+        self._writer = TextWriter(self._write_batch, sizes, allowed)
+
+    def predict_one_step(
+        self, token_ids: Array, states: Sequence[Array]
+    ) -> tuple[Array, list[Array]]:
+        """One token a row: logits of the next, and the states after it."""
+        found, after, states = [], [], list(states)
+        for model, weight in zip(self._models, self._weights, strict=True):
+            count = len(model.state_sizes)
+            own, states = states[:count], states[count:]
+            read = model({"token_ids": token_ids[:, None], "states": own})
+            logits = np.asarray(read["logits"], np.float32)[:, 0]
+            after += list(read["states"])
+            if len(self._models) == 1:
+                return logits, after
+            found.append(log_softmax(logits) + np.float32(math.log(weight)))
+        return np.logaddexp.reduce(found, axis=0).astype(np.float32), after
+
+    def _write_batch(self, num_alternatives: int) -> Callable[..., Any]:
+        return functools.partial(
+            write_tokens,
+            self.predict_one_step,
+            end_id=self._end_id,
+            num_alternatives=num_alternatives,
+        )
+
+    # --- Scores ---
+
+    def answers(self, texts: Sequence[str]) -> list[Prediction]:
+        scored = self._scored(checked_texts(texts, "texts"))
+        return [*self.predictions(texts[::CONTINUED_EVERY]), *scored]
+
+    def score(self, texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """How probable each text is, a chunk at a time."""
+        found = in_chunks(self._scored, checked_stream(texts, "texts"))
+        return (one.as_json() for one in found)
+
+    def _scored(self, texts: Sequence[str]) -> list[ScoredText]:
+        with self._contents.being_read():
+            return self._scored_some(texts)
+
+    def _scored_some(self, texts: Sequence[str]) -> list[ScoredText]:
+        rows = [row.tolist() for row in self._rows(texts)]
+        ends = [EOS_ID] if self._ends_rows else []
+        targets = join_rows([[*row, *ends] for row in rows])
+        # Without [EOS] nothing is predicted from the last token of a text.
+        read = join_rows(
+            [[self._start_id, *(row if ends else row[:-1])] if row or ends else [] for row in rows]
+        )
+        surprisals = self._reader.read_rows(read.ids, targets.ids, targets.offsets, Progress())
+        outputs = RaggedOutputs(surprisals, targets.offsets)
+        found = []
+        for index, (text, tokens) in enumerate(
+            zip(texts, self._encoder.tokens(texts), strict=True)
+        ):
+            names = [token.text for token in tokens] + [SPECIAL_TOKENS[EOS_ID]] * len(ends)
+            unknown = [token.id == UNKNOWN_ID for token in tokens] + [False] * len(ends)
+            found.append(ScoredText(text, names, outputs.row(index).tolist(), unknown))
+        return found
+
+    def _rows(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        encoded = self._encoder.encode(texts)
+        return [encoded.row(index) for index in range(len(texts))]
+
+    # --- Writing ---
+
+    def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
+        length = _CONTINUATION.get(self._tokenizer, _WORDS_CONTINUATION)
+        seeds = [(0,)] * len(texts)
+        return list(self._written(texts, Sampling(temperature=0.0), length, seeds, 0))
+
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        count: int = 1,
+        seed: int = 0,
+        num_alternatives: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Texts that begin with a prompt; as ``textnets generate --format jsonl`` prints them.
+
+        The numbers that chance is made of are the run's for the same seed. So the texts are the
+        same, but where two tokens are so alike that the error of floats tells them apart.
+
+        Args:
+            prompt: how each begins.
+            length: tokens to write at most.
+            temperature, top_k, top_p: how to choose them, see
+                :class:`textnets.decoding.sampling.Sampling`.
+            count: how many texts.
+            seed: the texts are a pure function of it; the first of ten is the first of one.
+            num_alternatives: how many of the most likely tokens to tell at each place.
+
+        Raises:
+            InputError: a number is out of its range.
+        """
+        sampling = self._checked(prompt, length, seed, num_alternatives, temperature, top_k, top_p)
+        checked_whole(count, "count", 1)
+        seeds = [(seed, number) for number in range(count)]
+        with self._contents.being_read():
+            written = self._written([prompt] * count, sampling, length, seeds, num_alternatives)
+        return [one.as_json() for one in written]
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        seed: int = 0,
+        num_alternatives: int = 0,
+    ) -> Iterator[dict[str, Any]]:
+        """The first text of :meth:`write`, token by token as it is written.
+
+        Yields:
+            ``token``, ``probability`` and, where they are asked for, ``alternatives`` of each, and
+            ``continued``: the prompt with all that was written so far.
+        """
+        sampling = self._checked(prompt, length, seed, num_alternatives, temperature, top_k, top_p)
+        return self._guarded(self._streamed(prompt, length, sampling, seed, num_alternatives))
+
+    def _guarded(self, steps: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        while True:
+            with self._contents.being_read():
+                step = next(steps, None)
+            if step is None:
+                return
+            yield step
+
+    def _streamed(
+        self, prompt: str, length: int, sampling: Sampling, seed: int, num_alternatives: int
+    ) -> Iterator[dict[str, Any]]:
+        (row,) = self._rows([prompt])
+        ids = np.array([[self._start_id, *row.tolist()]], np.int32)
+        noise = np.random.default_rng((seed, 0)).random(length)[None].astype(np.float32)
+        more = min(num_alternatives, len(self._encoder.vocabulary))
+        steps = written_steps(
+            self.predict_one_step,
+            ids,
+            np.array([ids.shape[1]], np.int32),
+            [np.zeros((1, size), np.float32) for size in self._writer.state_sizes],
+            noise,
+            self._writer.allowed,
+            sampling.temperature,
+            sampling.top_k or _NO_LIMIT,
+            sampling.top_p if sampling.top_p < 1.0 else 2.0,
+            end_id=self._end_id,
+            num_alternatives=max(1, more),
+        )
+        written: list[int] = []
+        for step in steps:
+            if not step.here[0]:
+                continue
+            token_id = int(step.token_ids[0])
+            written.append(token_id)
+            one = self._choice(
+                token_id,
+                float(np.exp(step.log_probabilities[0])),
+                step.alternative_ids[0, :more].tolist(),
+                step.alternative_probabilities[0, :more].tolist(),
+            )
+            yield {
+                "token": one.token,
+                "probability": round(one.probability, 6),
+                **({"alternatives": {n: round(p, 6) for n, p in one.alternatives}} if more else {}),
+                "continued": self._joined(prompt, written),
+            }
+
+    def _checked(
+        self,
+        prompt: str,
+        length: int,
+        seed: int,
+        num_alternatives: int,
+        temperature: float,
+        top_k: int | None,
+        top_p: float,
+    ) -> Sampling:
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: expected a text, was: {named(prompt)}")
+        checked_whole(length, "length", 1)
+        checked_whole(seed, "seed", 0)
+        checked_whole(num_alternatives, "num_alternatives", 0)
+        return Sampling(temperature, top_k, top_p)
+
+    def _written(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        length: int,
+        seeds: Sequence[Sequence[int]],
+        num_alternatives: int,
+    ) -> list[WrittenText]:
+        rows = join_rows([[self._start_id, *row.tolist()] for row in self._rows(prompts)])
+        more = min(num_alternatives, len(self._encoder.vocabulary))
+        written = self._writer.write(rows, length, sampling, seeds=seeds, num_alternatives=more)
+        return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
+
+    def _as_written(self, prompt: str, written: WrittenIds) -> WrittenText:
+        ids = written.token_ids.tolist()
+        choices = [
+            self._choice(*one)
+            for one in zip(
+                ids,
+                np.exp(written.log_probabilities).tolist(),
+                written.alternative_ids.tolist(),
+                written.alternative_probabilities.tolist(),
+                strict=True,
+            )
+        ]
+        return WrittenText(prompt, self._joined(prompt, ids), choices)
+
+    def _choice(
+        self, token_id: int, probability: float, ids: Sequence[int], of_ids: Sequence[float]
+    ) -> Choice:
+        name = self._encoder.vocabulary.decode_id
+        return Choice(name(token_id), probability, list(zip(map(name, ids), of_ids, strict=True)))
+
+    def _joined(self, prompt: str, token_ids: Sequence[int]) -> str:
+        """The prompt and what was written after it, as a text."""
+        lines: list[list[str]] = [[]]
+        for token_id in token_ids:
+            if token_id == EOS_ID:
+                lines.append([])
+            else:
+                lines[-1].append(self._encoder.vocabulary.decode_id(token_id))
+        first, *others = lines
+        joined = "\n".join([prompt + self._after(prompt, first), *map(self._encoder.join, others)])
+        return joined if self._is_stream else joined.removesuffix("\n")
+
+    def _after(self, prompt: str, tokens: Sequence[str]) -> str:
+        """Tokens as a text that goes on where the prompt ends: in a word, or after a blank."""
+        join = self._encoder.join
+        (before,) = self._encoder.tokens([prompt])
+        known = [token.text for token in before]
+        start, whole = join(known), join([*known, *tokens])
+        if not whole.startswith(start):
+            return f" {join(tokens)}"
+        rest = whole[len(start) :]
+        goes_on = self._tokenizer == "characters" or not prompt[-1:].isspace()
+        return rest if goes_on else rest.lstrip(" ")
+
+
+def _surprisals(
+    model: LiteModel, token_ids: Array, target_ids: Array, states: Sequence[Array]
+) -> tuple[Array, list[Array]]:
+    """How surprising each token is, nats, and the states after the last."""
+    read = model({"token_ids": token_ids, "states": list(states)})
+    likely = log_softmax(np.asarray(read["logits"], np.float32))
+    # Padding can never follow; it stands for [UNK], and counts for nothing.
+    targets = np.where(target_ids == PADDING_ID, UNKNOWN_ID, target_ids)
+    found = -np.take_along_axis(likely, targets[:, :, None], axis=-1)[..., 0]
+    return found, list(read["states"])

@@ -1,0 +1,110 @@
+"""A translator in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textnets.data.values import checked_whole
+from textnets.decoding.translating import Hypothesis, Search, Translator
+from textnets.errors import InputError
+from textnets.lite.contents import Contents
+from textnets.lite.decoding import NumpyCalls, NumpyEncoderDecoder
+from textnets.lite.encoders import LiteEncoder
+from textnets.lite.predictor import BUCKET, LitePredictor
+from textnets.lite.unicode import Unicode
+from textnets.predictions import Alternative, Prediction, Translation
+from textnets.progress import Progress
+from textnets.text.tokenizers import has_joins
+from textnets.text.vocabulary import EOS_ID, SPECIAL_TOKENS
+
+_NOTHING = Alternative("", 0.0, 0.0)
+
+
+class LiteTranslator(LitePredictor):
+    """Translates a text, greedily or with a beam."""
+
+    task = "translation"
+
+    def _read(self, contents: Contents, unicode: Unicode) -> None:
+        one = contents.header["preprocessors"][0]
+        self._source = LiteEncoder.read(one["source"], contents, unicode)
+        self._target = LiteEncoder.read(one["target"], contents, unicode)
+        self._with_joins = has_joins(self._target.vocabulary)
+        parts = NumpyEncoderDecoder(self._models, self._weights)
+        self._translator = Translator(NumpyCalls(parts), BUCKET)
+        of = self._settings
+        self._search = Search(
+            beam_size=int(of["beam_size"]),
+            length_penalty=float(of["length_penalty"]),
+            num_best=int(of["n_best"]),
+            length_ratio=float(of["length_ratio"]),
+            attention=bool(of["attention"]),
+        )
+
+    def predictions(
+        self,
+        texts: Sequence[str],
+        *,
+        beam_size: int | None = None,
+        n_best: int | None = None,
+        attention: bool | None = None,
+    ) -> list[Prediction]:
+        """As of every predictor; a search may be another than the recipe's.
+
+        Args:
+            texts: to translate.
+            beam_size: hypotheses that are kept; 1 is greedy search.
+            n_best: translations of each text.
+            attention: whether its weights are told.
+        """
+        search = Search(
+            beam_size=self._search.beam_size
+            if beam_size is None
+            else checked_whole(beam_size, "beam_size", 1),
+            length_penalty=self._search.length_penalty,
+            num_best=self._search.num_best
+            if n_best is None
+            else checked_whole(n_best, "n_best", 1),
+            length_ratio=self._search.length_ratio,
+            attention=self._search.attention if attention is None else bool(attention),
+        )
+        if search.num_best > search.beam_size:
+            raise InputError(
+                f"n_best: a beam of {search.beam_size} finds no more, was: {search.num_best}"
+            )
+        before, self._search = self._search, search
+        try:
+            return super().predictions(texts)
+        finally:
+            self._search = before
+
+    def predict(self, texts: Sequence[str], **search: Any) -> list[dict[str, Any]]:
+        """As of every predictor; with the arguments of :meth:`predictions`."""
+        return [one.as_json() for one in self.predictions(texts, **search)]
+
+    def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
+        search = self._search
+        hypotheses = self._translator.search(self._source.encode(texts), search, Progress())
+        names = self._source.tokens(texts) if search.attention else [[] for _ in texts]
+        return [
+            Translation(
+                text,
+                # A model knows nothing of a text without words, and would say something.
+                [self._alternative(one) for one in of_text] if text.strip() else [_NOTHING],
+                [token.text for token in row] if text.strip() else [],
+            )
+            for text, of_text, row in zip(texts, hypotheses, names, strict=True)
+        ]
+
+    def _alternative(self, one: Hypothesis) -> Alternative:
+        tokens = [
+            self._target.vocabulary.decode_id(token_id) for token_id in one.token_ids.tolist()
+        ]
+        return Alternative(
+            text=self._target.join(tokens, with_joins=self._with_joins),
+            score=one.score,
+            log_probability=one.log_probability,
+            tokens=[] if one.attention is None else [*tokens, SPECIAL_TOKENS[EOS_ID]],
+            attention=[] if one.attention is None else one.attention.tolist(),
+        )

@@ -257,9 +257,7 @@ class _Describer:
             "class": kind,
             "config": config,
             "weights": {
-                name: self._kept(
-                    value, by_row=name.endswith(_TABLES) or name in _BY_ROW.get(kind, ())
-                )
+                name: self._kept(value, by_row=bool(_TABLE.fullmatch(name)) or name in by_row)
                 for name, value in _weights_of(layer, known)
             },
             "inner": {

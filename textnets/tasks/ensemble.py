@@ -17,6 +17,7 @@ from textnets.progress import Progress
 from textnets.run.files import checked, read_object
 from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE, SELECTION_FOLDER
 from textnets.run.model_file import load_model
+from textnets.tasks.columns import Columns
 from textnets.tasks.inference import AnyInference, Inference, Prediction
 from textnets.tasks.preprocessor import AnyPreprocessor, Preprocessor
 from textnets.text.encoded import EncodedSplit
@@ -100,9 +101,11 @@ class EnsembleInference(Inference[Any]):
     def __init__(self, parts: Sequence[tuple[AnyInference, int, float]]) -> None:
         self._parts = parts
 
-    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Any:
+    def outputs(
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
+    ) -> Any:
         found = [
-            inference.outputs(_of_member(split, member), progress, quick=quick)
+            inference.outputs(_of_member(split, member), progress, quick=quick, tight=tight)
             for inference, member, _ in self._parts
         ]
         return self.mixed(found, [weight for _, _, weight in self._parts])
@@ -112,6 +115,11 @@ class EnsembleInference(Inference[Any]):
 
     def predictions(self, texts: Sequence[str], outputs: Any) -> Sequence[Prediction]:
         return self._parts[0][0].predictions(texts, outputs)
+
+    def columns(
+        self, texts: Sequence[str], outputs: Any, *, flat: bool = False, details: bool = False
+    ) -> Columns:
+        return self._parts[0][0].columns(texts, outputs, flat=flat, details=details)
 
 
 def _joined(splits: Sequence[EncodedSplit]) -> EncodedSplit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from textnets.backend.devices import prepare_device
 from textnets.data.values import checked_stream, checked_texts
@@ -14,6 +14,7 @@ from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.layout import FOLDS_FOLDER, MEMBERS_FOLDER
 from textnets.run.model_file import load_model
+from textnets.tasks.columns import Columns
 from textnets.tasks.ensemble import Members, as_scored, first_of, read_weights
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference, Prediction
@@ -49,6 +50,8 @@ class Predictor:
 
     def __init__(self, run: Run, task: AnyTask, allow_builders: Sequence[str] = ()) -> None:
         self.run, self.task = run, task
+        #: Whether each new width of a batch costs time, as under XLA and in cuDNN's choice of ways.
+        self.compiles_widths = True
         self.models: Sequence[Any]
         self.preprocessor: AnyPreprocessor
         self.inference: AnyInference
@@ -129,15 +132,26 @@ class Predictor:
                     f"{_CHANGEABLE!r} can be set now"
                 )
         task = read_run(run.folder, allow_builders=allow_builders)
-        kind = task.predictor
-        if not issubclass(kind, cls):
+        cls.check_kind(task, folder)
+        kind = cast("type[Self]", task.predictor)
+        if overrides:
+            task = read_run(run.folder, overrides, allow_builders=allow_builders)
+        found = prepare_device(device)
+        predictor = kind(run, task, allow_builders)
+        predictor.compiles_widths = found.backend != "tensorflow" or found.kind != "cpu"
+        return predictor
+
+    @classmethod
+    def check_kind(cls, task: AnyTask, folder: str | Path) -> None:
+        """Refuse a run of another task than this class is for.
+
+        Raises:
+            InputError: naming both.
+        """
+        if not issubclass(task.predictor, cls):
             raise InputError(
                 f"{folder}: this run's task is {task.name}; only a {cls.kind} can do this"
             )
-        if overrides:
-            task = read_run(run.folder, overrides, allow_builders=allow_builders)
-        prepare_device(device)
-        return kind(run, task, allow_builders)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predictions for some texts, in their order.
@@ -165,6 +179,19 @@ class Predictor:
     def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Any:
         """What the task's predictions are made of, for encoded examples."""
         return self.inference.outputs(split, progress or Progress())
+
+    def columns(self, texts: Sequence[str], split: EncodedSplit, **kind: bool) -> Columns:
+        """What :meth:`predict` says of many texts, by column.
+
+        Args:
+            texts: as given.
+            split: the same, encoded.
+            kind: see :meth:`textnets.tasks.inference.Inference.columns`.
+        """
+        tight = not self.compiles_widths
+        return self.inference.columns(
+            texts, self.inference.outputs(split, Progress(), tight=tight), **kind
+        )
 
 
 def in_chunks(

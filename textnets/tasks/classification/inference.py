@@ -14,6 +14,7 @@ from textnets.backend.steps import forward
 from textnets.progress import Progress, one_line, printable
 from textnets.tasks.classification.examples import LabelSet, joined
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
+from textnets.tasks.columns import Chosen, Columns, Rounded, Shares
 from textnets.tasks.inference import Inference, Prediction
 from textnets.text.encoded import EncodedSplit, RaggedOutputs
 
@@ -64,11 +65,13 @@ class ClassificationInference(Inference[Outputs]):
         self._preprocessor = preprocessor
         self._forward, self._names = forward(model), input_names(model)
 
-    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Outputs:
+    def outputs(
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
+    ) -> Outputs:
         found = predict_all(
             self._forward,
             split.only(self._names).inputs,
-            bucket_width=self._preprocessor.recipe.training.bucket_width,
+            bucket_width=1 if tight else self._preprocessor.recipe.training.bucket_width,
             progress=progress,
         )
         if isinstance(found, RaggedOutputs):
@@ -102,6 +105,24 @@ class ClassificationInference(Inference[Outputs]):
                 )
             )
         return predictions
+
+    def columns(
+        self, texts: Sequence[str], outputs: Outputs, *, flat: bool = False, details: bool = False
+    ) -> Columns:
+        if self._preprocessor.multi_label:
+            found = dict(super().columns(texts, outputs, flat=flat))
+        else:
+            shares = probabilities_of(outputs, len(self._preprocessor.labels))
+            chosen = shares.argmax(axis=1)
+            of_chosen = np.take_along_axis(shares, chosen[:, None], axis=1)[:, 0]
+            label = Chosen(chosen, self._preprocessor.labels)
+            found = {"text": texts, "label": label, "probability": Rounded(of_chosen)}
+        if details:
+            found["probabilities"] = Shares(
+                probabilities_of(outputs, len(self._preprocessor.labels)),
+                self._preprocessor.labels,
+            )
+        return found
 
     def _choose(self, row: list[float]) -> list[int]:
         if self._preprocessor.multi_label:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,8 @@ class WrittenText(Prediction):
         choices: each token of the continuation.
     """
 
+    details: ClassVar[tuple[str, ...]] = ("tokens", "probabilities", "alternatives")
+
     text: str
     continued: str
     choices: Sequence[Choice]
@@ -188,7 +190,7 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
         return TextWriter.of(core, end_id=end_id, never=never)
 
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> LanguageModelOutputs:
         if not isinstance(split.targets, RaggedIds):
             return self._continuations(split.inputs["token_ids"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class TaggedText(Prediction):
         tags: one a word.
         probabilities: of each tag.
     """
+
+    details: ClassVar[tuple[str, ...]] = ("tokens", "probabilities")
 
     text: str
     tokens: Sequence[str]
@@ -81,12 +83,12 @@ class TaggingInference(Inference[TagOutputs]):
         self._forward, self._names = forward(decoder), input_names(decoder)
 
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> TagOutputs:
         found = predict_all(
             self._forward,
             split.only(self._names).inputs,
-            bucket_width=self._preprocessor.recipe.training.bucket_width,
+            bucket_width=1 if tight else self._preprocessor.recipe.training.bucket_width,
             progress=progress,
         )
         if not isinstance(found, RaggedOutputs):

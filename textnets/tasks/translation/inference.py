@@ -115,7 +115,7 @@ class TranslationInference(Inference[TranslatorOutputs]):
         )
 
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> TranslatorOutputs:
         how = self._greedy if quick else self._full
         hypotheses = self._translator.search(split.inputs["source_ids"], how, progress)

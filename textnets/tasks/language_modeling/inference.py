@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -280,6 +280,31 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             num_alternatives=min(num_alternatives, len(self._preprocessor.vocabulary)),
         )
         return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
+
+    def streamed(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        *,
+        length: int,
+        seed: Sequence[int],
+        num_alternatives: int = 0,
+    ) -> Iterator[WrittenText]:
+        """What :meth:`written` writes after a prompt, token by token: the text so far, with the
+        choice of the last token."""
+        ids = self._preprocessor.encode_inputs([prompt]).inputs["token_ids"].row(0)
+        written = self._writer.stream(
+            ids,
+            length,
+            sampling,
+            seed=seed,
+            num_alternatives=min(num_alternatives, len(self._preprocessor.vocabulary)),
+        )
+        so_far: list[int] = []
+        for token in written:
+            so_far += token.token_ids.tolist()
+            found = self._as_written(prompt, token)
+            yield replace(found, continued=self._joined(prompt, so_far))
 
     def _as_written(self, prompt: str, written: WrittenIds) -> WrittenText:
         name = self._preprocessor.vocabulary.decode_id

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import refuse, succeed, textnets
-from tests.conftest import read_questions, write_csv
+from tests.conftest import ROOT, read_questions, write_csv
 from tests.warm import start_textnets
 from textnets import Predictor
 from textnets.bulk import predict_file, windows
@@ -87,6 +88,28 @@ def test_details_are_the_lines_of_standard_output(finished: Path, tmp_path: Path
         assert list(one["probabilities"]) == list(other["probabilities"])
         values = [[*found["probabilities"].values()] for found in (one, other)]
         assert np.allclose(*values, rtol=0, atol=2e-6)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("project", ["topics", "chunks", "phrases", "play"])
+def test_every_task(tmp_path: Path, project: str) -> None:
+    """Several labels, tags, translations and continuations, by runs of an earlier version."""
+    folder = ROOT / "tests/earlier_runs" / project
+    with tarfile.open(folder / "runs.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    words = ("predict", "finished", folder / "texts.txt", "--output")
+    succeed(*words, "out.jsonl", "--details")
+    said = (folder / "expected/predict.jsonl").read_text(encoding="utf-8")
+    wanted = [json.loads(line) for line in said.split("\n")[:-1]]
+    found = read_back(Path("out.jsonl"))
+    assert [list(row) for row in found] == [list(row) for row in wanted]
+    for key in {"labels", "tags", "translation", "continued"} & set(wanted[0]):
+        assert [row[key] for row in found] == [row[key] for row in wanted]
+    succeed(*words, "out.csv")
+    flat = read_back(Path("out.csv"))
+    assert [row["text"] for row in flat] == [row["text"] for row in wanted]
+    succeed(*words, "short.jsonl")
+    assert "probabilities" not in read_back(Path("short.jsonl"))[0]
 
 
 def test_texts_a_line_and_standard_input(finished: Path, tmp_path: Path) -> None:

@@ -113,11 +113,11 @@ def make_application(served: Served, limits: Limits) -> FastAPI:
     )  # fmt: skip
 
     @app.get("/health", summary="Whether it answers")
-    def health() -> dict[str, Any]:
+    async def health() -> dict[str, Any]:
         return {"status": "ok", "model": served.name, "task": served.task, "version": __version__}
 
     @app.get("/model", summary="What is served, and the limits of a request")
-    def model() -> dict[str, Any]:
+    async def model() -> dict[str, Any]:
         told = {"texts": limits.texts, "characters": limits.characters, "tokens": limits.tokens}
         return {"name": served.name, "task": served.task, "limits": told, **served.about()}
 
@@ -138,7 +138,7 @@ def _documented() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": schema, "example": {"text": "where is my card?"}}
+                "application/json": {"schema": schema, "example": {"text": "a text of yours"}}
             },
         }
     }

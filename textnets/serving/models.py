@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,5 +138,7 @@ def load_served(
     """
     place = Path(path)
     if place.is_file():
+        if find_spec("textnets.lite") is None:
+            raise InputError(f"{place}: is a file, expected a run directory")
         return ServedFile(place)
     return ServedRun(place, device=device, allow_builders=allow_builders)

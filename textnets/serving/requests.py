@@ -71,6 +71,7 @@ _OF_TASK: dict[str, dict[str, str]] = {
     },
 }
 _TEXTS = ("text", "texts")
+_LONGEST_KEY = 60  # that a message repeats
 
 
 def parse_request(body: bytes, task: str, limits: Limits) -> PredictRequest:
@@ -126,6 +127,7 @@ def _sentence(error: ValidationError) -> str:
     """The first mistake."""
     first = error.errors(include_url=False, include_context=False)[0]
     where = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"])
+    where = where if len(where) <= _LONGEST_KEY else f"{where[:_LONGEST_KEY]}…"
     if first["type"] == "extra_forbidden":
         return f"unknown key {where!r}; known: {', '.join(PredictRequest.model_fields)}"
     message = str(first["msg"]).removeprefix("Value error, ")

@@ -8,6 +8,15 @@ function element(name, text, className) {
   return made;
 }
 
+// `code` between backticks.
+function paragraph(text) {
+  const made = element("p");
+  text.split("`").forEach((part, index) => {
+    made.append(index % 2 ? element("code", part) : part);
+  });
+  return made;
+}
+
 function typeOf(schema) {
   if (schema.anyOf) {
     return schema.anyOf.filter((one) => one.type !== "null").map(typeOf).join(" or ");
@@ -35,8 +44,8 @@ function section(path, method, operation) {
   const found = element("section");
   const title = element("h2");
   title.append(element("code", `${method.toUpperCase()} ${path}`));
-  found.append(title, element("p", operation.summary));
-  if (operation.description) found.append(element("p", operation.description));
+  found.append(title, paragraph(operation.summary));
+  if (operation.description) found.append(paragraph(operation.description));
   const content = operation.requestBody && operation.requestBody.content["application/json"];
   if (content) {
     found.append(keys(content.schema));

@@ -16,13 +16,20 @@ function element(name, className, text) {
 
 const percent = (value) => `${(value * 100).toFixed(1)} %`;
 
+// A translator's tokens say where they touched; a person need not see it.
+const withoutJoiner = (token) => token.replaceAll("￭", "");
+
 // --- Bars ---
 
 function bars(pairs, chosen) {
   const list = element("ol", "bars");
   for (const [name, value] of pairs) {
     const row = element("li", chosen.includes(name) ? "chosen" : "");
-    row.append(element("span", "name", visible(name)));
+    const named = element("span", "name");
+    for (const part of visible(name).split(/(?<=[_.\/-])/)) {
+      named.append(part, document.createElement("wbr")); // long names break there
+    }
+    row.append(named);
     const track = element("span", "track");
     track.setAttribute("aria-hidden", "true");
     const fill = element("span", "fill");
@@ -98,7 +105,7 @@ function heatMap(answer) {
   const head = element("tr");
   head.append(element("td"));
   for (const token of answer.source_tokens) {
-    const cell = element("th", "", token);
+    const cell = element("th", "", withoutJoiner(token));
     cell.scope = "col";
     head.append(cell);
   }
@@ -107,7 +114,7 @@ function heatMap(answer) {
   const body = element("tbody");
   answer.tokens.forEach((token, row) => {
     const line = element("tr");
-    const name = element("th", "", token);
+    const name = element("th", "", withoutJoiner(token));
     name.scope = "row";
     line.append(name);
     for (const weight of answer.attention[row]) {

@@ -130,8 +130,8 @@ class Csv(Format):
     flat = True
 
     def _write(self, columns: Columns) -> tuple[bytes, bytes]:
-        table = _flat(columns)
-        return _csv([list(table)]), _csv(zip(*map(_plain_values, table.values()), strict=True))
+        table = plain_table(columns)
+        return _csv([list(table)]), _csv(zip(*table.values(), strict=True))
 
 
 def _csv(rows: Any) -> bytes:
@@ -160,9 +160,7 @@ class Parquet(Format):
     def _write(self, columns: Columns) -> tuple[bytes, bytes]:
         import pyarrow
 
-        table = pyarrow.table(
-            {name: pyarrow.array(_plain_values(one)) for name, one in _flat(columns).items()}
-        )
+        table = pyarrow.table(dict(plain_table(columns)))
         file = io.BytesIO()
         with pyarrow.ipc.new_stream(file, table.schema) as writer:
             writer.write_table(table)
@@ -187,26 +185,21 @@ class Parquet(Format):
         return True
 
 
-def _flat(columns: Columns) -> dict[str, Column]:
-    """With a column for each of several numbers."""
-    found: dict[str, Column] = {}
+def plain_table(columns: Columns) -> dict[str, Sequence[Any]]:
+    """A text or a number for each row, by the name of the column: of several numbers each has a
+    column of its own."""
+    found: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
         if isinstance(column, Shares):
             for index, of in enumerate(column.names):
-                found[f"{name}.{of}"] = Rounded(column.values[:, index])
+                found[f"{name}.{of}"] = Rounded(column.values[:, index]).as_floats()
+        elif isinstance(column, Rounded):
+            found[name] = column.as_floats()
+        elif isinstance(column, Chosen):
+            found[name] = [column.names[index] for index in column.ids.tolist()]
         else:
             found[name] = column
     return found
-
-
-def _plain_values(column: Column) -> Sequence[Any]:
-    if isinstance(column, Chosen):
-        return [column.names[index] for index in column.ids.tolist()]
-    if isinstance(column, Rounded):
-        return column.as_floats()
-    if isinstance(column, Shares):
-        raise TypeError("several numbers stand in no cell")
-    return column
 
 
 def format_of(output: Path, chosen: str | None) -> Format:

@@ -180,18 +180,24 @@ class Predictor:
         """What the task's predictions are made of, for encoded examples."""
         return self.inference.outputs(split, progress or Progress())
 
-    def columns(self, texts: Sequence[str], split: EncodedSplit, **kind: bool) -> Columns:
+    def columns(
+        self,
+        texts: Sequence[str],
+        split: EncodedSplit | None = None,
+        *,
+        flat: bool = False,
+        details: bool = False,
+    ) -> Columns:
         """What :meth:`predict` says of many texts, by column.
 
         Args:
-            texts: as given.
-            split: the same, encoded.
-            kind: see :meth:`textnets.tasks.inference.Inference.columns`.
+            texts: one or more.
+            split: the same, encoded, where they are.
+            flat, details: see :meth:`textnets.tasks.inference.Inference.columns`.
         """
-        tight = not self.compiles_widths
-        return self.inference.columns(
-            texts, self.inference.outputs(split, Progress(), tight=tight), **kind
-        )
+        split = self.preprocessor.encode_inputs(texts) if split is None else split
+        outputs = self.inference.outputs(split, Progress(), tight=not self.compiles_widths)
+        return self.inference.columns(texts, outputs, flat=flat, details=details)
 
 
 def in_chunks(

@@ -88,7 +88,7 @@ class _Worker:
     def __init__(self, run: str, text: str, details: bool, **how: Any) -> None:
         from textnets.tasks import Predictor
 
-        self._predictor = Predictor.load(run, **how)
+        self._predictor = Predictor.load(run, for_many=True, **how)
         self._text, self._details = text, details
 
     def __call__(self, batch: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -20,6 +20,7 @@ _Answer = TypeVar("_Answer")
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
 _TOKENS_PER_BATCH = 64 * 256
+_TOKENS_IN_CACHE = 64 * 64
 
 
 def predict_all(
@@ -27,6 +28,7 @@ def predict_all(
     inputs: Mapping[str, RaggedIds],
     *,
     bucket_width: int = 16,
+    tight: bool = False,
     progress: Progress | None = None,
     label: str = "predicting",
 ) -> npt.NDArray[np.float32] | RaggedOutputs:
@@ -36,6 +38,7 @@ def predict_all(
         forward: a model's, see :func:`textnets.backend.steps.forward`.
         inputs: ragged ids by input name; an answer a place is one for each place of the first.
         bucket_width: batches are padded to a multiple of this.
+        tight: they are padded no more than needed, and small enough for a processor's cache.
 
     Returns:
         ``<float32>[examples, width]`` of a model that gives a vector an example; of one that
@@ -46,13 +49,17 @@ def predict_all(
         TrainingError: an output is not finite, or memory ends with a single example.
     """
     first = next(iter(inputs.values()))
+    bucket_width, tokens = (1, _TOKENS_IN_CACHE) if tight else (bucket_width, _TOKENS_PER_BATCH)
     lengths = first.lengths
     ends = np.cumsum(lengths)
     outputs: npt.NDArray[np.float32] | None = None
     is_ragged = False
     with (progress or Progress()).steps(label, len(first), "examples") as step:
         for rows, answer in answers_in_batches(
-            lengths, bucket_width, lambda rows: forward(pad_inputs(inputs, rows, bucket_width))
+            lengths,
+            bucket_width,
+            lambda rows: forward(pad_inputs(inputs, rows, bucket_width)),
+            tokens=tokens,
         ):
             found = answer.astype(np.float32, copy=False)
             if not np.isfinite(found).all():

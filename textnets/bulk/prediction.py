@@ -70,6 +70,7 @@ class _How:
             overrides=self.overrides,
             device=self.device,
             allow_builders=self.allow_builders,
+            for_many=True,
         )
 
 

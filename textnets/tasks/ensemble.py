@@ -205,6 +205,7 @@ class Members:
         allow_builders: Sequence[str],
         *,
         selection: bool = False,
+        prepare: Callable[[Any], Any] = lambda model: model,
     ) -> Members:
         """Of a run directory.
 
@@ -214,6 +215,7 @@ class Members:
             allow_builders: modules that may be imported.
             selection: of members that were trained once more take the models before, which did
                 not train on the validation split.
+            prepare: what becomes of each model before it answers.
 
         Raises:
             RunError: a file is missing or damaged.
@@ -229,7 +231,7 @@ class Members:
             model = load_model(place / MODEL_FILE, allow_builders)
             preprocessors[run.member].check_model(model, place)
             models.append(model)
-            inferences.append(member.inference(preprocessors[run.member], model))
+            inferences.append(member.inference(preprocessors[run.member], prepare(model)))
         known = list(preprocessors.values())
         if task.writes_together and any(one.sizes != known[0].sizes for one in known):
             raise RunError(f"{folder}: its members do not have the same tokens")

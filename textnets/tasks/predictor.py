@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from textnets.backend.devices import prepare_device
+from textnets.backend.folding import folded
 from textnets.data.values import checked_stream, checked_texts
 from textnets.errors import InputError
 from textnets.progress import Progress
@@ -48,10 +49,16 @@ class Predictor:
     #: What kind of model it has, for the message where a run has another.
     kind: ClassVar[str] = "model"
 
-    def __init__(self, run: Run, task: AnyTask, allow_builders: Sequence[str] = ()) -> None:
-        self.run, self.task = run, task
-        #: Whether each new width of a batch costs time, as under XLA and in cuDNN's choice of ways.
-        self.compiles_widths = True
+    def __init__(
+        self,
+        run: Run,
+        task: AnyTask,
+        allow_builders: Sequence[str] = (),
+        *,
+        is_hasty: bool = False,
+    ) -> None:
+        self.run, self.task, self._is_hasty = run, task, is_hasty
+        prepare = folded if is_hasty else _as_it_is
         self.models: Sequence[Any]
         self.preprocessor: AnyPreprocessor
         self.inference: AnyInference
@@ -65,9 +72,9 @@ class Predictor:
             model = load_model(run.model_path, allow_builders)
             self.models, self.preprocessor = [model], task.load(run.folder)
             self.preprocessor.check_model(model, run.folder)
-            self.inference = task.inference(self.preprocessor, model)
+            self.inference = task.inference(self.preprocessor, prepare(model))
         else:
-            members = Members.load(task, run.folder, allow_builders)
+            members = Members.load(task, run.folder, allow_builders, prepare=prepare)
             self.models, self.preprocessor = members.models, members.preprocessor
             self.inference = members.inference(read_weights(task, run.folder))
 
@@ -102,6 +109,7 @@ class Predictor:
         overrides: Sequence[str] = (),
         device: str = "auto",
         allow_builders: Sequence[str] = (),
+        for_many: bool = False,
     ) -> Self:
         """Open a run directory.
 
@@ -111,6 +119,8 @@ class Predictor:
                 task knows such keys. Nothing else of a trained run can be changed.
             device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
             allow_builders: modules that may be imported, for a run whose builder is of one.
+            for_many: prepare for millions of texts: answers are the same but for the last digits,
+                and come sooner on a CPU (:mod:`textnets.backend.folding`).
 
         Returns:
             The predictor of the run's task, which can do what that task can: of a language model
@@ -137,9 +147,9 @@ class Predictor:
         if overrides:
             task = read_run(run.folder, overrides, allow_builders=allow_builders)
         found = prepare_device(device)
-        predictor = kind(run, task, allow_builders)
-        predictor.compiles_widths = found.backend != "tensorflow" or found.kind != "cpu"
-        return predictor
+        # Elsewhere each new width of a batch costs time: XLA compiles it, cuDNN tries ways for it.
+        is_hasty = for_many and found.backend == "tensorflow" and found.kind == "cpu"
+        return kind(run, task, allow_builders, is_hasty=is_hasty)
 
     @classmethod
     def check_kind(cls, task: AnyTask, folder: str | Path) -> None:
@@ -196,8 +206,12 @@ class Predictor:
             flat, details: see :meth:`textnets.tasks.inference.Inference.columns`.
         """
         split = self.preprocessor.encode_inputs(texts) if split is None else split
-        outputs = self.inference.outputs(split, Progress(), tight=not self.compiles_widths)
+        outputs = self.inference.outputs(split, Progress(), tight=self._is_hasty)
         return self.inference.columns(texts, outputs, flat=flat, details=details)
+
+
+def _as_it_is(model: Any) -> Any:
+    return model
 
 
 def in_chunks(

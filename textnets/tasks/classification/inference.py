@@ -71,7 +71,8 @@ class ClassificationInference(Inference[Outputs]):
         found = predict_all(
             self._forward,
             split.only(self._names).inputs,
-            bucket_width=1 if tight else self._preprocessor.recipe.training.bucket_width,
+            bucket_width=self._preprocessor.recipe.training.bucket_width,
+            tight=tight,
             progress=progress,
         )
         if isinstance(found, RaggedOutputs):

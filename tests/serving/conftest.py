@@ -20,8 +20,6 @@ from tests.conftest import ROOT
 from tests.sharing import made_once
 from tests.warm import TEXTNETS, WarmProcess
 
-pytest.importorskip("fastapi")
-
 #: Of each task a run that an earlier version made.
 PROJECTS = {
     "classification": "questions",

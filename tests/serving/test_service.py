@@ -67,7 +67,7 @@ def test_translations_and_their_attention(servers: Servers) -> None:
     (plain,) = server.predict(text="I am tired.")
     assert plain["translation"] == found["translation"]
     status, error = server.refusal({"text": "a", "n_best": 9})
-    assert (status, error.startswith("num_best: expected ")) == (422, True)
+    assert (status, error.startswith("n_best: a beam of ")) == (422, True)
 
 
 def test_a_continuation_comes_token_by_token(servers: Servers) -> None:
@@ -135,6 +135,7 @@ BAD = [
     ({"text": "a", "n_best": 2}, 422, "'n_best' is for other tasks than classification"),
     ({"text": "a", "stream": True}, 422, "'stream' is for other tasks than classification"),
     (b'{"text": "\\ud83d"}', 422, "'text' holds half of a surrogate pair"),
+    ({"texts": ["a"] * 4}, 503, "too many texts wait for the model; come again in a second"),
     ({"texts": ["a"] * 5}, 413, "5 texts in one request, 4 at most"),
     ({"texts": ["a", "b" * 101]}, 413, "'texts[1]' has 101 characters, 100 at most"),
     ({"text": "a" * 3000}, 413, "the request has more than 2,000 bytes"),
@@ -146,7 +147,8 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server with narrow limits."""
     words = ("--max-texts", "4", "--max-characters", "100", "--max-body", "2000")
     folder = tmp_path_factory.mktemp("strict")
-    with serving(run_of("classification"), folder, *words, "--max-seconds", "1") as server:
+    words = (*words, "--max-seconds", "1", "--max-waiting", "3")
+    with serving(run_of("classification"), folder, *words) as server:
         yield server
 
 

@@ -174,6 +174,9 @@ def predict_file(
                 "--on-error skip goes on behind it"
             ) from None
         raise
+    except KeyboardInterrupt:
+        progress.say(f"{result.written.rows:,} rows are written; --resume goes on behind them")
+        raise
     finally:
         result.close()
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from textnets.errors import InputError
 
+_EXPORTED = "model.textnets"  # what 'textnets export --to numpy' writes into its folder
+
 #: As :meth:`textnets.tasks.inference.Prediction.as_json`.
 Answer = dict[str, Any]
 
@@ -100,23 +102,35 @@ class ServedFile:
     """A file of ``textnets export --to numpy``: a start without TensorFlow.
 
     Args:
-        path: of the file.
+        path: of the file, or of the folder of the export.
     """
 
     def __init__(self, path: Path) -> None:
         from textnets import lite
 
         self._model = lite.load(path)
-        self.name, self.task = path.resolve().name, str(self._model.task)
+        self.task = str(self._model.task)
+        place = path.resolve()
+        self.name = place.parent.name if place.is_file() else place.name
 
     def about(self) -> dict[str, Any]:
-        return {"form": "numpy", "info": dict(self._model.info)}
+        info = self._model.info
+        found: dict[str, Any] = {"form": "numpy", "quantize": info.get("quantize")}
+        if info.get("labels"):
+            found["labels"] = list(info["labels"])
+        return found
 
     def predict(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
+        if options and self.task == "language_modeling":
+            return [one for text in texts for one in self._model.write(text, **options)]
         return list(self._model.predict(list(texts), **options))
 
     def stream(self, prompt: str, options: Mapping[str, Any]) -> Iterator[Answer]:
-        return iter(self._model.stream(prompt, **options))
+        if self.task != "language_modeling":
+            raise InputError(f"{self.name}: only a language model writes token by token")
+        for step in self._model.stream(prompt, **options):
+            likely = step.get("alternatives", {})
+            yield {**step, "alternatives": [[token, p] for token, p in likely.items()]}
 
 
 def _as_writing(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,13 +145,13 @@ def _as_writing(options: Mapping[str, Any]) -> dict[str, Any]:
 def load_served(
     path: str | Path, *, device: str = "auto", allow_builders: Sequence[str] = ()
 ) -> Served:
-    """A run directory, or an exported file.
+    """A run directory, or an exported file, or the folder of one.
 
     Raises:
         InputError: it is neither, or damaged.
     """
     place = Path(path)
-    if place.is_file():
+    if place.is_file() or (place / _EXPORTED).is_file():
         if find_spec("textnets.lite") is None:
             raise InputError(f"{place}: is a file, expected a run directory")
         return ServedFile(place)

@@ -60,7 +60,7 @@ class PredictRequest(BaseModel):
 _OF_TASK: dict[str, dict[str, str]] = {
     "classification": {},
     "tagging": {},
-    "translation": {"n_best": "num_best", "attention": "attention"},
+    "translation": {"n_best": "n_best", "attention": "attention"},
     "language_modeling": {
         "length": "length",
         "temperature": "temperature",

@@ -18,27 +18,25 @@ class TranslationPredictor(Predictor):
     inference: TranslationInference
 
     def translate(
-        self, texts: Sequence[str], *, num_best: int = 1, attention: bool = False
+        self, texts: Sequence[str], *, n_best: int = 1, attention: bool = False
     ) -> list[Translation]:
         """As :meth:`predict`, with as much said of each text as is asked for.
 
         Args:
             texts: what to translate.
-            num_best: translations of each, ``evaluation.beam_size`` at most.
+            n_best: translations of each, ``evaluation.beam_size`` at most.
             attention: whether the weights of attention are told.
 
         Raises:
             InputError: so many cannot be had, or the model has no attention.
         """
         texts, most = checked_texts(texts, "texts"), self.inference.beam_size
-        if checked_whole(num_best, "num_best", 1) > most:
-            raise InputError(
-                f"num_best: expected {most} (the beam's size) at most, was: {num_best}"
-            )
+        if checked_whole(n_best, "n_best", 1) > most:
+            raise InputError(f"n_best: a beam of {most} finds no more, was: {n_best}")
         if attention and not self.inference.can_attend:
             raise InputError("attention: the model has none")
         if not texts:
             return []
-        inference = self.inference.searching(num_best=num_best, attention=attention)
+        inference = self.inference.searching(num_best=n_best, attention=attention)
         outputs = inference.outputs(self.preprocessor.encode_inputs(texts), Progress())
         return list(inference.predictions(texts, outputs))

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test test-fast test-all fuzz check format install clean
+.PHONY: demo test test-fast test-all test-clusters fuzz check format install clean
 
 install: $(STAMP)
 
@@ -33,6 +33,11 @@ test-fast: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Ray and Spark, which take a minute and 600 MB to install, and minutes to start; Spark needs Java.
+test-clusters: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray,spark]'
+	$(BIN)/python -m pytest tests/clusters
 
 # Random inputs of all kinds, 200,000 of them: FUZZ='--number 5000 --seed 7 --kind recipes' for others.
 fuzz: $(STAMP)

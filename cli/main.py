@@ -28,6 +28,7 @@ from .recipes import recipes
 from .reproduce import reproduce
 from .schema import schema
 from .score import score
+from .serve import serve
 from .tokenize import tokenize
 from .train import train
 
@@ -71,8 +72,8 @@ def verbs(ctx: click.Context) -> None:
 
 
 for verb in (
-    train, reproduce, evaluate, predict, score, generate, export, embeddings, tokenize, check,
-    recipes, data, schema,
+    train, reproduce, evaluate, predict, serve, score, generate, export, embeddings, tokenize,
+    check, recipes, data, schema,
 ):  # fmt: skip
     verbs.add_command(verb)
 

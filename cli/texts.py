@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,17 +12,16 @@ from typing import IO, Any
 
 import click
 
+from textnets.bulk.formats import one_line_json
 from textnets.data.readers import CELL_LIMIT
-from textnets.data.running_text import stream_lines
 from textnets.errors import DataError
 from textnets.predictions import Prediction
-from textnets.progress import is_terminal, printable
+from textnets.progress import is_terminal, printable, terminal_progress
+from textnets.run.directory import open_run
 from textnets.tasks import AnyTask
 from textnets.text.encoder import Coverage, Token
 
 _CHUNK = 256
-# What JSON need not escape and a terminal obeys, or takes for the end of a line.
-_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def check_source(file: str | None, texts: Sequence[str]) -> None:
@@ -50,8 +48,7 @@ def read_texts(
         if is_terminal(sys.stdin):
             return _TypedTexts(quiet)
         return _lines(sys.stdin.buffer, "standard input")
-    path = Path(file)
-    return task.read_inputs(path) if task.reads_as_data(path) else stream_lines(path, task.dialect)
+    return task.input_texts(Path(file))
 
 
 def write_predictions(
@@ -65,6 +62,39 @@ def write_predictions(
         return
     for index, text in enumerate(texts):  # answer each at once
         _write_all(predict([text]), output_format, first=index == 0)
+
+
+def write_file(
+    run: str,
+    file: str | None,
+    texts: Sequence[str],
+    output: str,
+    *,
+    is_translator: bool,
+    file_format: str | None,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Predictions in a file; see :func:`textnets.bulk.predict_file`."""
+    from textnets.bulk import predict_file
+    from textnets.tasks import read_run
+    from textnets.tasks.translation import TranslationPredictor
+
+    if file_format == "text":
+        raise click.UsageError("--format text is for a terminal; give jsonl, csv or parquet.")
+    builders = settings["allow_builders"]
+    task = read_run(open_run(Path(run)).folder, allow_builders=builders)
+    if is_translator:
+        TranslationPredictor.check_kind(task, run)
+    typed = read_texts(file, texts, task, quiet=quiet) if file in (None, "-") else ()
+    predict_file(
+        run,
+        file if file not in (None, "-") else lambda count: typed,
+        output,
+        file_format=file_format,
+        progress=terminal_progress(quiet=quiet),
+        **settings,
+    )
 
 
 def write_tokens(
@@ -186,8 +216,7 @@ def _csv_line(cells: Sequence[Any]) -> str:
 
 def _json_line(content: Mapping[str, Any]) -> str:
     """JSON on one line, without a character that a terminal obeys."""
-    line = json.dumps(content, ensure_ascii=False)
-    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    return one_line_json(json.dumps(content, ensure_ascii=False))
 
 
 def _tokens_line(text: str, row: Sequence[Token], output_format: str) -> str:

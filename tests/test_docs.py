@@ -4,8 +4,9 @@ How a page is written:
 
 - ``python``: run in one namespace a page. A ``text`` block right behind is what it prints, or,
   where it begins with the name of an exception, what it raises.
-- ``sh``: commands that succeed. ``console``: lines that start with ``$ `` are commands, the
-  others what they print; where that begins with ``error:`` the command must fail with it.
+- ``sh``: commands that succeed; a server that ``&`` leaves in the background lives until the page
+  ends, on a port of its own, which ``curl`` is told. ``console``: lines that start with ``$ `` are
+  commands, the others what they print; where that begins with ``error:`` the command must fail.
 - ``yaml``: a whole recipe must be a good one; a part of one is read as if it stood in the page's
   last whole recipe.
 - ``<!-- file: NAME -->`` above a block writes it down for the blocks that follow.
@@ -24,6 +25,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -36,6 +38,7 @@ from markdown_it import MarkdownIt
 from tests.cli.conftest import Ended, textnets
 from tests.conftest import ROOT
 from tests.sharing import share_fits
+from tests.warm import TEXTNETS, WarmProcess
 from textnets import pipeline
 from textnets.errors import RecipeError
 from textnets.recipe.document import Document, parse_document, read_document
@@ -48,7 +51,7 @@ MOST_NOT_RUN = 10
 SMALL = ["data.limit=300", "training.epochs=1", "evaluation.resamples=20"]
 
 _NOTE = re.compile(r"<!-- (file|bad file|not run)(?:: (.*?))? -->")
-_COMMANDS = {"cat", "printf", "head", "ls", "mkdir", "cp", "gzip"}
+_COMMANDS = {"cat", "printf", "head", "ls", "mkdir", "cp", "gzip", "curl"}
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 _SHOWN_ONLY = {"text", "csv", "tsv", "json", "jsonl", "makefile"}
 _EXCEPTION = re.compile(r"(?:\w+\.)*(\w+(?:Error|Exception)): ")
@@ -151,7 +154,9 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
         monkeypatch.setattr(module, "read_task", read_small_task)
     share_fits(monkeypatch)
     modules, paths = set(sys.modules), list(sys.path)
-    yield Reader(tmp_path, monkeypatch)
+    found = Reader(tmp_path, monkeypatch)
+    yield found
+    found.end_servers()
     sys.path[:] = paths
     for name in set(sys.modules) - modules:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
@@ -181,6 +186,7 @@ class Reader:
     monkeypatch: pytest.MonkeyPatch
     namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     recipe: Document | None = None
+    servers: dict[str, tuple[WarmProcess, str]] = field(default_factory=dict)
 
     def read(self, block: Block) -> None:
         if block.note == "not run":
@@ -254,7 +260,11 @@ class Reader:
             _check_same(f"{place}: {command}", shown, ended.err if fails else ended.out)
 
     def _run(self, command: str) -> Ended:
-        """A pipeline. ``textnets`` runs in this process, where TensorFlow has started."""
+        """A pipeline. ``textnets`` runs in this process, where TensorFlow has started; but for a
+        server, which ``&`` leaves in the background."""
+        if command.endswith(" &"):
+            self._serve(shlex.split(command.removesuffix(" &")))
+            return Ended(0, "", "")
         ended = Ended(0, "", "")
         for words in _pipeline(command):
             target = words[words.index(">") + 1] if ">" in words else None
@@ -273,9 +283,33 @@ class Reader:
             return Ended(0, "", "")
         if words[0] == "textnets":
             return textnets(*words[1:], stdin=stdin.encode())
+        if words[0] == "curl":
+            for shown, (_, port) in self.servers.items():
+                words = [word.replace(f"127.0.0.1:{shown}", f"127.0.0.1:{port}") for word in words]
         assert words[0] in _COMMANDS, f"{words[0]} is not known here: {words}"
         found = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
         return Ended(found.returncode, found.stdout, found.stderr)
+
+    # --- Servers ---
+
+    def _serve(self, words: list[str]) -> None:
+        """``textnets serve ...`` as a process, on a free port in the place of the one that the page
+        shows."""
+        assert words[:2] == ["textnets", "serve"], words
+        shown = words[words.index("--port") + 1] if "--port" in words else "8000"
+        log = self.folder / f"serve-{shown}.log"
+        with log.open("wb") as file:
+            process = WarmProcess(TEXTNETS, [*words[1:], "--port", "0"], stderr=file.fileno())
+        self.servers[shown] = (process, "")
+        while not (found := re.search(r"at http://127\.0\.0\.1:(\d+);", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        self.servers[shown] = (process, found[1])
+
+    def end_servers(self) -> None:
+        for process, _ in self.servers.values():
+            process.kill()
+            process.wait()
 
 
 def _commands(text: str) -> list[str]:

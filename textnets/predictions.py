@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,10 @@ class Figures:
 
 class Prediction(ABC):
     """What a model says of one text."""
+
+    #: What of :meth:`as_json` there is one of for each class or token: a file of many texts has
+    #: it where it is asked for.
+    details: ClassVar[tuple[str, ...]] = ("probabilities",)
 
     text: str
 
@@ -210,6 +214,8 @@ class TaggedText(Prediction):
         tags: one a word.
         probabilities: of each tag.
     """
+
+    details: ClassVar[tuple[str, ...]] = ("tokens", "probabilities")
 
     text: str
     tokens: Sequence[str]
@@ -435,6 +441,8 @@ class WrittenText(Prediction):
         continued: the prompt with its continuation.
         choices: each token of the continuation.
     """
+
+    details: ClassVar[tuple[str, ...]] = ("tokens", "probabilities", "alternatives")
 
     text: str
     continued: str

@@ -38,6 +38,9 @@ class Step(Protocol):
     def advance(self, amount: int = 1, note: str = "") -> None:
         """``amount`` more units are done; ``note`` replaces the text after the bar."""
 
+    def expect(self, total: int) -> None:
+        """The whole is thought to be so many units, now that more is known."""
+
 
 class Progress:
     """Where the talk of a run goes. This base class is silent (``--quiet``, Python callers)."""
@@ -56,6 +59,9 @@ class Progress:
 
 class _SilentStep:
     def advance(self, amount: int = 1, note: str = "") -> None:
+        pass
+
+    def expect(self, total: int) -> None:
         pass
 
 
@@ -90,6 +96,9 @@ class _PlainStep:
         self._progress, self._label, self._total, self._unit = progress, label, total, unit
         self._every, self._done = every, 0
         self._started = self._last = time.monotonic()
+
+    def expect(self, total: int) -> None:
+        self._total = total
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self._done += amount
@@ -150,6 +159,10 @@ class _LiveStep:
     def __init__(self, display: Any, task: Any, unit: str) -> None:
         self._display, self._task, self._unit = display, task, unit
         self._done, self._started = 0, time.monotonic()
+
+    def expect(self, total: int) -> None:
+        with suppress(OSError, ValueError):
+            self._display.update(self._task, total=total)
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self._done += amount

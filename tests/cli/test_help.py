@@ -13,8 +13,8 @@ import pytest
 from tests.cli.conftest import listing, refuse, succeed
 
 VERBS = (
-    "train", "reproduce", "evaluate", "predict", "score", "generate", "export", "embeddings",
-    "tokenize", "check", "recipes", "data", "schema",
+    "train", "reproduce", "evaluate", "predict", "serve", "score", "generate", "export",
+    "embeddings", "tokenize", "check", "recipes", "data", "schema",
 )  # fmt: skip
 HEAVY = ("tensorflow", "keras", "sklearn", "numpy", "jax", "requests", "pooch")
 

@@ -22,6 +22,7 @@ _Answer = TypeVar("_Answer")
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
 _TOKENS_PER_BATCH = 64 * 256
+_TOKENS_IN_CACHE = 64 * 64
 
 
 def predict_all(
@@ -29,6 +30,7 @@ def predict_all(
     inputs: Mapping[str, RaggedIds],
     *,
     bucket_width: int = 16,
+    tight: bool = False,
     progress: Progress | None = None,
     label: str = "predicting",
     batches: Batching | None = None,
@@ -39,6 +41,7 @@ def predict_all(
         forward: a model's, see :func:`textnets.backend.steps.forward`.
         inputs: ragged ids by input name; an answer a place is one for each place of the first.
         bucket_width: batches are padded to a multiple of this.
+        tight: they are padded no more than needed, and small enough for a processor's cache.
         batches: from the lengths to which examples are read together; by default about as many
             tokens each.
 
@@ -51,6 +54,7 @@ def predict_all(
         TrainingError: an output is not finite, or memory ends with a single example.
     """
     first = next(iter(inputs.values()))
+    bucket_width, tokens = (1, _TOKENS_IN_CACHE) if tight else (bucket_width, _TOKENS_PER_BATCH)
     lengths = first.lengths
     ends = np.cumsum(lengths)
     outputs: npt.NDArray[np.float32] | None = None
@@ -60,6 +64,7 @@ def predict_all(
             lengths,
             bucket_width,
             lambda rows: forward(pad_inputs(inputs, rows, bucket_width)),
+            tokens=tokens,
             batches=batches,
         ):
             found = answer.astype(np.float32, copy=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
+
+from textnets.errors import DataError
 
 
 @dataclass
@@ -31,12 +35,18 @@ class RowCount:
         read: rows that became examples.
         left_out: the others, by reason, in the order in which the reasons came up.
         notes: what a person should know of how the files were read.
+        on_refused: takes the error of each row that cannot be read, and reading goes on; where
+            there is none, that error ends it.
+        share: how much of the file that is being read has been read, in [0, 1].
     """
 
     unit: str = "rows"
     read: int = 0
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    on_refused: Callable[[DataError], None] | None = None
+    share: float = 0.0
+    _file: BinaryIO | None = field(default=None, init=False, repr=False)
 
     @property
     def in_files(self) -> int:
@@ -58,6 +68,40 @@ class RowCount:
             self.left_out[reason].rows += rows
         else:
             self.left_out[reason] = LeftOut(rows, where, is_told)
+
+    def refuse(self, error: DataError) -> None:
+        """A row that cannot be read.
+
+        Raises:
+            DataError: this one, where rows are not passed over.
+        """
+        if self.on_refused is None:
+            raise error
+        self.on_refused(error)
+
+    def is_refused(self, text: str, where: str) -> bool:
+        """Whether a text that was read in spite of bytes that are not UTF-8 has some; see
+        :func:`textnets.data.readers.opened_text`."""
+        if self.on_refused is None or text.isascii():
+            return False
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.on_refused(DataError(f"{where}: not UTF-8"))
+            return True
+        return False
+
+    def watch(self, file: BinaryIO) -> None:
+        """This is the file that is being read, packed or not."""
+        self._file = file
+
+    def look(self) -> None:
+        """Find out :attr:`share`."""
+        if self._file is None:
+            return
+        with suppress(OSError, ValueError):  # it is a pipe, or has been closed
+            size = os.fstat(self._file.fileno()).st_size
+            self.share = min(1.0, self._file.tell() / size) if size else 1.0
 
     def drop_read(self, reason: str, where: str, rows: int) -> None:
         """Leave out rows that were counted as read before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -145,13 +145,15 @@ def read_pairs(
         for row in read_rows(
             path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=count
         ):
-            texts = [_text_of(row, key) for key in keys]
-            yield Pair(texts[0], texts[1] if with_target else "", row.line)
+            texts = _texts_of(row, keys, count)
+            if texts:
+                yield Pair(texts[0], texts[1] if with_target else "", row.line)
         return
     wanted = {"data.source_column": layout.source_column}
     if with_target:
         wanted["data.target_column"] = layout.target_column
-    with opened_text(path, None, layout.dialect.encoding) as stream:
+    count = count or RowCount("pairs")
+    with opened_text(path, None, layout.dialect.encoding, count) as stream:
         lines = numbered_lines(stream, path, layout.dialect, count)
         if layout.has_header:
             next(lines, None)
@@ -159,16 +161,20 @@ def read_pairs(
             if not line:
                 if not with_target:
                     yield Pair("", "", number)
-                elif count is not None:
+                else:
                     count.leave_out("a blank line", f"{path}:{number}", is_told=False)
                 continue
             cells = line.split("\t")
-            for key, place in wanted.items():
-                if place >= len(cells):
-                    raise DataError(
-                        f"{path}:{number}: there is no column {place} ({key}, counted from 0); "
-                        f"this line has {len(cells)}, cut at tabs"
-                    )
+            missing = [key for key, place in wanted.items() if place >= len(cells)]
+            if missing:
+                message = (
+                    f"{path}:{number}: there is no column {wanted[missing[0]]} ({missing[0]}, "
+                    f"counted from 0); this line has {len(cells)}, cut at tabs"
+                )
+                count.refuse(DataError(message))
+                continue
+            if count.is_refused(line, f"{path}:{number}"):
+                continue
             found = [cells[place] for place in wanted.values()]
             yield Pair(found[0], found[1] if with_target else "", number)
 
@@ -187,12 +193,19 @@ def _read_csv(
     if layout.has_header:
         next(rows, None)
     for row in rows:
-        texts = [_text_of(row, str(place)) for place in places]
-        yield Pair(texts[0], texts[1] if with_target else "", row.line)
+        texts = _texts_of(row, list(map(str, places)), count)
+        if texts:
+            yield Pair(texts[0], texts[1] if with_target else "", row.line)
 
 
-def _text_of(row: Row, key: str) -> str:
-    cell = row.values[key]
-    if not isinstance(cell, str):
-        raise DataError(f"{row.where}: {key!r} must be a text, was: a list")
-    return cell
+def _texts_of(row: Row, keys: Sequence[str], count: RowCount | None) -> list[str]:
+    """The texts of a row; none of one that is passed over."""
+    cells = [row.values[key] for key in keys]
+    found = [cell for cell in cells if isinstance(cell, str)]
+    if len(found) == len(cells):
+        return found
+    lists = [key for key, cell in zip(keys, cells, strict=True) if not isinstance(cell, str)]
+    (count or RowCount()).refuse(
+        DataError(f"{row.where}: {lists[0]!r} must be a text, was: a list")
+    )
+    return []

@@ -113,12 +113,20 @@ def read_rows(
         MissingExtraError: for parquet without pyarrow.
     """
     reader = _READERS[_resolved_format(path, file_format, dialect)]
+    count = count or RowCount()
     is_empty = True
-    for row in reader(_Source(path, columns, dialect, count or RowCount(), unnamed)):
+    for row in reader(_Source(path, columns, dialect, count, unnamed)):
         is_empty = False
-        yield row
+        if count.on_refused is None or not _is_refused(row, count):
+            yield row
     if is_empty:
         raise DataError(f"{path}: there are no rows in it")
+
+
+def _is_refused(row: Row, count: RowCount) -> bool:
+    """Whether a cell has bytes that are no text."""
+    cells = chain.from_iterable([v] if isinstance(v, str) else v for v in row.values.values())
+    return any(count.is_refused(cell, row.where) for cell in cells)
 
 
 # --------------------------------------------------------------------------------------
@@ -179,19 +187,26 @@ def _first_line(path: Path, dialect: Dialect) -> str:
 
 
 @contextmanager
-def opened_text(path: Path, newline: str | None, encoding: str = "utf-8") -> Iterator[TextIO]:
+def opened_text(
+    path: Path, newline: str | None, encoding: str = "utf-8", count: RowCount | None = None
+) -> Iterator[TextIO]:
     """Open text, plain or gzip; whatever goes wrong with the bytes is a DataError.
 
     Args:
         path: the file.
         newline: as in :func:`open`; ``None`` makes a line feed of every line end.
         encoding: of the bytes; a byte order mark is skipped.
+        count: who counts what is read. Where rows are passed over, bytes that are not UTF-8 stay
+            in the text as surrogates, so that :meth:`RowCount.is_refused` finds their rows.
     """
+    codec = reading_name(encoding)
+    is_lenient = codec == "utf-8-sig" and count is not None and count.on_refused is not None
+    errors = "surrogateescape" if is_lenient else "strict"
     try:
         try:
             with ExitStack() as stack:
-                raw = opened_bytes(path, stack)
-                text = io.TextIOWrapper(raw, encoding=reading_name(encoding), newline=newline)
+                raw = opened_bytes(path, stack, count)
+                text = io.TextIOWrapper(raw, encoding=codec, errors=errors, newline=newline)
                 yield stack.enter_context(text)
         except UnicodeError as error:
             # Reads again, and so may itself come upon damaged data.
@@ -204,13 +219,15 @@ def opened_text(path: Path, newline: str | None, encoding: str = "utf-8") -> Ite
         raise _unreadable(path, error) from error
 
 
-def opened_bytes(path: Path, stack: ExitStack) -> IO[bytes]:
+def opened_bytes(path: Path, stack: ExitStack, count: RowCount | None = None) -> IO[bytes]:
     """The bytes of a file, unpacked where they are gzip data; closed with the stack."""
     if (
         path.exists() and not path.is_file()
     ):  # a device may have no end, and a pipe can be read once only
         raise DataError(f"{path}: is no plain file")
     raw = stack.enter_context(path.open("rb"))
+    if count is not None:
+        count.watch(raw)
     if raw.peek(2)[:2] != _GZIP_MAGIC:
         return raw
     return cast("IO[bytes]", stack.enter_context(_Unpacked(path, cast(BinaryIO, raw))))
@@ -337,7 +354,7 @@ def _read_tsv(source: _Source) -> Iterator[Row]:
 
 def _read_table(source: _Source, **dialect: Any) -> Iterator[Row]:
     path, header = source.path, source.dialect.header
-    with opened_text(path, "", source.dialect.encoding) as stream:
+    with opened_text(path, "", source.dialect.encoding, source.count) as stream:
         records = _data_records(source, stream, dialect)
         first = next((record for record in records if record.cells), None)
         if first is None:
@@ -360,7 +377,8 @@ def _read_table(source: _Source, **dialect: Any) -> Iterator[Row]:
                 source.count.leave_out("repeats the names of the columns", where)
                 continue
             if len(record.cells) != len(names):
-                raise _ragged(path, record, names, dialect)
+                source.count.refuse(_ragged(path, record, names, dialect))
+                continue
             values = {column: record.cells[place] for column, place in places.items()}
             yield Row(values, record.line, str(path))
 
@@ -393,15 +411,21 @@ def _records(source: _Source, stream: TextIO, dialect: Mapping[str, Any]) -> Ite
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise _broken_record(path, lines.start, lines, error) from error
+            source.count.refuse(_broken_record(path, lines.start, lines, error))
+            continue
         if cells is None:
             return
         if max(map(len, cells), default=0) > CELL_LIMIT:
             too_long = csv.Error("field larger than field limit")
-            raise _broken_record(path, lines.start, lines, too_long)
+            source.count.refuse(_broken_record(path, lines.start, lines, too_long))
+            continue
         record = _Record(cells, lines.start, "".join(lines.current))
-        if dialect.get("strict"):
-            _check_quotes(path, record, dialect)
+        try:
+            if dialect.get("strict"):
+                _check_quotes(path, record, dialect)
+        except DataError as error:
+            source.count.refuse(error)
+            continue
         yield record
 
 
@@ -553,16 +577,20 @@ class _Number(str):
 def _read_jsonl(source: _Source) -> Iterator[Row]:
     path, columns = source.path, source.columns
     # newline="\n": a carriage return elsewhere is white space to JSON, not a line end.
-    with opened_text(path, "\n", source.dialect.encoding) as stream:
+    with opened_text(path, "\n", source.dialect.encoding, source.count) as stream:
         for number, line in numbered_lines(stream, path, source.dialect, source.count):
             where = f"{path}:{number}"
             if not line.strip(_BLANK):
                 source.count.leave_out("a blank line", where, is_told=False)
                 continue
-            record = _json_object(where, line, columns)
-            values = {column: _json_cell(where, column, record) for column in columns}
-            if "\\u" in line:
-                _require_whole_characters(where, values)
+            try:
+                record = _json_object(where, line, columns)
+                values = {column: _json_cell(where, column, record) for column in columns}
+                if "\\u" in line:
+                    _require_whole_characters(where, values)
+            except DataError as error:
+                source.count.refuse(error)
+                continue
             yield Row(values, number, str(path))
 
 
@@ -647,7 +675,7 @@ def _read_parquet(source: _Source) -> Iterator[Row]:
     try:
         with parquet.ParquetFile(path) as file:
             _column_places(str(path), file.schema_arrow.names, columns)
-            yield from _parquet_rows(path, file, list(dict.fromkeys(columns)))
+            yield from _parquet_rows(source, file, list(dict.fromkeys(columns)))
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -655,17 +683,22 @@ def _read_parquet(source: _Source) -> Iterator[Row]:
         raise DataError(f"{path}: not a readable parquet file: {error}") from error
 
 
-def _parquet_rows(path: Path, file: Any, columns: list[str]) -> Iterator[Row]:
-    number = 0
+def _parquet_rows(source: _Source, file: Any, columns: list[str]) -> Iterator[Row]:
+    path, number = source.path, 0
     for batch in file.iter_batches(batch_size=1024, columns=columns):
         lists = [batch.column(column).to_pylist() for column in columns]
         for index in range(batch.num_rows):
             number += 1
             where = f"{path}: row {number}"
-            values = {
-                column: _cell(where, column, cells[index])
-                for column, cells in zip(columns, lists, strict=True)
-            }
+            source.count.share = number / file.metadata.num_rows
+            try:
+                values = {
+                    column: _cell(where, column, cells[index])
+                    for column, cells in zip(columns, lists, strict=True)
+                }
+            except DataError as error:
+                source.count.refuse(error)
+                continue
             yield Row(values, number, str(path))
 
 
@@ -678,7 +711,7 @@ def _read_fasttext(source: _Source) -> Iterator[Row]:
     """``__label__good __label__short a text``: words that begin so are labels."""
     path = source.path
     _column_places(str(path), ("text", "label"), source.columns)
-    with opened_text(path, None, source.dialect.encoding) as stream:
+    with opened_text(path, None, source.dialect.encoding, source.count) as stream:
         for number, line in numbered_lines(stream, path, source.dialect, source.count):
             if not line.strip():
                 source.count.leave_out("a blank line", f"{path}:{number}", is_told=False)
@@ -710,8 +743,13 @@ def _read_folder(source: _Source) -> Iterator[Row]:
             f"{path}: there are no texts in it; a folder must hold one folder a class, "
             "with one .txt file a text (class/name.txt)"
         )
-    for label, file in files:
-        values = {"text": _whole_text(file, source.dialect.encoding), "label": label}
+    for number, (label, file) in enumerate(files, start=1):
+        source.count.share = number / len(files)
+        try:
+            values = {"text": _whole_text(file, source.dialect.encoding), "label": label}
+        except DataError as error:
+            source.count.refuse(error)
+            continue
         yield Row({column: values[column] for column in source.columns}, 1, str(file))
 
 

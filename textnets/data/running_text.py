@@ -21,24 +21,34 @@ _LONGEST_LINE = 4096  # characters; a longer one is tokenized in pieces
 _FARTHEST = 16  # times that, where a blank is looked for
 
 
-def stream_lines(path: Path, dialect: Dialect = PLAIN) -> Iterator[str]:
+def stream_lines(
+    path: Path, dialect: Dialect = PLAIN, count: RowCount | None = None
+) -> Iterator[str]:
     """The lines of a file that holds one text a line, blank ones included.
+
+    Args:
+        path: the file, or a pipe.
+        dialect: encoding and comments.
+        count: where to count the lines that cannot be read.
 
     Raises:
         DataError: when iterated: the file is missing, damaged or not in its encoding.
     """
-    with _opened_once(path, dialect) as file:
+    count = count or RowCount("lines")
+    with _opened_once(path, dialect, count) as file:
         for number, line in numbered_lines(file, path, dialect):
             if len(line) > CELL_LIMIT:
-                raise DataError(f"{path}:{number}: a line of more than {CELL_LIMIT:,} characters")
-            yield line
+                message = f"{path}:{number}: a line of more than {CELL_LIMIT:,} characters"
+                count.refuse(DataError(message))
+            elif count.on_refused is None or not count.is_refused(line, f"{path}:{number}"):
+                yield line
 
 
 @contextmanager
-def _opened_once(path: Path, dialect: Dialect) -> Iterator[TextIO]:
+def _opened_once(path: Path, dialect: Dialect, count: RowCount) -> Iterator[TextIO]:
     """A file to be read once, so that it may be a pipe, such as ``<(command)``."""
     if not path.is_fifo():
-        with opened_text(path, None, dialect.encoding) as file:
+        with opened_text(path, None, dialect.encoding, count) as file:
             yield file
         return
     encoding = reading_name(dialect.encoding)

@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from textnets.data.counts import RowCount
 from textnets.data.dialect import PLAIN, Dialect, numbered_lines
-from textnets.data.readers import opened_text, read_rows
+from textnets.data.readers import Row, opened_text, read_rows
 from textnets.errors import DataError
 
 SENTENCE_FORMATS = ("conllu", "columns", "jsonl")
@@ -151,31 +151,43 @@ def _read_conllu(source: _Source) -> Iterator[Sentence]:
     path, with_tags, tags_of = source.path, source.with_tags, source.layout.tags
     place = _CONLLU_FIELDS.index(tags_of)
     for block in _blocks(source):
-        words, tags, lines = list[str](), list[str](), list[int]()
-        for number, line in block:
-            if line.startswith("#"):
-                continue
-            fields = line.split("\t")
-            if len(fields) != len(_CONLLU_FIELDS):
-                raise DataError(
-                    f"{path}:{number}: expected the {len(_CONLLU_FIELDS)} tab-separated fields "
-                    f"of CoNLL-U, was: {len(fields)}"
-                )
-            if _OTHER_ID.fullmatch(fields[0]):
-                continue
-            if not _WORD_ID.fullmatch(fields[0]) or fields[0] != str(len(words) + 1):
-                raise DataError(
-                    f"{path}:{number}: expected the word number {len(words) + 1}, "
-                    f"was: {fields[0]!r}"
-                )
-            lines.append(number)
-            words.append(_filled(path, number, "word", fields[1]))
-            if with_tags:
-                tags.append(_filled(path, number, tags_of, fields[place]))
+        try:
+            rows = _conllu_words(path, block)
+            words = tuple(_filled(path, number, "word", fields[1]) for number, fields in rows)
+            tags = tuple(
+                _filled(path, number, tags_of, fields[place])
+                for number, fields in rows
+                if with_tags
+            )
+        except DataError as error:
+            source.count.refuse(error)
+            continue
         if words:
-            yield Sentence(tuple(words), tuple(tags), str(path), lines)
+            yield Sentence(words, tags, str(path), [number for number, _ in rows])
         else:
             source.count.leave_out("no words", f"{path}:{block[0][0]}", is_told=False)
+
+
+def _conllu_words(path: Path, block: Sequence[tuple[int, str]]) -> list[tuple[int, list[str]]]:
+    """The fields of each word of a sentence, with its line."""
+    rows = list[tuple[int, list[str]]]()
+    for number, line in block:
+        if line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != len(_CONLLU_FIELDS):
+            raise DataError(
+                f"{path}:{number}: expected the {len(_CONLLU_FIELDS)} tab-separated fields "
+                f"of CoNLL-U, was: {len(fields)}"
+            )
+        if _OTHER_ID.fullmatch(fields[0]):
+            continue
+        if not _WORD_ID.fullmatch(fields[0]) or fields[0] != str(len(rows) + 1):
+            raise DataError(
+                f"{path}:{number}: expected the word number {len(rows) + 1}, was: {fields[0]!r}"
+            )
+        rows.append((number, fields))
+    return rows
 
 
 def _read_columns(source: _Source) -> Iterator[Sentence]:
@@ -190,7 +202,11 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
                 f"{path}:{block[0][0]}: looks like a comment, was: {_shown(block[0][1])}; set "
                 'data.comment: "# ", or put the word # and its tag between tabs'
             )
-        rows = [(number, table.cells(number, line)) for number, line in block]
+        try:
+            rows = [(number, table.cells(number, line)) for number, line in block]
+        except DataError as error:
+            source.count.refuse(error)
+            continue
         rows = [(number, cells) for number, cells in rows if cells[0] != _DOCUMENT_START]
         if not rows:
             where = f"{path}:{block[0][0]}"
@@ -288,15 +304,16 @@ def _blocks(source: _Source) -> Iterator[list[tuple[int, str]]]:
     """Runs of lines without a blank one, each line with its number."""
     block: list[tuple[int, str]] = []
     dialect = source.layout.dialect
-    with opened_text(source.path, None, dialect.encoding) as stream:
-        for number, line in numbered_lines(stream, source.path, dialect):
+    with opened_text(source.path, None, dialect.encoding, source.count) as stream:
+        for number, line in chain(numbered_lines(stream, source.path, dialect), [(0, "")]):
             if line.strip():
                 block.append((number, line))
-            elif block:
+                continue
+            if block and not any(
+                source.count.is_refused(line, f"{source.path}:{number}") for number, line in block
+            ):
                 yield block
-                block = []
-    if block:
-        yield block
+            block = []
 
 
 def _filled(path: Path, number: int, what: str, cell: str) -> str:
@@ -314,12 +331,9 @@ def _read_jsonl(source: _Source) -> Iterator[Sentence]:
     for row in read_rows(
         source.path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=source.count
     ):
-        for key in keys:
-            cell = row.values[key]
-            if isinstance(cell, str):
-                raise DataError(f"{row.where}: {key!r} must be a list of strings, was: a text")
-            if not all(item.strip() for item in cell):
-                raise DataError(f"{row.where}: {key!r} holds an empty string")
+        if mistake := _list_mistake(row, keys):
+            source.count.refuse(DataError(f"{row.where}: {mistake}"))
+            continue
         words, *tags = (tuple(row.values[key]) for key in keys)
         if with_tags and len(words) != len(tags[0]):
             raise DataError(
@@ -331,6 +345,17 @@ def _read_jsonl(source: _Source) -> Iterator[Sentence]:
             yield Sentence(words, tags[0] if with_tags else (), row.path, lines)
         else:
             source.count.leave_out("no words", row.where)
+
+
+def _list_mistake(row: Row, keys: Sequence[str]) -> str:
+    """What is wrong with the lists of a row; ``""`` where nothing is."""
+    for key in keys:
+        cell = row.values[key]
+        if isinstance(cell, str):
+            return f"{key!r} must be a list of strings, was: a text"
+        if not all(item.strip() for item in cell):
+            return f"{key!r} holds an empty string"
+    return ""
 
 
 # --- Which file holds sentences, and which a text a line ---

@@ -74,7 +74,8 @@ def write_tokens(
         ``token_ids``, ``<int32>[rows, new]``, 0 after the end; their ``log_probabilities``,
         ``<float32>[rows, new]``, by the model itself, whatever the temperature;
         ``alternative_ids`` and ``alternative_probabilities``,
-        ``[rows, new, num_alternatives]``, most likely first.
+        ``[rows, new, num_alternatives]``, most likely first; and the ``states`` after the token
+        before the last, with which the last one is the prompt that goes on.
     """
     from keras import ops
 
@@ -122,10 +123,10 @@ def write_tokens(
             "alternative_probabilities": ops.zeros((rows, new, num_alternatives), "float32"),
         },
     )
-    found: dict[str, Any] = ops.while_loop(
+    _, _, _, states, written = ops.while_loop(
         lambda time, last, done, states, written: ops.logical_not(ops.all(done)), body, start
-    )[-1]
-    return found
+    )
+    return {**written, "states": states}
 
 
 def _choose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +39,13 @@ class TextWriter:
             alternatives.
         state_sizes: of the model's states.
         allowed: ``<bool>[vocabulary]``: tokens that may be written.
+        end_id: what ends a text; -1 where nothing does.
     """
 
     write_batch: Callable[[int], Callable[..., Any]]
     state_sizes: tuple[int, ...]
     allowed: npt.NDArray[np.bool_]
+    end_id: int = -1
 
     @classmethod
     def of(cls, core: Any, *, end_id: int, never: frozenset[int] = frozenset()) -> TextWriter:
@@ -72,7 +74,7 @@ class TextWriter:
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
         ids = np.arange(core.output["logits"].shape[-1])
-        return cls(write_batch, sizes, ~np.isin(ids, [*_NEVER, *never]))
+        return cls(write_batch, sizes, ~np.isin(ids, [*_NEVER, *never]), end_id)
 
     def write(
         self,
@@ -96,19 +98,70 @@ class TextWriter:
         for start in range(0, len(prompts), _ROWS):
             rows = np.arange(start, min(start + _ROWS, len(prompts)))
             noise = [np.random.default_rng(seeds[row]).random(length) for row in rows.tolist()]
-            written = self.write_batch(max(1, num_alternatives))(
+            written = self._write(
                 prompts.pad(rows, int(prompts.lengths[rows].max())),
-                prompts.lengths[rows].astype(np.int32),
-                [np.zeros((len(rows), size), np.float32) for size in self.state_sizes],
+                prompts.lengths[rows],
+                self._no_states(len(rows)),
                 np.array(noise, np.float32),
-                self.allowed,
-                np.float32(sampling.temperature),
-                np.int32(sampling.top_k or _NO_LIMIT),
-                np.float32(sampling.top_p if sampling.top_p < 1.0 else 2.0),
+                sampling,
+                num_alternatives,
             )
+            written.pop("states", None)  # for a stream, which goes on from them
             arrays = {name: np.asarray(values) for name, values in written.items()}
             found += [_row(arrays, row, num_alternatives) for row in range(len(rows))]
         return found
+
+    def stream(
+        self,
+        prompt: npt.NDArray[np.int32],
+        length: int,
+        sampling: Sampling,
+        *,
+        seed: Sequence[int],
+        num_alternatives: int = 0,
+    ) -> Iterator[WrittenIds]:
+        """What :meth:`write` writes after one prompt, token by token.
+
+        Args:
+            prompt: ``<int32>[tokens]``, one or more.
+            length, sampling, seed, num_alternatives: as there.
+        """
+        generator, states = np.random.default_rng(seed), self._no_states(1)
+        for _ in range(length):
+            noise = np.array([[generator.random()]], np.float32)
+            lengths = np.array([len(prompt)])
+            written = self._write(prompt[None], lengths, states, noise, sampling, num_alternatives)
+            states = written.pop("states")
+            arrays = {name: np.asarray(values) for name, values in written.items()}
+            token = _row(arrays, 0, num_alternatives)
+            yield token
+            if token.token_ids[0] == self.end_id:
+                return
+            prompt = token.token_ids
+
+    def _no_states(self, rows: int) -> list[Any]:
+        return [np.zeros((rows, size), np.float32) for size in self.state_sizes]
+
+    def _write(
+        self,
+        prompts: npt.NDArray[np.int32],
+        lengths: npt.NDArray[np.int64],
+        states: list[Any],
+        noise: npt.NDArray[np.float32],
+        sampling: Sampling,
+        num_alternatives: int,
+    ) -> dict[str, Any]:
+        written: dict[str, Any] = self.write_batch(max(1, num_alternatives))(
+            prompts,
+            lengths.astype(np.int32),
+            states,
+            noise,
+            self.allowed,
+            np.float32(sampling.temperature),
+            np.int32(sampling.top_k or _NO_LIMIT),
+            np.float32(sampling.top_p if sampling.top_p < 1.0 else 2.0),
+        )
+        return written
 
 
 def _row(arrays: dict[str, npt.NDArray[Any]], row: int, num_alternatives: int) -> WrittenIds:

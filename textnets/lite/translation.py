@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from textnets.data.values import checked_whole
 from textnets.decoding.translating import Hypothesis, Search, Translator
 from textnets.errors import InputError
@@ -31,8 +33,8 @@ class LiteTranslator(LitePredictor):
         self._source = LiteEncoder.read(one["source"], contents, unicode)
         self._target = LiteEncoder.read(one["target"], contents, unicode)
         self._with_joins = has_joins(self._target.vocabulary)
-        parts = NumpyEncoderDecoder(self._models, self._weights)
-        self._translator = Translator(NumpyCalls(parts), BUCKET)
+        self._parts = NumpyEncoderDecoder(self._models, self._weights)
+        self._translator = Translator(NumpyCalls(self._parts), BUCKET)
         of = self._settings
         self._search = Search(
             beam_size=int(of["beam_size"]),
@@ -41,6 +43,18 @@ class LiteTranslator(LitePredictor):
             length_ratio=float(of["length_ratio"]),
             attention=bool(of["attention"]),
         )
+
+    @property
+    def beam_size(self) -> int:
+        """Hypotheses that are kept; more translations cannot be given."""
+        return self._search.beam_size
+
+    @property
+    def can_attend(self) -> bool:
+        """Whether the models look at the source, so that it can be told where."""
+        with self._contents.being_read():
+            _, others = self._parts.encode(np.array([[EOS_ID]], np.int32))
+        return all("keys" in of_model for of_model in others)
 
     def predictions(
         self,

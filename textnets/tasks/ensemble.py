@@ -18,6 +18,7 @@ from textnets.progress import Progress
 from textnets.run.files import checked, read_object
 from textnets.run.layout import MEMBERS_FOLDER, MIXTURE_FILE, MODEL_FILE, SELECTION_FOLDER
 from textnets.run.model_file import load_model
+from textnets.tasks.columns import Columns
 from textnets.tasks.inference import AnyInference, Inference
 from textnets.tasks.preprocessor import AnyPreprocessor, Preprocessor
 from textnets.text.encoded import EncodedSplit
@@ -101,9 +102,11 @@ class EnsembleInference(Inference[Any]):
     def __init__(self, parts: Sequence[tuple[AnyInference, int, float]]) -> None:
         self._parts = parts
 
-    def outputs(self, split: EncodedSplit, progress: Progress, *, quick: bool = False) -> Any:
+    def outputs(
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
+    ) -> Any:
         found = [
-            inference.outputs(_of_member(split, member), progress, quick=quick)
+            inference.outputs(_of_member(split, member), progress, quick=quick, tight=tight)
             for inference, member, _ in self._parts
         ]
         return self.mixed(found, [weight for _, _, weight in self._parts])
@@ -113,6 +116,11 @@ class EnsembleInference(Inference[Any]):
 
     def predictions(self, texts: Sequence[str], outputs: Any) -> Sequence[Prediction]:
         return self._parts[0][0].predictions(texts, outputs)
+
+    def columns(
+        self, texts: Sequence[str], outputs: Any, *, flat: bool = False, details: bool = False
+    ) -> Columns:
+        return self._parts[0][0].columns(texts, outputs, flat=flat, details=details)
 
 
 def _joined(splits: Sequence[EncodedSplit]) -> EncodedSplit:
@@ -198,6 +206,7 @@ class Members:
         allow_builders: Sequence[str],
         *,
         selection: bool = False,
+        prepare: Callable[[Any], Any] = lambda model: model,
     ) -> Members:
         """Of a run directory.
 
@@ -207,6 +216,7 @@ class Members:
             allow_builders: modules that may be imported.
             selection: of members that were trained once more take the models before, which did
                 not train on the validation split.
+            prepare: what becomes of each model before it answers.
 
         Raises:
             RunError: a file is missing or damaged.
@@ -222,7 +232,7 @@ class Members:
             model = load_model(place / MODEL_FILE, allow_builders)
             preprocessors[run.member].check_model(model, place)
             models.append(model)
-            inferences.append(member.inference(preprocessors[run.member], model))
+            inferences.append(member.inference(preprocessors[run.member], prepare(model)))
         known = list(preprocessors.values())
         if task.writes_together and any(one.sizes != known[0].sizes for one in known):
             raise RunError(f"{folder}: its members do not have the same tokens")

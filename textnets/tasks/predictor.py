@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from textnets.backend.devices import prepare_device
+from textnets.backend.folding import folded
 from textnets.data.values import checked_stream, checked_texts
 from textnets.errors import InputError
 from textnets.predictions import Prediction
@@ -15,6 +16,7 @@ from textnets.progress import Progress
 from textnets.run.directory import Run, open_run
 from textnets.run.layout import FOLDS_FOLDER, MEMBERS_FOLDER
 from textnets.run.model_file import load_model
+from textnets.tasks.columns import Columns
 from textnets.tasks.ensemble import Members, as_scored, first_of, read_weights
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference
@@ -48,8 +50,16 @@ class Predictor:
     #: What kind of model it has, for the message where a run has another.
     kind: ClassVar[str] = "model"
 
-    def __init__(self, run: Run, task: AnyTask, allow_builders: Sequence[str] = ()) -> None:
-        self.run, self.task = run, task
+    def __init__(
+        self,
+        run: Run,
+        task: AnyTask,
+        allow_builders: Sequence[str] = (),
+        *,
+        is_hasty: bool = False,
+    ) -> None:
+        self.run, self.task, self._is_hasty = run, task, is_hasty
+        prepare = folded if is_hasty else _as_it_is
         self.models: Sequence[Any]
         self.preprocessor: AnyPreprocessor
         self.inference: AnyInference
@@ -63,9 +73,9 @@ class Predictor:
             model = load_model(run.model_path, allow_builders)
             self.models, self.preprocessor = [model], task.load(run.folder)
             self.preprocessor.check_model(model, run.folder)
-            self.inference = task.inference(self.preprocessor, model)
+            self.inference = task.inference(self.preprocessor, prepare(model))
         else:
-            members = Members.load(task, run.folder, allow_builders)
+            members = Members.load(task, run.folder, allow_builders, prepare=prepare)
             self.models, self.preprocessor = members.models, members.preprocessor
             self.inference = members.inference(read_weights(task, run.folder))
 
@@ -100,6 +110,7 @@ class Predictor:
         overrides: Sequence[str] = (),
         device: str = "auto",
         allow_builders: Sequence[str] = (),
+        for_many: bool = False,
     ) -> Self:
         """Open a run directory.
 
@@ -109,6 +120,8 @@ class Predictor:
                 task knows such keys. Nothing else of a trained run can be changed.
             device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
             allow_builders: modules that may be imported, for a run whose builder is of one.
+            for_many: prepare for millions of texts: answers are the same but for the last digits,
+                and come sooner on a CPU (:mod:`textnets.backend.folding`).
 
         Returns:
             The predictor of the run's task, which can do what that task can: of a language model
@@ -130,15 +143,26 @@ class Predictor:
                     f"{_CHANGEABLE!r} can be set now"
                 )
         task = read_run(run.folder, allow_builders=allow_builders)
-        kind = task.predictor
-        if not issubclass(kind, cls):
+        cls.check_kind(task, folder)
+        kind = cast("type[Self]", task.predictor)
+        if overrides:
+            task = read_run(run.folder, overrides, allow_builders=allow_builders)
+        found = prepare_device(device)
+        # Elsewhere each new width of a batch costs time: XLA compiles it, cuDNN tries ways for it.
+        is_hasty = for_many and found.backend == "tensorflow" and found.kind == "cpu"
+        return kind(run, task, allow_builders, is_hasty=is_hasty)
+
+    @classmethod
+    def check_kind(cls, task: AnyTask, folder: str | Path) -> None:
+        """Refuse a run of another task than this class is for.
+
+        Raises:
+            InputError: naming both.
+        """
+        if not issubclass(task.predictor, cls):
             raise InputError(
                 f"{folder}: this run's task is {task.name}; only a {cls.kind} can do this"
             )
-        if overrides:
-            task = read_run(run.folder, overrides, allow_builders=allow_builders)
-        prepare_device(device)
-        return kind(run, task, allow_builders)
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predictions for some texts, in their order.
@@ -166,6 +190,29 @@ class Predictor:
     def outputs(self, split: EncodedSplit, progress: Progress | None = None) -> Any:
         """What the task's predictions are made of, for encoded examples."""
         return self.inference.outputs(split, progress or Progress())
+
+    def columns(
+        self,
+        texts: Sequence[str],
+        split: EncodedSplit | None = None,
+        *,
+        flat: bool = False,
+        details: bool = False,
+    ) -> Columns:
+        """What :meth:`predict` says of many texts, by column.
+
+        Args:
+            texts: one or more.
+            split: the same, encoded, where they are.
+            flat, details: see :meth:`textnets.tasks.inference.Inference.columns`.
+        """
+        split = self.preprocessor.encode_inputs(texts) if split is None else split
+        outputs = self.inference.outputs(split, Progress(), tight=self._is_hasty)
+        return self.inference.columns(texts, outputs, flat=flat, details=details)
+
+
+def _as_it_is(model: Any) -> Any:
+    return model
 
 
 def in_chunks(

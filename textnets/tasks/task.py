@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from textnets.data.counts import RowCount, RowCounts
 from textnets.data.dialect import Dialect
+from textnets.data.running_text import stream_lines
 from textnets.data.sources import find_dataset, find_files
 from textnets.data.splits import stratified_folds, stratified_share
 from textnets.errors import did_you_mean
@@ -329,8 +330,19 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         """What is known about each example, as fields of a predictions file."""
 
     @abstractmethod
-    def read_inputs(self, path: Path) -> Iterable[str]:
-        """Texts to predict, without what is to be predicted: one for each row, blank or not."""
+    def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
+        """Texts to predict, without what is to be predicted: one for each row, blank or not.
+
+        Args:
+            path: the file.
+            count: takes the rows that cannot be read, where it is asked to.
+        """
+
+    def input_texts(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
+        """As :meth:`read_inputs`, or the lines of a file that holds one text a line."""
+        if self.reads_as_data(path):
+            return self.read_inputs(path, count)
+        return stream_lines(path, self.dialect, count)
 
     # --- The parts ---
 

@@ -179,9 +179,15 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
             for name, examples in splits.items()
         }
 
-    def read_inputs(self, path: Path) -> Iterable[str]:
-        columns = names_of(self.data.text)
-        return (text_of(row, columns) for row in self._rows(path, columns, RowCount()))
+    def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
+        columns, count = names_of(self.data.text), count or RowCount()
+        for row in self._rows(path, columns, count):
+            try:
+                text = text_of(row, columns)
+            except DataError as error:
+                count.refuse(error)
+                continue
+            yield text
 
     def facts(self, splits: Mapping[str, LabeledTexts]) -> list[Fact]:
         train = splits["train"]

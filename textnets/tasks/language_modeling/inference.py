@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -84,7 +84,7 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
         return TextWriter.of(core, end_id=end_id, never=never)
 
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> LanguageModelOutputs:
         if not isinstance(split.targets, RaggedIds):
             return self._continuations(split.inputs["token_ids"])
@@ -174,6 +174,31 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             num_alternatives=min(num_alternatives, len(self._preprocessor.vocabulary)),
         )
         return [self._as_written(*pair) for pair in zip(prompts, written, strict=True)]
+
+    def streamed(
+        self,
+        prompt: str,
+        sampling: Sampling,
+        *,
+        length: int,
+        seed: Sequence[int],
+        num_alternatives: int = 0,
+    ) -> Iterator[WrittenText]:
+        """What :meth:`written` writes after a prompt, token by token: the text so far, with the
+        choice of the last token."""
+        ids = self._preprocessor.encode_inputs([prompt]).inputs["token_ids"].row(0)
+        written = self._writer.stream(
+            ids,
+            length,
+            sampling,
+            seed=seed,
+            num_alternatives=min(num_alternatives, len(self._preprocessor.vocabulary)),
+        )
+        so_far: list[int] = []
+        for token in written:
+            so_far += token.token_ids.tolist()
+            found = self._as_written(prompt, token)
+            yield replace(found, continued=self._joined(prompt, so_far))
 
     def _as_written(self, prompt: str, written: WrittenIds) -> WrittenText:
         name = self._preprocessor.vocabulary.decode_id

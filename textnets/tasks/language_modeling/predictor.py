@@ -46,12 +46,8 @@ class LanguageModelPredictor(Predictor):
         Raises:
             InputError: a number is out of its range.
         """
-        if not isinstance(prompt, str):
-            raise InputError(f"prompt: expected a text, was: {named(prompt)}")
-        checked_whole(length, "length", 1)
+        _check_wishes(prompt, length, seed, num_alternatives)
         checked_whole(count, "count", 1)
-        checked_whole(seed, "seed", 0)
-        checked_whole(num_alternatives, "num_alternatives", 0)
         return self.inference.written(
             [prompt] * count,
             sampling or Sampling(),
@@ -59,3 +55,40 @@ class LanguageModelPredictor(Predictor):
             seeds=[(seed, number) for number in range(count)],
             num_alternatives=num_alternatives,
         )
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 100,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        num_alternatives: int = 0,
+    ) -> Iterator[WrittenText]:
+        """The first text of :meth:`write`, token by token.
+
+        Args:
+            prompt, length, sampling, seed, num_alternatives: as there.
+
+        Yields:
+            The text so far, with the choice of its last token.
+
+        Raises:
+            InputError: a number is out of its range.
+        """
+        _check_wishes(prompt, length, seed, num_alternatives)
+        return self.inference.streamed(
+            prompt,
+            sampling or Sampling(),
+            length=length,
+            seed=(seed, 0),
+            num_alternatives=num_alternatives,
+        )
+
+
+def _check_wishes(prompt: str, length: int, seed: int, num_alternatives: int) -> None:
+    if not isinstance(prompt, str):
+        raise InputError(f"prompt: expected a text, was: {named(prompt)}")
+    checked_whole(length, "length", 1)
+    checked_whole(seed, "seed", 0)
+    checked_whole(num_alternatives, "num_alternatives", 0)

@@ -132,8 +132,8 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
             return TextLines([line for line in lines if line.strip()])
         return TextLines(cut_long_lines(lines) if self.keeps_ends else lines)
 
-    def read_inputs(self, path: Path) -> Iterable[str]:
-        return stream_lines(path, self.dialect)
+    def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
+        return stream_lines(path, self.dialect, count)
 
     def hold_out(self, splits: Mapping[str, TextLines]) -> dict[str, TextLines]:
         """Shares of a running text are tails of it: the test split last, then validation."""

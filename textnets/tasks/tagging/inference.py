@@ -47,12 +47,13 @@ class TaggingInference(Inference[TagOutputs]):
         self._forward, self._names = forward(decoder), input_names(decoder)
 
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> TagOutputs:
         found = predict_all(
             self._forward,
             split.only(self._names).inputs,
             bucket_width=self._preprocessor.recipe.training.bucket_width,
+            tight=tight,
             progress=progress,
         )
         if not isinstance(found, RaggedOutputs):

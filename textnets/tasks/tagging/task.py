@@ -143,8 +143,9 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             return super().reads_as_data(path)
         return holds_sentences(path, self._layout)
 
-    def read_inputs(self, path: Path) -> Iterable[str]:
-        for sentence in read_sentences(path, self._layout_of(path), with_tags=False):
+    def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
+        layout = self._layout_of(path)
+        for sentence in read_sentences(path, layout, with_tags=False, count=count):
             yield " ".join(map(in_one_piece, sentence.words))
 
     def facts(self, splits: Mapping[str, TaggedSentences]) -> list[Fact]:

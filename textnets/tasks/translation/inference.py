@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from textnets.decoding.translating import Hypothesis, Search, Translator, TranslatorOutputs
@@ -45,8 +47,24 @@ class TranslationInference(Inference[TranslatorOutputs]):
             attention=section.attention,
         )
 
+    @property
+    def beam_size(self) -> int:
+        """Hypotheses that are kept; more translations cannot be given."""
+        return self._full.beam_size
+
+    @property
+    def can_attend(self) -> bool:
+        """Whether the models look at the source, so that it can be told where."""
+        return self._preprocessor.recipe.model.get("attention") != "none"
+
+    def searching(self, *, num_best: int, attention: bool) -> TranslationInference:
+        """The same models, which say more of each text."""
+        found = copy.copy(self)
+        found._full = replace(self._full, num_best=num_best, attention=attention)
+        return found
+
     def outputs(
-        self, split: EncodedSplit, progress: Progress, *, quick: bool = False
+        self, split: EncodedSplit, progress: Progress, *, quick: bool = False, tight: bool = False
     ) -> TranslatorOutputs:
         how = self._greedy if quick else self._full
         hypotheses = self._translator.search(split.inputs["source_ids"], how, progress)

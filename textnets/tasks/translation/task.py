@@ -158,11 +158,11 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         formats = {self._layout.format_of(name) for name in self._names if name != IN_MEMORY}
         return bool(formats) and formats <= {"tsv", "csv"}
 
-    def read_inputs(self, path: Path) -> Iterable[str]:
+    def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
         layout = self._layout_of(path)
         if layout.file_format not in ("tsv", "csv", "jsonl"):
             layout = replace(layout, file_format=format_of_suffix(path.name) or "tsv")
-        return (pair.source for pair in read_pairs(path, layout, with_target=False))
+        return (pair.source for pair in read_pairs(path, layout, with_target=False, count=count))
 
     def facts(self, splits: Mapping[str, SentencePairs]) -> list[Fact]:
         train = splits["train"]

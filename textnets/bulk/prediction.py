@@ -171,11 +171,11 @@ def predict_file(
         if result.written.rows:
             raise DataError(
                 f"{error}; {result.written.rows:,} rows before it are written: --resume with "
-                "--on-error skip goes on behind it"
+                "--on-error skip goes on after it"
             ) from None
         raise
     except KeyboardInterrupt:
-        progress.say(f"{result.written.rows:,} rows are written; --resume goes on behind them")
+        progress.say(f"{result.written.rows:,} rows are written; --resume goes on after them")
         raise
     finally:
         result.close()

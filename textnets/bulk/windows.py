@@ -41,7 +41,7 @@ def read_windows(
 ) -> Iterator[Window]:
     """The windows of a file.
 
-    A window ends behind a text, so the same file gives the same windows whatever
+    A window ends after a text, so the same file gives the same windows whatever
     ``skipped_rows``, where that is a sum of windows before.
 
     Args:
@@ -74,6 +74,6 @@ def read_windows(
             yield Window(texts, refused[:], count.share)
             texts, characters = [], 0
             refused.clear()
-    left = refused[max(0, skipped_rows - passed) :]  # rows behind the last text
+    left = refused[max(0, skipped_rows - passed) :]  # rows after the last text
     if texts or left:
         yield Window(texts, left, 1.0)

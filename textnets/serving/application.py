@@ -76,7 +76,7 @@ def make_application(served: Served, limits: Limits) -> FastAPI:
     app = FastAPI(
         title=f"textnets: {served.name}",
         version=__version__,
-        description=f"A trained model ({served.task}) behind HTTP.",
+        description=f"A trained model ({served.task}) over HTTP.",
         docs_url=None,  # these load scripts of other servers
         redoc_url=None,
         lifespan=lifespan,

@@ -102,7 +102,7 @@ class Batcher:
                 start += len(one.texts)
 
     def _next_batch(self) -> list[_Waiting]:
-        """The first that waits, and those behind it that ask for the same."""
+        """The first that waits, and those after it that ask for the same."""
         batch, size = [self._waiting.popleft()], 0
         size = len(batch[0].texts)
         while (

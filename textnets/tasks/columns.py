@@ -25,7 +25,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Rounded:
-    """A number for each row, ``<float>[rows]``, told with 6 digits behind the point."""
+    """A number for each row, ``<float>[rows]``, told with 6 digits after the point."""
 
     values: npt.NDArray[np.floating[Any]]
 

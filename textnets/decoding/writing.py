@@ -106,7 +106,7 @@ class TextWriter:
                 sampling,
                 num_alternatives,
             )
-            del written["states"]
+            written.pop("states", None)
             arrays = {name: np.asarray(values) for name, values in written.items()}
             found += [_row(arrays, row, num_alternatives) for row in range(len(rows))]
         return found

@@ -97,7 +97,8 @@ def in_processes(
             yield first, answer.result()
     except BrokenProcessPool:
         raise TextnetsError(
-            "a worker was killed, perhaps for memory (each holds the model); what is written stays"
+            "a worker was killed, perhaps for memory (each holds the model); what is written stays "
+            "and --resume goes on"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

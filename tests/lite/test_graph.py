@@ -34,7 +34,7 @@ CHARACTERS = np.where(MASK[:, :, None] & (np.arange(5) < 3), CHARACTERS, 0)
 # --- Builders ---
 
 
-@pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES[::4], ids=lambda case: case.name)
 def test_classifiers(case: Case, tmp_path: Path) -> None:
     ids = np.where(MASK, IDS % 10 + 1, 0).astype("int32")
     assert_alike(shaken(case.build()), ids, tmp_path)
@@ -91,7 +91,7 @@ TRANSLATORS: list[dict[str, Any]] = [
     {"attention": "luong_dot", "bidirectional": False, "units": (6,), "tie_embeddings": True},
     {"attention": "luong_general", "share_embeddings": True, "dropout": 0.1},
     {"attention": "luong_general", "input_feeding": True, "cell": "lstm", "units": (5, 6)},
-    *({"attention": "bahdanau", "cell": cell, "attention_width": 3} for cell in CELLS),
+    *({"attention": "bahdanau", "cell": cell, "attention_width": 3} for cell in CELLS[::2]),
     {"attention": "bahdanau", "units": (5, 4), "tie_embeddings": True, "share_embeddings": True},
 ]
 

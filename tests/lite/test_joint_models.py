@@ -77,7 +77,8 @@ def joint() -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("phrases", marks=pytest.mark.long), "verses", "chunks"]
+    "name",
+    [*(pytest.param(name, marks=pytest.mark.long) for name in ("phrases", "verses")), "chunks"],
 )
 def test_of_every_task(joint: Any, name: str, tmp_path: Path) -> None:
     run = joint(name)

@@ -89,7 +89,8 @@ def ask(form: Format, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         questions, answers = Path(place) / "questions.json", Path(place) / "answers.json"
         questions.write_text(json.dumps(list(texts)), encoding="ascii")
-        words = [sys.executable, "-m", form.answering, folder, questions, answers]
+        # -P: nothing that lies in the current folder is imported for a module of the same name.
+        words = [sys.executable, "-P", "-m", form.answering, folder, questions, answers]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         ended = subprocess.run(
             list(map(str, words)),

@@ -24,6 +24,8 @@ from textnets.lite.unicode import Unicode
 from textnets.text.encoder import RunningTextEncoder, TextEncoder
 from textnets.text.tokenizers import WordpieceTokenizer, WordTokenizer
 
+pytestmark = pytest.mark.heavy  # many texts
+
 # Signs that some version of Unicode knows and another does not, marks, joiners, emoji, and letters
 # whose small form has to do with their neighbors.
 HARD_TEXT = st.one_of(

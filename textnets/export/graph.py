@@ -6,7 +6,7 @@ What :mod:`textnets.lite.graph` puts together again. A layer that it lacks is re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,9 +158,6 @@ class _Describer:
             "calls": calls,
         }
 
-    def tensor(self, node_input: Any, numbers: dict[int, int]) -> int:
-        return numbers[id(node_input)]
-
     # --- Calls ---
 
     def _call(
@@ -263,7 +260,7 @@ class _Describer:
             "inner": {
                 name: [self.layer(one) for one in some] for name, some in _inner_of(layer, kind)
             },
-            **_more_of(layer, kind, self),
+            **_more_of(layer, kind),
         }
 
     def _kept(self, variable: Any, *, by_row: bool) -> dict[str, str]:
@@ -330,7 +327,7 @@ def _inner_of(layer: Any, kind: str) -> list[tuple[str, Sequence[Any]]]:
     return []
 
 
-def _more_of(layer: Any, kind: str, describer: _Describer) -> dict[str, Any]:
+def _more_of(layer: Any, kind: str) -> dict[str, Any]:
     """What stands in no attribute of the layer itself."""
     if kind == "textnets.AttentionRNN":
         return {"config": {"look": layer.cell.look}}
@@ -398,6 +395,3 @@ def _plain_of_operation(value: Any, called: Any) -> Any:
     if array.ndim == 0 and array.dtype.kind in "fiub":
         return array.item()
     raise InputError(f"operation {called.name!r}: this format cannot hold {value!r}")
-
-
-Describe = Callable[[Any], dict[str, Any]]

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test test-fast test-all test-clusters fuzz check format install clean
+.PHONY: demo test test-fast test-all test-clusters fuzz bench check format install clean
 
 install: $(STAMP)
 
@@ -42,6 +42,15 @@ test-clusters: $(STAMP)
 # Random inputs of all kinds, 200,000 of them: FUZZ='--number 5000 --seed 7 --kind recipes' for others.
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Every work beside plain Keras and PyTorch, half an hour; QUICK=1: two of them, a few minutes. Where
+# pip offers a CPU build of PyTorch (PIP_EXTRA_INDEX_URL may name its index), that is enough.
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(BENCH)
+
+$(VENV)/.bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	touch $@
 
 check: $(STAMP)
 	$(BIN)/ruff check .

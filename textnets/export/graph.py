@@ -100,8 +100,9 @@ _KINDS: dict[str, _Kind] = {
     "AdditiveAttention": _Kind((), ("scale",)),
     "MultiHeadAttention": _Kind(fixed={"_attention_axes": (1,)}),
     "textnets.TokenTable": _Kind(weights=("embeddings", "bias")),
-    "textnets.AdaptiveTokenTable": _Kind(
-        ("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")
+    **dict.fromkeys(
+        ("textnets.AdaptiveTokenTable", "textnets.ReducedTokenTable"),
+        _Kind(("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")),
     ),
     "textnets.AttentionPooling": _Kind(weights=("kernel", "bias", "query")),
     "textnets.CharacterConvolution": _Kind(weights=_OF_KERNEL),
@@ -109,8 +110,6 @@ _KINDS: dict[str, _Kind] = {
     "textnets.NgramBag": _Kind(("weighting",), ("kernel", "bias", "table")),
     "textnets.LinearChainCRF": _Kind(weights=("transitions", "start", "end")),
 }
-# Tables of features of a bag are looked up by rows too.
-_BY_ROW = {"textnets.NgramBag": ("kernel", "table")}
 
 
 def describe(model: Any, writer: ContentsWriter, quantize: str = "") -> dict[str, Any]:
@@ -249,7 +248,7 @@ class _Describer:
             "class": kind,
             "config": config,
             "weights": {
-                name: self._kept(value, by_row=name in _TABLES or name in _BY_ROW.get(kind, ()))
+                name: self._kept(value, by_row=name in _TABLES or name.startswith("table_"))
                 for name, value in _weights_of(layer, known)
             },
             "inner": {
@@ -297,6 +296,9 @@ def _weights_of(layer: Any, known: _Kind) -> list[tuple[str, Any]]:
             ("query_kernel", layer.query_projection.kernel),
             ("score_kernel", layer.score.kernel),
         ]
+    if _kind_of(layer) == "textnets.ReducedTokenTable":
+        for number, parts in enumerate(zip(layer.tables, layer.projections, strict=True)):
+            found += zip((f"table_{number}", f"projection_{number}"), parts, strict=True)
     return [(name, value) for name, value in found if value is not None]
 
 

@@ -5,7 +5,6 @@ What :mod:`textnets.lite.graph` puts together again. A layer that it lacks is re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from textnets.lite.layers import LAYERS
 from textnets.lite.operations import OPERATIONS
 from textnets.lite.weights import is_large, packed
 
-_TABLE = re.compile(r"(group_\d+_)?embeddings")  # whose rows are looked up
+_TABLES = frozenset({"embeddings"})
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,9 @@ _KINDS: dict[str, _Kind] = {
     "AdditiveAttention": _Kind((), ("scale",)),
     "MultiHeadAttention": _Kind(fixed={"_attention_axes": (1,)}),
     "textnets.TokenTable": _Kind(weights=("embeddings", "bias")),
-    "textnets.AdaptiveTokenTable": _Kind(
-        ("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")
-    ),
-    "textnets.ReducedTokenTable": _Kind(
-        ("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")
+    **dict.fromkeys(
+        ("textnets.AdaptiveTokenTable", "textnets.ReducedTokenTable"),
+        _Kind(("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")),
     ),
     "textnets.AttentionPooling": _Kind(weights=("kernel", "bias", "query")),
     "textnets.CharacterConvolution": _Kind(weights=_OF_KERNEL),
@@ -113,8 +110,6 @@ _KINDS: dict[str, _Kind] = {
     "textnets.NgramBag": _Kind(("weighting",), ("kernel", "bias", "table")),
     "textnets.LinearChainCRF": _Kind(weights=("transitions", "start", "end")),
 }
-# Tables of features of a bag are looked up by rows too.
-_BY_ROW = {"textnets.NgramBag": ("kernel", "table")}
 
 
 def describe(model: Any, writer: ContentsWriter, quantize: str = "") -> dict[str, Any]:
@@ -248,13 +243,12 @@ class _Describer:
         config = {name: _plain(getattr(layer, name), layer) for name in known.config}
         for name in known.activations:
             config[name] = _activation(getattr(layer, name), layer)
-        by_row = _BY_ROW.get(kind, ())
         return {
             "name": layer.name,
             "class": kind,
             "config": config,
             "weights": {
-                name: self._kept(value, by_row=bool(_TABLE.fullmatch(name)) or name in by_row)
+                name: self._kept(value, by_row=name in _TABLES or name.startswith("table_"))
                 for name, value in _weights_of(layer, known)
             },
             "inner": {
@@ -303,7 +297,8 @@ def _weights_of(layer: Any, known: _Kind) -> list[tuple[str, Any]]:
             ("score_kernel", layer.score.kernel),
         ]
     if _kind_of(layer) == "textnets.ReducedTokenTable":
-        found += [(one.name, one) for one in (*layer.tables, *layer.projections)]
+        for number, parts in enumerate(zip(layer.tables, layer.projections, strict=True)):
+            found += zip((f"table_{number}", f"projection_{number}"), parts, strict=True)
     return [(name, value) for name, value in found if value is not None]
 
 

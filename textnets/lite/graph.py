@@ -44,7 +44,11 @@ class LiteWeights:
         parts = self._parts(name)
         if len(ids) and (ids.min() < 0 or ids.max() >= len(parts["values"])):
             raise RunError(f"its table {name} has no row for every id")
-        return unpacked({key: np.take(array, ids, axis=0) for key, array in parts.items()})
+        found = {"values": np.take(parts["values"], ids, axis=0)}
+        if "scale" in parts:  # one a row, or one a column for all rows
+            scale = parts["scale"]
+            found["scale"] = np.take(scale, ids, axis=0) if len(scale) > 1 else scale[0]
+        return unpacked(found)
 
     def _parts(self, name: str) -> dict[str, Array]:
         if name not in self._kept:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,50 +92,52 @@ def _next_bias(layer: LiteLayer) -> Array:
 def _adaptive_table(layer: LiteLayer, inputs: Array, reverse: bool = False) -> Array:
     if not reverse:
         return _embedding(layer, inputs)
+    table = layer.weights["embeddings"]
+    return _adaptive_logits(
+        layer, inputs, lambda number, start, end: _product(inputs, table[start:end].T)
+    )
+
+
+def _adaptive_logits(
+    layer: LiteLayer, inputs: Array, products: Callable[[int, int, int], Array]
+) -> Array:
+    """A softmax over frequent tokens and groups, and one within each group."""
     table, bias = layer.weights["embeddings"], _next_bias(layer)
-    groups = _groups(layer, len(bias))
-    first = groups[0][0]
+    first = _groups(layer)[0][0]
     rows = np.concatenate([table[:first], layer.weights["group_vectors"]])
     head_bias = np.concatenate([bias[:first], layer.weights["group_bias"]])
     head = log_softmax(_product(inputs, rows.T) + head_bias)
     parts = [head[..., :first]]
-    for number, (start, end) in enumerate(groups):
-        name, projection = _group_table(number), _group_projection(number)
-        if name in layer.weights:
-            short = _product(inputs, layer.weights[projection].T)
-            products = _product(short, layer.weights[name].T)
-        else:
-            products = _product(inputs, table[start:end].T)
-        within = log_softmax(products + bias[start:end])
+    for number, (start, end) in enumerate(_groups(layer)):
+        within = log_softmax(products(number, start, end) + bias[start:end])
         parts.append(head[..., first + number, None] + within)
     return np.concatenate(parts, axis=-1)
 
 
-def _reduced_table(layer: LiteLayer, inputs: Array, reverse: bool = False) -> Array:
-    if reverse:
-        return _adaptive_table(layer, inputs, reverse=True)
-    groups = _groups(layer, layer.weights["bias"].size)
-    found = _embedding(layer, np.minimum(inputs, groups[0][0] - 1))
-    for number, (start, end) in enumerate(groups):
-        is_inside = (inputs >= start) & (inputs < end)
-        places = (inputs[is_inside] - start).astype(np.int64)
-        short = layer.weights.rows(_group_table(number), places)
-        found[is_inside] = short @ layer.weights[_group_projection(number)]
-    return found
-
-
-def _groups(layer: LiteLayer, size: int) -> list[tuple[int, int]]:
-    """The first id of each group of rare tokens, and the first after it."""
+def _groups(layer: LiteLayer) -> list[tuple[int, int]]:
+    """The first id of each group and the first after it."""
     cutoffs = [int(cutoff) for cutoff in layer.config["cutoffs"]]
-    return list(zip(cutoffs, [*cutoffs[1:], size], strict=True))
+    return list(pairwise([*cutoffs, len(layer.weights["bias"])]))
 
 
-def _group_table(number: int) -> str:
-    return f"group_{number + 1}_embeddings"
-
-
-def _group_projection(number: int) -> str:
-    return f"group_{number + 1}_projection"
+def _reduced_table(layer: LiteLayer, inputs: Array, reverse: bool = False) -> Array:
+    """Rare tokens have shorter vectors, and a matrix a group."""
+    weights, groups = layer.weights, _groups(layer)
+    if reverse:
+        return _adaptive_logits(
+            layer,
+            inputs,
+            lambda number, start, end: _product(
+                _product(inputs, weights[f"projection_{number}"].T), weights[f"table_{number}"].T
+            ),
+        )
+    ids = np.asarray(inputs).astype(np.int64)
+    found = weights.rows("embeddings", np.minimum(ids, groups[0][0] - 1))
+    for number, (start, end) in enumerate(groups):
+        places = np.clip(ids - start, 0, end - start - 1)
+        vectors = _product(weights.rows(f"table_{number}", places), weights[f"projection_{number}"])
+        found = np.where(((ids >= start) & (ids < end))[..., None], vectors, found)
+    return found
 
 
 # --- Activations and normalization ---

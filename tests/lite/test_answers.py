@@ -1,5 +1,4 @@
-"""Runs of an earlier version, of all tasks, whose answers are kept: exported, they give them too.
-"""
+"""Runs of an earlier version, of all tasks, whose answers are kept: exported, they give them too."""
 
 from __future__ import annotations
 

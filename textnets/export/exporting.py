@@ -18,6 +18,7 @@ from textnets.export.proof import Proof, prove
 from textnets.export.quantization import Weights, quantize_weights, validation_score
 from textnets.export.questions import questions_of
 from textnets.export.subject import Subject
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.files import checked, read_object, write_json
 from textnets.run.places import real_place, written_beside
@@ -137,7 +138,7 @@ def export_run(
             subject, chosen, quantize, max_drop, questions, progress
         )
     progress.say(f"asking the run about {len(questions)} texts ...")
-    expected = subject.answers(questions)
+    expected = _expected(subject, chosen, questions)
     with written_beside(place) as folder:
         progress.say(f"writing {form} ...")
         chosen.write(subject, folder)
@@ -217,6 +218,12 @@ def is_export(folder: Path) -> bool:
     return found <= {*files, EXPORT_FILE}
 
 
+def _expected(subject: Subject, chosen: Format, questions: Sequence[str]) -> list[Prediction]:
+    """What of the run's answers the form must give."""
+    found = subject.answers(questions)
+    return found if chosen.promised is None else chosen.promised(found)
+
+
 # --- Weights ---
 
 
@@ -239,7 +246,7 @@ def _quantized(
         folder.mkdir()
         chosen.write(subject, folder)
         size = _size_of(folder)
-        proof = prove(chosen, folder, questions, subject.answers(questions))
+        proof = prove(chosen, folder, questions, _expected(subject, chosen, questions))
     for model in subject.models:
         quantize_weights(Weights.of(model), kind)
     smaller = Subject(subject.predictor, kind)

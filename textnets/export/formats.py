@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from textnets.export.subject import Subject
+    from textnets.predictions import Prediction
 
 _ALL = ("classification", "tagging", "translation", "language_modeling")
 
@@ -27,6 +28,9 @@ class Format:
         extra: of textnets, that brings the packages; empty where nothing else is needed.
         packages: modules that must be there to write and to try it.
         quantizations: how its weights can be made smaller.
+        is_alone: whether the module for answering needs nothing of textnets; it is then started as
+            a file.
+        promised: what of the run's predictions the form gives; all where it is ``None``.
     """
 
     summary: str
@@ -37,6 +41,8 @@ class Format:
     extra: str = ""
     packages: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ()
+    is_alone: bool = False
+    promised: Callable[[Sequence[Prediction]], list[Prediction]] | None = None
 
 
 def _write_numpy(subject: Subject, folder: Path) -> None:
@@ -51,6 +57,24 @@ def _load_numpy(subject: Subject) -> str:
     return loading(subject)
 
 
+def _write_saved_model(subject: Subject, folder: Path) -> None:
+    from textnets.export.saved_model import write
+
+    write(subject, folder)
+
+
+def _load_saved_model(subject: Subject) -> str:
+    from textnets.export.saved_model import loading
+
+    return loading(subject)
+
+
+def _without_attention(predictions: Sequence[Prediction]) -> list[Prediction]:
+    from textnets.predictions import Translation
+
+    return [one.without_attention() if isinstance(one, Translation) else one for one in predictions]
+
+
 FORMATS: dict[str, Format] = {
     "numpy": Format(
         summary="one file, which NumPy alone runs: no TensorFlow, no Keras",
@@ -59,5 +83,14 @@ FORMATS: dict[str, Format] = {
         answering="textnets.lite.answering",
         loading=_load_numpy,
         quantizations=("int8", "float16"),
+    ),
+    "savedmodel": Format(
+        summary="texts in, answers out, for TensorFlow with tensorflow-text and for TF Serving",
+        tasks=("classification", "tagging", "translation"),
+        write=_write_saved_model,
+        answering="textnets.export.saved_model_answers",
+        loading=_load_saved_model,
+        is_alone=True,
+        promised=_without_attention,
     ),
 }

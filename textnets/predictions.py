@@ -42,7 +42,8 @@ class Figures:
     is_sequence: bool = False
 
     def difference(self, other: Figures) -> float:
-        """The largest between two numbers of both; infinite where something else differs."""
+        """The largest between two numbers of both, of large ones as a share of them: a sum of a
+        thousand logarithms has no more digits. Infinite where something else differs."""
         sizes = (len(self.numbers), len(self.choices))
         same_size = sizes == (len(other.numbers), len(other.choices))
         if not same_size and not (self.is_sequence and len(self.numbers) == len(other.numbers)):
@@ -62,7 +63,7 @@ class Figures:
                 break
         if not same_size and not is_tie:
             return math.inf
-        differences = [abs(one - two) for one, two in pairs]
+        differences = [abs(one - two) / max(1.0, abs(two)) for one, two in pairs]
         if not all(math.isfinite(one) for one in differences):
             return math.inf
         return max(differences, default=0.0)

@@ -213,6 +213,19 @@ def test_what_cannot_be_loaded_is_removed(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_in_bfloat16_is_exported_in_float32(tmp_path: Path) -> None:
+    start, end = CHEAP_RECIPE.index("model:"), CHEAP_RECIPE.index("training:")
+    model = "model: {builder: rnn_classifier, cell: simple, embedding_width: 5, units: [4]}\n"
+    recipe = write_recipe(tmp_path, CHEAP_RECIPE[:start] + model + CHEAP_RECIPE[end:])
+    settings = [*QUICK, "training.epochs=1", "training.precision=mixed_bfloat16"]
+    run = textnets.train(recipe, settings, output="run")
+    ended = succeed(*export(run.folder))
+    assert "its export is in float32, and compared so" in ended.err
+    known = [one.as_json()["probability"] for one in run.predict(TEXTS)]
+    found = [one["probability"] for one in textnets.lite.load("out").predict(TEXTS)]
+    assert found == pytest.approx(known, abs=0.02)
+
+
 # --- Builders of a user's own ---
 
 MODULE = '''

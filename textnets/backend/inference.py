@@ -16,6 +16,8 @@ from textnets.text.batches import prediction_batches
 from textnets.text.encoded import RaggedIds, RaggedOutputs, pad_inputs, padded_width
 
 Rows = npt.NDArray[np.int64]
+#: From ``<int64>[examples]`` lengths to the rows of each batch.
+Batching = Callable[[npt.NDArray[np.int64]], list[Rows]]
 _Answer = TypeVar("_Answer")
 
 # Fewer than this many tokens a batch leave the machine idle; many more only cost memory.
@@ -29,6 +31,7 @@ def predict_all(
     bucket_width: int = 16,
     progress: Progress | None = None,
     label: str = "predicting",
+    batches: Batching | None = None,
 ) -> npt.NDArray[np.float32] | RaggedOutputs:
     """The model's output for each example, in the order of the examples.
 
@@ -36,6 +39,8 @@ def predict_all(
         forward: a model's, see :func:`textnets.backend.steps.forward`.
         inputs: ragged ids by input name; an answer a place is one for each place of the first.
         bucket_width: batches are padded to a multiple of this.
+        batches: from the lengths to which examples are read together; by default about as many
+            tokens each.
 
     Returns:
         ``<float32>[examples, width]`` of a model that gives a vector an example; of one that
@@ -52,7 +57,10 @@ def predict_all(
     is_ragged = False
     with (progress or Progress()).steps(label, len(first), "examples") as step:
         for rows, answer in answers_in_batches(
-            lengths, bucket_width, lambda rows: forward(pad_inputs(inputs, rows, bucket_width))
+            lengths,
+            bucket_width,
+            lambda rows: forward(pad_inputs(inputs, rows, bucket_width)),
+            batches=batches,
         ):
             found = answer.astype(np.float32, copy=False)
             if not np.isfinite(found).all():
@@ -92,6 +100,7 @@ def answers_in_batches(
     answer: Callable[[Rows], _Answer],
     *,
     tokens: int = _TOKENS_PER_BATCH,
+    batches: Batching | None = None,
 ) -> Iterator[tuple[Rows, _Answer]]:
     """What a model says of batches of similar length; where memory ends, of their halves.
 
@@ -100,6 +109,7 @@ def answers_in_batches(
         bucket_width: batches are padded to a multiple of this.
         answer: from the rows of a batch to what the model says of them.
         tokens: about how many a batch has.
+        batches: what to read together instead.
 
     Yields:
         Rows, and the answer for them.
@@ -107,7 +117,8 @@ def answers_in_batches(
     Raises:
         TrainingError: memory ends with a single example.
     """
-    waiting = _even_batches(lengths, bucket_width, tokens)[::-1]
+    found_batches = batches(lengths) if batches else _even_batches(lengths, bucket_width, tokens)
+    waiting = found_batches[::-1]
     while waiting:
         rows = waiting.pop()
         try:

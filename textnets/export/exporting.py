@@ -17,7 +17,7 @@ from textnets.export.formats import FORMATS, Format
 from textnets.export.proof import Proof, prove
 from textnets.export.quantization import Weights, quantize_weights, validation_score
 from textnets.export.questions import questions_of
-from textnets.export.subject import Subject
+from textnets.export.subject import Subject, compute_in_float32
 from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.files import checked, read_object, write_json
@@ -130,6 +130,8 @@ def export_run(
     _check_place(place, overwrite)
     predictor = Predictor.load(run, device="cpu", allow_builders=allow_builders)
     _check_task(form, chosen, predictor)
+    if compute_in_float32(predictor.models):
+        progress.say("the run computes in bfloat16; its export is in float32, and compared so")
     subject = Subject(predictor)
     questions = questions_of(subject)
     quantized = None

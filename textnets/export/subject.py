@@ -12,6 +12,21 @@ from textnets.tasks import AnyTask, Predictor
 from textnets.tasks.language_modeling import LanguageModelPredictor
 
 
+def compute_in_float32(models: Sequence[Any]) -> bool:
+    """Let models that were trained in a shorter type compute in float32; before they are called.
+
+    Returns:
+        Whether one of them did otherwise.
+    """
+    found = False
+    for model in models:
+        for layer in model._flatten_layers(include_self=True):
+            if layer.compute_dtype in ("bfloat16", "float16"):
+                layer.dtype_policy = "float32"
+                found = True
+    return found
+
+
 @dataclass(frozen=True)
 class Subject:
     """A run that is exported.

@@ -9,7 +9,13 @@ from textnets.backend.inference import predict_all
 from textnets.errors import RunError
 from textnets.lite.contents import Contents
 from textnets.lite.encoders import LiteEncoder
-from textnets.lite.predictor import BUCKET, LitePredictor, forward_of, taken
+from textnets.lite.predictor import (
+    BUCKET,
+    LitePredictor,
+    close_batches,
+    forward_of,
+    taken,
+)
 from textnets.lite.unicode import Unicode
 from textnets.predictions import Prediction, class_predictions, mix_classes
 from textnets.text.encoded import RaggedOutputs
@@ -40,7 +46,10 @@ class LiteClassifier(LitePredictor):
         outputs = []
         for model, member in zip(self._models, self._of_member, strict=True):
             found = predict_all(
-                forward_of(model), taken(model, inputs[member]), bucket_width=BUCKET
+                forward_of(model),
+                taken(model, inputs[member]),
+                bucket_width=BUCKET,
+                batches=close_batches,
             )
             if isinstance(found, RaggedOutputs):
                 raise RunError("a classifier answers once a text")

@@ -526,20 +526,23 @@ def _rows_as_words(layer: LiteLayer, inputs: Sequence[Array]) -> Array:
 
 def _feature_scores(layer: LiteLayer, ids: Array) -> Array:
     rows = layer.weights.rows("embeddings", ids)
-    return (rows * (ids > 0)[..., None]).sum(axis=2) + layer.weights["bias"]
+    total = (rows * (ids > 0)[..., None]).sum(axis=2, dtype=np.float64)
+    return (total + layer.weights["bias"]).astype(np.float32)
 
 
 def _ngram_bag(layer: LiteLayer, ids: Array) -> Array:
+    """In float64: sums of thousands of small numbers."""
     weights, bias = layer.weights.rows("kernel", ids), layer.weights["bias"]
-    scale, weighting = np.float32(0.1), layer.config["weighting"]
+    weighting = layer.config["weighting"]
     if weighting == "none":
-        return scale * (weights * (ids != 0)[..., None]).sum(axis=1) + bias
+        total = (weights * (ids != 0)[..., None]).sum(axis=1, dtype=np.float64)
+        return (0.1 * total + bias).astype(np.float32)
     scales = layer.weights.rows("table", ids)
-    total = (weights * scales).sum(axis=1)
+    total = (weights * scales).sum(axis=1, dtype=np.float64)
     if weighting == "naive_bayes":
-        return scale * total + bias
-    norm = np.sqrt((scales * scales).sum(axis=1))
-    return total / np.maximum(norm, 1e-12) + bias
+        return (0.1 * total + bias).astype(np.float32)
+    norm = np.sqrt((scales * scales).sum(axis=1, dtype=np.float64))
+    return (total / np.maximum(norm, 1e-12) + bias).astype(np.float32)
 
 
 def _one_versus_rest(layer: LiteLayer, logits: Array) -> Array:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from textnets.data.values import checked_stream, checked_texts
 from textnets.errors import InputError, RunError
@@ -19,6 +20,7 @@ from textnets.predictions import Prediction
 from textnets.text.encoded import RaggedIds
 
 _CHUNK = 1024  # texts held at a time in a stream
+_TOKENS = 64 * 128  # of a batch, about
 #: Batches are padded to their longest text: nothing is compiled.
 BUCKET = 1
 
@@ -98,6 +100,22 @@ def in_chunks(answer: Callable[[list[str]], Iterable[Any]], texts: Iterable[str]
 def forward_of(model: LiteModel) -> Callable[[Any], Array]:
     """From padded ids to a model's output."""
     return lambda inputs: np.asarray(model(inputs))
+
+
+def close_batches(lengths: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Texts of about the same length in each batch: nothing is compiled for a batch's size, and
+    padding costs as much as tokens."""
+    order = np.argsort(lengths, kind="stable")
+    found, start = [], 0
+    while start < len(order):
+        shortest = int(lengths[order[start]])
+        most = max(1, _TOKENS // max(1, shortest))
+        # Up to a quarter longer than the shortest.
+        close = int(np.searchsorted(lengths[order], shortest + shortest // 4 + 4, side="right"))
+        stop = min(close, start + most)
+        found.append(order[start:stop])
+        start = stop
+    return found
 
 
 def taken(model: LiteModel, inputs: Mapping[str, RaggedIds]) -> dict[str, RaggedIds]:

@@ -19,7 +19,13 @@ from textnets.errors import RunError
 from textnets.lite.contents import Contents
 from textnets.lite.graph import Array, LiteModel
 from textnets.lite.layers import best_tags
-from textnets.lite.predictor import BUCKET, LitePredictor, forward_of, taken
+from textnets.lite.predictor import (
+    BUCKET,
+    LitePredictor,
+    close_batches,
+    forward_of,
+    taken,
+)
 from textnets.lite.unicode import Unicode
 from textnets.lite.words import read_words
 from textnets.predictions import Prediction, tagged_text
@@ -44,7 +50,9 @@ class LiteTagger(LitePredictor):
         values, chosen = [], []
         for model, member, field in zip(self._models, self._of_member, self._fields, strict=True):
             forward, tags = _tagging(model, field, self._rules, len(self._labels))
-            found = predict_all(forward, taken(model, inputs[member]), bucket_width=BUCKET)
+            found = predict_all(
+                forward, taken(model, inputs[member]), bucket_width=BUCKET, batches=close_batches
+            )
             if not isinstance(found, RaggedOutputs):
                 raise RunError("a tagger answers at every word")
             values.append(found.values[:, : len(self._labels)])

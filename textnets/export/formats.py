@@ -69,6 +69,18 @@ def _load_saved_model(subject: Subject) -> str:
     return loading(subject)
 
 
+def _write_onnx(subject: Subject, folder: Path) -> None:
+    from textnets.export.onnx_format import write
+
+    write(subject, folder)
+
+
+def _load_onnx(subject: Subject) -> str:
+    from textnets.export.onnx_format import loading
+
+    return loading(subject)
+
+
 def _without_attention(predictions: Sequence[Prediction]) -> list[Prediction]:
     from textnets.predictions import Translation
 
@@ -92,5 +104,14 @@ FORMATS: dict[str, Format] = {
         loading=_load_saved_model,
         is_alone=True,
         promised=_without_attention,
+    ),
+    "onnx": Format(
+        summary="models of ids for onnxruntime, and what turns texts into ids",
+        tasks=_ALL,
+        write=_write_onnx,
+        answering="textnets.lite.onnx",
+        loading=_load_onnx,
+        extra="onnx",
+        packages=("onnx", "onnxruntime", "tf2onnx"),
     ),
 }

@@ -170,6 +170,12 @@ class Contents:
                 raise ValueError(f"the sha256 of {name} differs")
         return cls(path, header, places)
 
+    def model(self, found: Mapping[str, Any]) -> Any:
+        """One of the models that the description has."""
+        from textnets.lite.graph import LiteModel  # which reads contents
+
+        return LiteModel(found["graph"], self)
+
     def array(self, name: str) -> npt.NDArray[Any]:
         """An array, mapped into memory where it is large: it is only read, never written."""
         start, length = self._place(name, "arrays")

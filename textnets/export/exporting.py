@@ -133,6 +133,8 @@ def export_run(
     if compute_in_float32(predictor.models):
         progress.say("the run computes in bfloat16; its export is in float32, and compared so")
     subject = Subject(predictor)
+    if chosen.prepared is not None:
+        subject = chosen.prepared(subject)
     questions = questions_of(subject)
     quantized = None
     if quantize is not None:
@@ -249,8 +251,11 @@ def _quantized(
         chosen.write(subject, folder)
         size = _size_of(folder)
         proof = prove(chosen, folder, questions, _expected(subject, chosen, questions))
-    for model in subject.models:
-        quantize_weights(Weights.of(model), kind)
+    if chosen.round_weights is not None:
+        chosen.round_weights(subject.models, kind)
+    else:
+        for model in subject.models:
+            quantize_weights(Weights.of(model), kind)
     smaller = Subject(subject.predictor, kind)
     after = validation_score(smaller, progress)
     metric, task = subject.task.headline, subject.task

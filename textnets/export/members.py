@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,19 +50,53 @@ def preprocessors_of(subject: Subject) -> Sequence[AnyPreprocessor]:
 
 
 @contextmanager
-def plain_kernels(models: Sequence[Any]) -> Iterator[None]:
+def plain_kernels(models: Sequence[Any], *, unroll: bool = False) -> Iterator[None]:
     """In the block recurrent layers take no kernel that only a GPU has: a graph that was traced
-    where there is one would not run elsewhere (Keras issue 21799)."""
-    from textnets.layers.kernels import all_layers
+    where there is one would not run elsewhere (Keras issue 21799). Nor have they dropout, whose
+    seeds would be in the graph though nothing reads them.
 
+    Args:
+        models: of Keras.
+        unroll: whether each of their steps is written out.
+    """
+    wanted = {"use_cudnn": False, "dropout": 0.0, "recurrent_dropout": 0.0}
+    wanted |= {"unroll": True} if unroll else {}
     changed = []
     for model in models:
-        for layer in all_layers(model):
-            if getattr(layer, "use_cudnn", False):
-                changed.append((layer, layer.use_cudnn))
-                layer.use_cudnn = False
+        for layer in _recurrent_layers(model):
+            for one in (layer, layer.cell):
+                for name, value in wanted.items():
+                    is_own = not isinstance(getattr(type(one), name, None), property)
+                    if is_own and hasattr(one, name):
+                        changed.append((one, name, getattr(one, name)))
+                        setattr(one, name, value)
     try:
         yield
     finally:
-        for layer, before in changed:
-            layer.use_cudnn = before
+        for one, name, before in reversed(changed):
+            setattr(one, name, before)
+
+
+def _recurrent_layers(model: Any) -> list[Any]:
+    import keras
+
+    from textnets.layers.kernels import all_layers
+
+    return [layer for layer in all_layers(model) if isinstance(layer, keras.layers.RNN)]
+
+
+@contextmanager
+def quiet_converters() -> Iterator[None]:
+    """In the block converters are silent: they tell of their own work, of which no user can change
+    anything."""
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow", "absl")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

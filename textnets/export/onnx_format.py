@@ -6,21 +6,18 @@ field and every search are left to who calls, see :mod:`textnets.lite.onnx`.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from textnets.decoding.tags import conditional_random_field
 from textnets.errors import InputError
 from textnets.export.graph import describe_layer
-from textnets.export.members import members_of, plain_kernels
+from textnets.export.members import members_of, plain_kernels, quiet_converters
 from textnets.export.numpy_format import Description
 from textnets.export.subject import Subject
 from textnets.lite.contents import ContentsWriter
-from textnets.lite.plain import DESCRIPTION_FILE, PlainWriter, write_description
+from textnets.lite.plain import PlainWriter, write_description
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
 
@@ -32,7 +29,7 @@ def write(subject: Subject, folder: Path) -> None:
         InputError: ONNX cannot hold the model; says what of it.
     """
     writer = PlainWriter()
-    with plain_kernels(subject.models), _quiet():
+    with plain_kernels(subject.models), quiet_converters():
         description = _OnnxDescription(subject, writer, folder).whole()
     files = [file for one in description["models"] for file in one["graphs"].values()]
     write_description(folder, description, files, "onnx")
@@ -233,22 +230,3 @@ def _state_spec(tensor: Any, name: str) -> Any:
     import tensorflow as tf
 
     return tf.TensorSpec((None, tensor.shape[-1]), "float32", name)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The converter tells of its own work what no user can do anything about."""
-    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-
-
-__all__ = ["DESCRIPTION_FILE", "converted", "loading", "write"]

@@ -1,4 +1,4 @@
-"""Runs of an earlier version, of all tasks, whose answers are kept: exported, they give them too."""
+"""Runs of an earlier version, of all tasks: exported, they answer as they did then."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import math
 import tarfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +162,27 @@ def test_settings_out_of_range_are_refused(lite: Callable[[str], Any]) -> None:
     for ask, told in wrong:
         with pytest.raises(InputError, match=told):
             ask()
+
+
+def test_the_file_may_be_replaced_while_a_model_is_used(
+    lite: Callable[[str], Any], tmp_path: Path
+) -> None:
+    known = lite("pins")
+    place = tmp_path / "model.textnets"
+    place.write_bytes(Path(known.info["path"]).read_bytes())
+    model = textnets.lite.load(place)
+    (tmp_path / "new").write_bytes(Path(lite("topics").info["path"]).read_bytes())
+    (tmp_path / "new").replace(place)
+    texts = texts_of("pins")
+    assert model.predict(texts) == known.predict(texts)
+    place.unlink()
+    assert model.predict(texts) == known.predict(texts)
+
+
+def test_threads_may_ask_one_model(lite: Callable[[str], Any]) -> None:
+    model, texts = lite("phrases"), texts_of("phrases")
+    known = [model.predict(texts, beam_size=size) for size in (1, 2, 3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = pool.map(lambda n: model.predict(texts, beam_size=1 + n % 3), range(12))
+        for number, answer in enumerate(found):
+            assert_same(answer, known[number % 3])

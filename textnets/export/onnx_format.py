@@ -66,7 +66,8 @@ class _OnnxDescription(Description):
         """A classifier or a tagger."""
         field = conditional_random_field(model) if self._task == "tagging" else None
         if field is None:
-            return {"graphs": {"model": self._written("model", model, {"probabilities": None})}}
+            graphs = {"model": self._written("model", model, "probabilities")}
+            return {"graphs": graphs, "field": None}
         if model.output is not field.output:
             raise InputError(
                 f"layer {field.name!r}: the model goes on after its conditional random field, "
@@ -74,19 +75,19 @@ class _OnnxDescription(Description):
             )
         emissions, _ = field.input
         return {
-            "graphs": {"model": self._written("model", _until(model, emissions), {"emissions": 0})},
+            "graphs": {"model": self._written("model", _until(model, emissions), "emissions")},
             "field": {"layer": field.name, "reads": None},
             "field_layer": describe_layer(field, self._layers),
         }
 
-    def _written(self, name: str, model: Any, outputs: Mapping[str, Any]) -> str:
+    def _written(self, name: str, model: Any, output: str) -> str:
         """A model of ids, its inputs by their names."""
         inputs = {tensor.name: _spec(tensor) for tensor in model.inputs}
 
         def call(**given: Any) -> list[Any]:
             return [model(given if len(given) > 1 else next(iter(given.values())), training=False)]
 
-        return self._converted(name, call, inputs, list(outputs))
+        return self._converted(name, call, inputs, [output])
 
     def _language_model(self, model: Any) -> dict[str, Any]:
         states = model.input["states"]

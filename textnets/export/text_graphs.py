@@ -23,6 +23,9 @@ BLANKS = (
 )
 _CLOSING, _OPENING = r"[.,!?:;%)\]}…]+", r"[(\[{¿¡]"  # of textnets.text.tokenizers
 _NO_PLACE = -1
+_BETWEEN = (
+    "\ufdd0"  # which no token has, see textnets.text.tokenizers; TensorFlow drops a zero byte
+)
 
 
 def is_blank(texts: Any) -> Any:
@@ -221,8 +224,8 @@ class JoinGraph:
         if self._kind == "wordpiece":
             tokens = tf.strings.split(replace(_joined(tokens, " "), " ##", ""))
         if self._with_joins:
-            joined = replace(_joined(tokens, "\0"), rf"{JOINER}\x00", "")
-            joined = replace(replace(joined, rf"\x00{JOINER}", ""), r"\x00", " ")
+            joined = replace(_joined(tokens, _BETWEEN), f"{JOINER}{_BETWEEN}", "")
+            joined = replace(replace(joined, f"{_BETWEEN}{JOINER}", ""), _BETWEEN, " ")
             return replace(joined, JOINER, "")
         if self._kind == "sentencepiece":
             joined = replace(_joined(tokens, ""), PIECE_BLANK, " ")

@@ -95,14 +95,14 @@ class _Reader:
         self.layers = {} if field is None else {field.name: field}
 
     def __call__(self, inputs: Any) -> Array:
+        found = self.run(inputs, self.outputs)
+        return np.asarray(found if self._field is None else found[0])
+
+    def run(self, inputs: Any, wanted: Any) -> Any:
+        """The probabilities, or the marginals of a conditional random field and what it read."""
         found, mask = self._found(inputs)
         if self._field is None:
             return found["probabilities"]
-        return np.asarray(LAYERS[_CRF](self._field, [found["emissions"], mask]))
-
-    def run(self, inputs: Any, wanted: Any) -> tuple[Array, tuple[Array, Array]]:
-        """The marginals of a conditional random field, and what it read."""
-        found, mask = self._found(inputs)
         emissions = found["emissions"]
         return np.asarray(LAYERS[_CRF](self._field, [emissions, mask])), (emissions, mask)
 

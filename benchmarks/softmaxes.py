@@ -2,15 +2,18 @@
 
     python benchmarks/softmaxes.py                    # 400 steps each, 20 minutes on a core
     python benchmarks/softmaxes.py --steps 30         # speeds only, a few minutes
+    python benchmarks/softmaxes.py --seconds 240      # the same time for each, not the same steps
 
 Trains the model of ``wikitext2_lstm`` anew with each softmax, at a constant learning rate and with
 the same seed, on the same batches, and scores the beginning of the validation split with the exact
-probabilities of each. The test split is not read.
+probabilities of each. Time is that of the processor, which what else runs on the machine hardly
+changes. The test split is not read.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
 from typing import Any
@@ -22,7 +25,9 @@ SOFTMAXES = {
     "full": ["model.adaptive_softmax=[]"],
     "sampled, 1,024": ["model.adaptive_softmax=[]", "training.sampled_softmax=1024"],
     "sampled, 4,096": ["model.adaptive_softmax=[]", "training.sampled_softmax=4096"],
-    "adaptive": [],
+    "adaptive": ["model.adaptive_shrink=1"],
+    "adaptive, half": ["model.adaptive_shrink=2"],
+    "adaptive, quarter": ["model.adaptive_shrink=4"],
 }
 SCORED = 20_000  # tokens
 WARM_UP = 3  # steps that are not timed
@@ -31,19 +36,19 @@ WARM_UP = 3  # steps that are not timed
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seconds", type=float, help="of the processor, instead of --steps")
+    parser.add_argument("softmaxes", nargs="*", default=[*SOFTMAXES], metavar="SOFTMAX")
     options = parser.parse_args()
-    milliseconds: dict[str, float] = {}
-    title = f"perplexity after {options.steps} steps"
-    print(f"{'softmax':16}{'ms a step':>12}{'to full':>10}{title:>32}", flush=True)
-    for name, settings in SOFTMAXES.items():
-        milliseconds[name], loss = trained(settings, options.steps)
-        ratio = milliseconds[name] / milliseconds["full"]
+    print(f"{'softmax':20}{'steps':>8}{'ms a step':>12}{'perplexity':>12}", flush=True)
+    for name in options.softmaxes:
+        steps, milliseconds, loss = trained(SOFTMAXES[name], options.steps, options.seconds)
         found = f"{math.exp(loss):.1f}"
-        print(f"{name:16}{milliseconds[name]:12.0f}{ratio:10.2f}{found:>32}", flush=True)
+        print(f"{name:20}{steps:8}{milliseconds:12.0f}{found:>12}", flush=True)
 
 
-def trained(settings: list[str], steps: int) -> tuple[float, float]:
-    """Milliseconds a step, and nats a token on validation, of a model trained for some steps."""
+def trained(settings: list[str], steps: int, limit: float | None) -> tuple[int, float, float]:
+    """How many steps a model was trained for, milliseconds a step, and nats a token on
+    validation."""
     from textnets.backend.devices import prepare_device
     from textnets.backend.steps import train_step
     from textnets.experiment.models import compile_model
@@ -63,22 +68,24 @@ def trained(settings: list[str], steps: int) -> tuple[float, float]:
     model = compiled.setup.model
     model.optimizer.learning_rate = task.recipe.training.learning_rate
     batches = compiled.setup.batches
-    rows = batches.of_epoch(0)[:steps]
-    step = train_step(model, *batches.load(rows[0]))
+    order = (rows for epoch in itertools.count() for rows in batches.of_epoch(epoch))
+    step = train_step(model, *batches.load(batches.of_epoch(0)[0]))
     if compiled.setup.begin_epoch is not None:
         compiled.setup.begin_epoch()
-    seconds = 0.0
-    for number, places in enumerate(rows):
-        batch = batches.load(places)
-        started = time.perf_counter()
+    number, seconds, timed = 0, 0.0, 0
+    while (number < steps) if limit is None else (seconds < limit):
+        batch = batches.load(next(order))
+        started = time.process_time()
         step(*batch)
         if number >= WARM_UP:
-            seconds += time.perf_counter() - started
+            seconds += time.process_time() - started
+            timed += 1
+        number += 1
     lines = int(np.searchsorted(validation.targets.offsets, SCORED))
     few = validation.beginning(lines, SCORED)
     outputs = task.inference(prepared.preprocessor, compiled.model).outputs(few, Progress())
     loss = task.evaluation(prepared.preprocessor).measure(outputs, few)["loss"]
-    return 1000 * seconds / max(len(rows) - WARM_UP, 1), loss
+    return number, 1000 * seconds / max(timed, 1), loss
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import sys
 
 try:
-    from .main import main
+    from .main import command, main
 except KeyboardInterrupt:  # Ctrl-C while the first modules load
     sys.stderr.write("\nstopped\n")
     sys.exit(130)
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

@@ -1,5 +1,5 @@
 """``python -m textnets_cli``: the same as ``textnets``."""
 
-from .main import main
+from .main import command
 
-main()
+command()

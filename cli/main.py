@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from textnets import __version__
+from textnets.backend.devices import start_lean
 from textnets.errors import RecipeError, TextnetsError
 from textnets.progress import printable
 
@@ -74,9 +77,34 @@ for verb in (
     verbs.add_command(verb)
 
 
+def command() -> None:
+    """The entry point of a process: run the verb that was typed, and end.
+
+    When Python ends it takes TensorFlow apart piece by piece, a second for nothing. So once all
+    is written, threads have ended and what was to be done at the end is done, the process is left.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+        if "tensorflow" not in sys.modules or not isinstance(code, int):
+            raise
+        try:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+        except OSError:  # Python says it, as of any program
+            raise end from None
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        atexit._run_exitfuncs()
+        os._exit(code)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The entry point: run a verb and exit with its code."""
+    """Run a verb and exit with its code."""
     _fill_closed_streams()
+    start_lean()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its number rather than a traceback.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":

@@ -430,7 +430,7 @@ def word_space(
     predictor = Predictor.load(run, device="cpu", allow_builders=allow_builders)
     layers = {layer.name: layer for layer in predictor.model.layers}
     tables = {
-        name: WordSpace(vocabulary, np.asarray(layers[layer].embeddings))
+        name: WordSpace(vocabulary, _vectors(layers[layer]))
         for name, (layer, vocabulary) in predictor.preprocessor.vector_tables.items()
         if layer in layers
     }
@@ -512,3 +512,8 @@ def store_ids(
         overwrite=overwrite,
     )
     return dict(prepared.coverage)
+
+
+def _vectors(layer: Any) -> Any:
+    """The rows of a table of token vectors, ``<float32>[vocabulary, width]``."""
+    return np.asarray(layer.vectors() if hasattr(layer, "vectors") else layer.embeddings)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from textnets.backend.recurrence import train_recurrence_fast
+from textnets.backend.recurrence import take_single_steps, train_recurrence_fast
+from textnets.layers.cells import PeepholeLSTMCell
 
 
 def model_of(layer: Any, *, states: int = 0) -> keras.Model:
@@ -137,3 +138,43 @@ def test_a_mask_is_heeded() -> None:
     ids = np.array([[3, 4, 5, 0], [6, 0, 0, 0]])
     one, two = (np.array(model(ids, training=True)) for model in models)
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.LSTM(7, return_sequences=True, return_state=True),
+        keras.layers.GRU(7, return_sequences=True, return_state=True),
+        keras.layers.GRU(7, reset_after=False, return_sequences=True, return_state=True),
+        keras.layers.SimpleRNN(7, return_sequences=True, return_state=True),
+        keras.layers.RNN(PeepholeLSTMCell(7), return_sequences=True, return_state=True),
+    ],
+    ids=str,
+)
+def test_a_single_step_is_that_of_the_loop(layer: Any) -> None:
+    """To the byte, in a graph without a loop; other lengths go on as before."""
+    keras.utils.set_random_seed(1)
+    model = model_of(layer, states=len(keras.tree.flatten(layer.cell.state_size)))
+    random = np.random.default_rng(2)
+    states = [random.normal(size=(3, 7)).astype("float32") for _ in model.inputs[1:]]
+
+    def answers(steps: int) -> tuple[list[bytes], bool]:
+        sequence = random.normal(size=(3, steps, 5)).astype("float32")
+        run = tf.function(lambda *inputs: model(list(inputs), training=False), autograph=False)
+        arguments = [tf.constant(array) for array in (sequence, *states)]
+        graph = run.get_concrete_function(*arguments).graph.as_graph_def()
+        has_loop = any("While" in node.op for node in graph.node)
+        return [np.array(array).tobytes() for array in run(*arguments)], has_loop
+
+    expected = {}
+    for steps in (1, 3):
+        random = np.random.default_rng(3)
+        expected[steps], has_loop = answers(steps)
+        assert has_loop
+    take_single_steps(model)
+    take_single_steps(model)  # a second time changes nothing
+    for steps in (1, 3):
+        random = np.random.default_rng(3)
+        found, has_loop = answers(steps)
+        assert found == expected[steps]
+        assert has_loop == (steps == 3)

@@ -20,7 +20,7 @@ import textnets.lite
 from tests.cli.conftest import listing, refuse, succeed
 from tests.cli.conftest import textnets as command
 from tests.conftest import CHEAP_RECIPE, QUICK, write_recipe
-from textnets.export import export_run
+from tests.exports import exported_run
 from textnets.export.formats import FORMATS
 from textnets.lite.contents import ContentsWriter
 
@@ -34,13 +34,10 @@ def export(run: Path, output: str | Path = "out", *more: str) -> tuple[str | Pat
     return ("export", run, "--to", "numpy", "--output", output, *more)
 
 
-@pytest.fixture(scope="session")
-def exported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def exported(finished: Path) -> Path:
     """An export of the cheap run; do not write into it."""
-    folder = tmp_path_factory.mktemp("exports") / "made" / "here"
-    ended = succeed(*export(finished, folder))
-    assert "tried in a fresh process on 66 texts: largest difference" in ended.out
-    return folder
+    return exported_run(finished)
 
 
 def test_what_it_writes_answers_as_the_run_does(exported: Path, finished: Path) -> None:
@@ -84,8 +81,9 @@ def test_the_model_card(exported: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(exported: Path, finished: Path, tmp_path: Path) -> None:
-    export_run(finished, "numpy", tmp_path / "again")
-    again = (tmp_path / "again" / "model.textnets").read_bytes()
+    ended = succeed(*export(finished, tmp_path / "made" / "again"))
+    assert "tried in a fresh process on 66 texts: largest difference" in ended.out
+    again = (tmp_path / "made" / "again" / "model.textnets").read_bytes()
     assert again == (exported / "model.textnets").read_bytes()
 
 

@@ -66,6 +66,18 @@ def test_additive_attention(drawn: dict[str, np.ndarray]) -> None:
             assert (found[length:] == 0).all()
 
 
+@pytest.mark.parametrize("layer", [DotAttention(), AdditiveAttention(KEYS)], ids=str)
+def test_rows_that_share_a_memory(layer: keras.Layer, drawn: dict[str, np.ndarray]) -> None:
+    """Three hypotheses a text look into its memory as if each had one of its own."""
+    given = [drawn[name] for name in ("keys", "memory", "mask")]
+    queries = np.random.default_rng(3).normal(size=(3 * BATCH, 1, KEYS)).astype("float32")
+    shared = layer(queries, *given)
+    repeated = layer(queries, *(np.repeat(array, 3, axis=0) for array in given))
+    for found, expected in zip(shared, repeated, strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def run(layer: AttentionRNN, drawn: dict[str, np.ndarray], *fed: np.ndarray) -> list[np.ndarray]:
     keys = drawn["keys"][..., : layer.cell.units] if fed else drawn["keys"]
     outputs, states, weights = layer(

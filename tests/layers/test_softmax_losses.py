@@ -11,6 +11,7 @@ import pytest
 from textnets.layers import (
     AdaptiveSoftmaxLoss,
     AdaptiveTokenTable,
+    ReducedTokenTable,
     SampledSoftmaxLoss,
     TokenTable,
     token_losses,
@@ -140,6 +141,43 @@ def test_an_adaptive_softmax_by_hand(adaptive: AdaptiveTokenTable, features: np.
     found = np.exp(np.asarray(adaptive(features, reverse=True)))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def reduced() -> ReducedTokenTable:
+    keras.utils.set_random_seed(5)
+    found = ReducedTokenTable(V, WIDTH, cutoffs=[8, 30], shrink=2, name="reduced")
+    found(np.zeros((1, 1), np.int32))
+    random = np.random.default_rng(3)
+    found.set_weights([random.normal(size=weight.shape) for weight in found.weights])
+    return found
+
+
+def test_shorter_vectors_of_rare_tokens(reduced: ReducedTokenTable, features: np.ndarray) -> None:
+    """As an adaptive table whose rows are the short ones times their projections."""
+    weights = {weight.name: weight.numpy() for weight in reduced.weights}
+    assert weights["embeddings"].shape == (8, WIDTH)
+    assert weights["group_1_embeddings"].shape == (22, WIDTH // 2)
+    assert weights["group_2_embeddings"].shape == (V - 30, max(1, WIDTH // 4))
+    rows = np.concatenate(
+        [
+            weights["embeddings"],
+            weights["group_1_embeddings"] @ weights["group_1_projection"],
+            weights["group_2_embeddings"] @ weights["group_2_projection"],
+        ]
+    )
+    np.testing.assert_allclose(np.asarray(reduced.vectors()), rows, atol=1e-6)
+    ids = np.arange(V, dtype=np.int32).reshape(1, -1)
+    np.testing.assert_allclose(np.asarray(reduced(ids))[0], rows, atol=1e-6)
+    whole = AdaptiveTokenTable(V, WIDTH, cutoffs=[8, 30])
+    whole(ids)
+    for weight in whole.weights:
+        weight.assign(rows if weight.name == "embeddings" else weights[weight.name])
+    expected = np.asarray(whole(features, reverse=True))
+    np.testing.assert_allclose(np.asarray(reduced(features, reverse=True)), expected, atol=2e-4)
+    loss = np.asarray(AdaptiveSoftmaxLoss(reduced)([features, TARGETS]))
+    wanted = -np.take_along_axis(expected, TARGETS[..., None], -1)[..., 0]
+    np.testing.assert_allclose(loss, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

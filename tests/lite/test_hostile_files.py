@@ -17,8 +17,8 @@ import pytest
 
 import textnets.lite
 from tests.cli.conftest import listing
+from tests.exports import exported_run
 from textnets.errors import RunError
-from textnets.export import export_run
 
 pytestmark = pytest.mark.heavy
 
@@ -26,9 +26,8 @@ DAMAGED = r"model\.textnets: is no model of 'textnets export --to numpy', or dam
 
 
 @pytest.fixture(scope="module")
-def sound(recurrent: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    found = export_run(recurrent, "numpy", tmp_path_factory.mktemp("exports") / "out")
-    return (found.folder / "model.textnets").read_bytes()
+def sound(finished: Path) -> bytes:
+    return (exported_run(finished) / "model.textnets").read_bytes()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from textnets.export import export_run
+from tests.exports import exported_run
 
 pytestmark = pytest.mark.heavy
 
@@ -42,9 +42,8 @@ print(sorted(name for name in strangers if not name.startswith(("_", "numpy"))))
 
 
 @pytest.fixture(scope="module")
-def file(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = export_run(finished, "numpy", tmp_path_factory.mktemp("exports") / "out")
-    return found.folder / "model.textnets"
+def file(finished: Path) -> Path:
+    return exported_run(finished) / "model.textnets"
 
 
 def run(program: str, *words: str | Path) -> list[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.text.conftest import SENTENCES, text_section
-from tests.text.test_tokenizers import ANY_TEXT, PROPERTY
+from tests.text.test_tokenizers import ANY_TEXT
+from tests.text.test_tokenizers import PROPERTY as MANY
 from textnets.errors import InputError, RunError
 from textnets.export.numpy_format import describe_encoder
 from textnets.export.patterns import as_python
@@ -22,6 +23,8 @@ from textnets.lite.tokenizers import LiteSentencepieces
 from textnets.lite.unicode import Unicode
 from textnets.text.encoder import RunningTextEncoder, TextEncoder
 from textnets.text.tokenizers import WordpieceTokenizer, WordTokenizer
+
+pytestmark = pytest.mark.heavy  # many texts
 
 # Signs that some version of Unicode knows and another does not, marks, joiners, emoji, and letters
 # whose small form has to do with their neighbors.
@@ -55,6 +58,8 @@ KINDS: dict[str, tuple[dict[str, Any], bool]] = {
     "sentencepiece": (UNIGRAMS, False),
     "sentencepiece, cased": ({**UNIGRAMS, "lowercase": False, "normalize": "none"}, False),
 }  # fmt: skip
+
+PROPERTY = settings(MANY, max_examples=25)  # of lists of texts
 
 Pair = tuple[TextEncoder, LiteEncoder]
 

@@ -22,6 +22,8 @@ from typing import Any
 from textnets.errors import InputError, MissingExtraError, TextnetsError
 
 DEVICE_HELP = "auto, cpu, gpu or gpu:N"
+_OPTIONAL = ("pandas", "sklearn", "matplotlib")
+_is_lean = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def prepare_device(wanted: str = "auto") -> Device:
     start = {"tensorflow": _start_tensorflow, "jax": _start_jax}.get(backend)
     if start is None:
         raise InputError(f"KERAS_BACKEND: textnets runs on tensorflow and jax, was: {backend!r}")
-    with _interrupts_held(), _quiet_start():
+    with _interrupts_held(), _quiet_start(), _left_out(backend):
         found = start(kind, index)
         import keras  # noqa: F401
     if found is None:
@@ -156,6 +158,31 @@ def _why(found: str, asked: str) -> str:
     if asked != "auto":
         return "asked for"
     return "the first GPU found" if found == "gpu" else "no GPU found"
+
+
+def start_lean() -> None:
+    """Let this process start Keras without the optional packages that Keras imports where it finds
+    them, which takes as long as TensorFlow itself.
+
+    For processes of our own, such as the command line's: Keras's wrappers for scikit-learn and its
+    slicing of pandas' tables do not work there. The packages can be imported after the start.
+    """
+    global _is_lean
+    _is_lean = True
+
+
+@contextmanager
+def _left_out(backend: str) -> Iterator[None]:
+    """Inside the block optional packages seem not to be installed, if :func:`start_lean` was
+    called."""
+    names = [*_OPTIONAL, *({"jax"} - {backend})] if _is_lean else []
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be found
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -1,14 +1,16 @@
-"""LSTM and GRU trained faster on a CPU, by the same arithmetic as Keras's.
+"""Recurrent layers that are faster than Keras's own loops, by the same arithmetic.
 
-Keras 3.15 on TensorFlow multiplies the inputs by their kernel inside the loop over the time steps,
-and TensorFlow's gradient of that loop adds up the kernels' gradients step by step: thousands of
-small products. Here the inputs are multiplied before the loop, by one product; the loop's gradient
-is written by hand and leaves the recurrent kernel's to one product after it (Appleyard et al. 2016,
-"Optimizing Performance of Recurrent Neural Networks on GPUs", sections 3.1 and 3.2); and an
-iteration takes four steps, since an iteration costs as much as a step.
+A single step, such as a decoder takes, needs no loop: :func:`take_single_steps`.
 
-Layers, their weights and their files stay Keras's own. Only a step of training is another: without
-a gradient Keras's loop is faster, and on a GPU the fused kernels are.
+LSTM and GRU train faster on a CPU: :func:`train_recurrence_fast`. Keras 3.15 on TensorFlow
+multiplies the inputs by their kernel inside the loop over the time steps, and TensorFlow's gradient
+of that loop adds up the kernels' gradients step by step: thousands of small products. Here the
+inputs are multiplied before the loop, by one product; the loop's gradient is written by hand and
+leaves the recurrent kernel's to one product after it (Appleyard et al. 2016, "Optimizing
+Performance of Recurrent Neural Networks on GPUs", sections 3.1 and 3.2); and an iteration takes
+four steps, since an iteration costs as much as a step. Layers, their weights and their files stay
+Keras's own. Only a step of training is another: without a gradient Keras's loop is faster, and on a
+GPU the fused kernels are.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ def train_recurrence_fast(model: Any) -> list[str]:
     Returns:
         The names of the layers that will.
     """
+    import keras
+
     found = []
-    for layer in _recurrent_layers(model):
+    for layer in _recurrent_layers(model, keras.layers.LSTM | keras.layers.GRU):
         loop = _loop_for(layer)
         if loop is not None:
             layer.inner_loop = functools.partial(_inner_loop, layer, layer.inner_loop, loop)
@@ -42,11 +46,44 @@ def train_recurrence_fast(model: Any) -> list[str]:
     return found
 
 
-def _recurrent_layers(model: Any) -> Iterator[Any]:
+def take_single_steps(model: Any) -> None:
+    """Let the recurrent layers of a model call their cell where a sequence has one step.
+
+    Keras makes a loop of every sequence, and a loop in a decoder's loop costs more than the step
+    that it takes. Where the number of steps is known to be one, and nothing is masked, this gives
+    the same bytes; sequences of any other length are read as they were.
+
+    Args:
+        model: a ``keras.Model``, on any backend.
+    """
     import keras
 
+    for layer in _recurrent_layers(model, keras.layers.RNN):
+        loop = layer.inner_loop
+        if getattr(loop, "func", None) is not _single_step:
+            layer.inner_loop = functools.partial(_single_step, layer, loop)
+
+
+def _single_step(
+    layer: Any,
+    of_keras: Callable[..., Any],
+    sequences: Any,
+    initial_state: Any,
+    mask: Any,
+    training: bool = False,
+) -> Any:
+    """As ``keras.layers.RNN.inner_loop``."""
+    if sequences.shape[1] != 1 or mask is not None:
+        return of_keras(sequences, initial_state, mask, training=training)
+    states = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
+    said = {"training": training} if layer.cell._call_has_training_arg else {}
+    output, after = layer.cell(sequences[:, 0], states, **said)
+    return output, output[:, None], list(after) if isinstance(after, list | tuple) else [after]
+
+
+def _recurrent_layers(model: Any, kind: Any) -> Iterator[Any]:
     for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
+        if isinstance(layer, kind):
             yield layer
 
 

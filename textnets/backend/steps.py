@@ -4,6 +4,9 @@ On TensorFlow, ``train_on_batch`` traces its graph again for the first batch of 
 width and for the last, smaller batch: three times for a recurrent net whose graph takes
 seconds. Here the graph is traced once, for every shape. Other backends compile a shape at
 a time whoever asks, so there Keras's own calls are used.
+
+AutoGraph is left out: it turns Python's branches on tensors into a graph's, of which ours have
+none, and looks into no layer that Keras calls.
 """
 
 from __future__ import annotations
@@ -51,7 +54,9 @@ def forward(model: Any) -> Forward:
     import tensorflow as tf
 
     compiled = tf.function(
-        _own(lambda inputs: model(inputs, training=False)), input_signature=[_input_spec(model)]
+        _own(lambda inputs: model(inputs, training=False)),
+        input_signature=[_input_spec(model)],
+        autograph=False,
     )
     return lambda inputs: np.asarray(compiled(inputs))
 
@@ -70,7 +75,10 @@ def compiled(model: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return cast("Callable[..., Any]", tf.function(_own(function), reduce_retracing=True))
+        return cast(
+            "Callable[..., Any]",
+            tf.function(_own(function), reduce_retracing=True, autograph=False),
+        )
     if backend != "jax":
         return function
     import jax
@@ -104,7 +112,9 @@ def _tensorflow_step(model: Any, inputs: Any, targets: Any, weights: Any) -> Tra
         return model.train_step(data)
 
     jit = model.jit_compile
-    step_batch = tf.function(_own(step), input_signature=[tuple(batch)], jit_compile=jit)
+    step_batch = tf.function(
+        _own(step), input_signature=[tuple(batch)], jit_compile=jit, autograph=False
+    )
 
     def run(*data: Any) -> dict[str, float]:
         logs = step_batch(tuple(array for array in data if array is not None))

@@ -47,6 +47,7 @@ Width = Annotated[int, Gt(0)]
 Widths = Annotated[Sequence[Width], Len(1)]
 OptionalWidths = Annotated[Sequence[Width], Len(0)]
 Cutoffs = Annotated[Sequence[Annotated[int, Gt(4)]], Len(0)]  # token ids
+Shrink = Annotated[int, Gt(0), WrittenIfSet()]
 Rate = Annotated[float, Ge(0), Lt(1)]
 WordDropoutRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
 Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off

@@ -14,6 +14,7 @@ from textnets.builders.parameters import (
     Initializer,
     Model,
     Rate,
+    Shrink,
     Strength,
     VocabularySize,
     Width,
@@ -34,6 +35,7 @@ def build_rnn_language_model(
     train_embeddings: bool = True,
     tie_embeddings: bool = False,
     adaptive_softmax: Cutoffs = (),
+    adaptive_shrink: Shrink = 1,
     cell: Cell = "lstm",
     units: Widths = (256,),
     word_dropout: WordDropoutRate = 0.0,
@@ -53,7 +55,8 @@ def build_rnn_language_model(
     A large vocabulary takes most of the time. Token ids follow the tokens' counts, so with
     ``adaptive_softmax: [1500, 9000]`` the 1,500 first are found at once, and any other token by
     its group, from 1500 or from 9000 on, and then within it (Grave et al. 2017). That is exact,
-    and far less work, as most tokens of a text are frequent ones.
+    and far less work, as most tokens of a text are frequent ones. With ``adaptive_shrink: 4`` the
+    vectors of each group are a quarter as long as those of the one before it, which is less again.
 
     Args:
         vocabulary_size: How many token ids there are, special ids included.
@@ -62,6 +65,7 @@ def build_rnn_language_model(
         train_embeddings: Whether the token vectors are trained or kept as they start.
         tie_embeddings: Whether the softmax uses the vectors that the net reads.
         adaptive_softmax: First ids of groups of rare tokens, each with a softmax of its own.
+        adaptive_shrink: How many times shorter each group's vectors are than those before it.
         cell: The recurrent layer, by name: simple, lstm, gru or one of the LSTM's variants.
         units: Size of the state, one number for each layer.
         word_dropout: Share of the tokens to turn into [UNK] while training.
@@ -107,11 +111,14 @@ def build_rnn_language_model(
         "name": "embedding",
     }
     if tie_embeddings:
-        embedding = output_table = _output_table(adaptive_softmax, width=embedding_width, **table)
+        embedding = output_table = _output_table(
+            adaptive_softmax, adaptive_shrink, width=embedding_width, **table
+        )
     else:
         embedding = layers.TokenTable(width=embedding_width, with_bias=False, **table)
         output_table = _output_table(
             adaptive_softmax,
+            adaptive_shrink,
             vocabulary_size=vocabulary_size,
             width=units[-1],
             initializer="glorot_uniform",
@@ -149,14 +156,19 @@ def build_rnn_language_model(
     )
 
 
-def _output_table(cutoffs: Sequence[int], *, vocabulary_size: int, **settings: Any) -> Any:
+def _output_table(
+    cutoffs: Sequence[int], shrink: int, *, vocabulary_size: int, **settings: Any
+) -> Any:
     """What makes the logits.
 
     Raises:
-        InputError: if the cutoffs are no places of the vocabulary, one after the other.
+        InputError: if the cutoffs are no places of the vocabulary, one after the other, or vectors
+            shrink without any.
     """
     from textnets import layers
 
+    if shrink > 1 and not cutoffs:
+        raise InputError("adaptive_shrink: shortens the vectors of groups; set adaptive_softmax")
     if not cutoffs:
         return layers.TokenTable(vocabulary_size, **settings)
     borders = [*cutoffs, vocabulary_size]
@@ -165,6 +177,8 @@ def _output_table(cutoffs: Sequence[int], *, vocabulary_size: int, **settings: A
             "adaptive_softmax: expected cutoffs that rise and are below the vocabulary's size, "
             f"{vocabulary_size}, was: {list(cutoffs)}"
         )
+    if shrink > 1:
+        return layers.ReducedTokenTable(vocabulary_size, cutoffs=cutoffs, shrink=shrink, **settings)
     return layers.AdaptiveTokenTable(vocabulary_size, cutoffs=cutoffs, **settings)
 
 
@@ -198,6 +212,11 @@ def _start_vectors(embedding: Any, vectors: Any) -> None:
 
     if vectors is None:
         return
+    if embedding.rows < embedding.vocabulary_size:
+        raise InputError(
+            "embedding_vectors: with adaptive_shrink only frequent tokens have vectors of full "
+            "length; leave text.vectors out, or untie the embeddings (tie_embeddings: false)"
+        )
     found, expected = np.shape(vectors), (embedding.vocabulary_size, embedding.width)
     if found != expected:
         raise InputError(

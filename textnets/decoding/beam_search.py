@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from textnets.backend.picking import at_each, largest, rows_at
 from textnets.decoding.step import NO_SCORE, Step
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
 
@@ -42,39 +43,82 @@ def beam_search(
     """
     ops = keras.ops
     batch = ops.shape(limits)[0]
-    states = keras.tree.map_structure(lambda array: ops.repeat(array, beam_size, axis=0), states)
+    every = ops.arange(batch, dtype="int32")[:, None]
     first_only = ops.where(ops.arange(beam_size) == 0, 0.0, NO_SCORE)
     alive = {
-        "tokens": ops.full((batch, beam_size, max_length), PADDING_ID, dtype="int32"),
-        "last": ops.full((batch, beam_size), BOS_ID, dtype="int32"),
+        "last": ops.full((batch * beam_size,), BOS_ID, dtype="int32"),
         "scores": ops.tile(first_only[None, :], (batch, 1)),
-        "states": states,
+        "states": keras.tree.map_structure(
+            lambda array: ops.repeat(array, beam_size, axis=0), states
+        ),
     }
     finished = {
-        "tokens": ops.full((batch, beam_size, max_length), PADDING_ID, dtype="int32"),
         "scores": ops.full((batch, beam_size), NO_SCORE, dtype="float32"),
         "log_probabilities": ops.full((batch, beam_size), NO_SCORE, dtype="float32"),
+        # Where to begin to read it backwards: the time of its [EOS], and the beam that it ended.
+        "times": ops.full((batch, beam_size), -1, dtype="int32"),
+        "beams": ops.zeros((batch, beam_size), dtype="int32"),
+    }
+    # What was written at each time, and by which beam of the time before.
+    trail = {
+        "tokens": ops.full((max_length, batch * beam_size), PADDING_ID, dtype="int32"),
+        "beams": ops.zeros((max_length, batch * beam_size), dtype="int32"),
     }
     done = ops.zeros((batch,), dtype="bool")
+    times = ops.arange(max_length, dtype="int32")[:, None]
+    among_best = ops.arange(2 * beam_size) < beam_size
 
-    def goes_on(time: Any, alive: Any, finished: Any, done: Any) -> Any:
+    def goes_on(time: Any, alive: Any, finished: Any, trail: Any, done: Any) -> Any:
         return ops.logical_and(time < max_length, ops.logical_not(ops.all(done)))
 
-    def advance(time: Any, alive: Any, finished: Any, done: Any) -> Any:
-        logits, after = step(ops.reshape(alive["last"], (-1,)), alive["states"])
-        found = _candidates(logits, alive, time, limits, beam_size)
-        ends = found["last"] == EOS_ID
-        finished = _merge(
-            finished, found, ends, done, beam_size, _penalty(time + 1, length_penalty)
-        )
-        alive = _keep_alive(found, ends, after, beam_size)
-        count = ops.sum(ops.cast(finished["scores"] > NO_SCORE / 2, "int32"), axis=1)
-        done = ops.logical_or(done, ops.logical_or(count >= beam_size, time + 1 >= limits))
-        return time + 1, alive, finished, done
+    def advance(time: Any, alive: Any, finished: Any, trail: Any, done: Any) -> Any:
+        logits, after = step(alive["last"], alive["states"])
+        must_end = time + 1 >= limits
+        found = _candidates(logits, alive["scores"], must_end)
+        is_end = found["tokens"] == EOS_ID
 
-    start = (ops.zeros((), dtype="int32"), alive, finished, done)
-    _, _, finished, _ = ops.while_loop(goes_on, advance, start)
-    return finished["tokens"], finished["scores"], finished["log_probabilities"]
+        # --- What ends among the best, in rows that are not done, is set aside ---
+        counts = ops.logical_and(
+            ops.logical_and(is_end, among_best), ops.logical_not(done)[:, None]
+        )
+        counts = ops.logical_and(counts, found["scores"] > NO_SCORE / 2)
+        penalty = _penalty(time + 1, length_penalty)
+        ended = {
+            "scores": ops.where(counts, found["scores"] / penalty, NO_SCORE),
+            "log_probabilities": found["scores"],
+            "times": ops.zeros_like(found["beams"]) + time,
+            "beams": found["beams"],
+        }
+        together = {
+            name: ops.concatenate([finished[name], ended[name]], axis=1) for name in finished
+        }
+        _, places = ops.top_k(together["scores"], beam_size)
+        finished = {name: at_each(values, places) for name, values in together.items()}
+
+        # --- The best of those that do not end go on ---
+        scores, places = ops.top_k(ops.where(is_end, NO_SCORE, found["scores"]), beam_size)
+        beams, tokens = (
+            ops.reshape(at_each(found[name], places), (-1,)) for name in ("beams", "tokens")
+        )
+        rows = beams + ops.repeat(every[:, 0] * beam_size, beam_size)
+        alive = {
+            "last": tokens,
+            "scores": scores,
+            "states": keras.tree.map_structure(lambda array: rows_at(array, rows), after),
+        }
+        now = times == time
+        trail = {
+            "tokens": ops.where(now, tokens[None], trail["tokens"]),
+            "beams": ops.where(now, rows[None], trail["beams"]),
+        }
+        count = ops.sum(ops.cast(finished["scores"] > NO_SCORE / 2, "int32"), axis=1)
+        done = ops.logical_or(done, ops.logical_or(count >= beam_size, must_end))
+        return time + 1, alive, finished, trail, done
+
+    start = (ops.zeros((), dtype="int32"), alive, finished, trail, done)
+    _, _, finished, trail, _ = ops.while_loop(goes_on, advance, start)
+    tokens = _read_backwards(finished, trail, every, max_length)
+    return tokens, finished["scores"], finished["log_probabilities"]
 
 
 def never_written(token_ids: Any) -> Any:
@@ -82,71 +126,80 @@ def never_written(token_ids: Any) -> Any:
     return token_ids < EOS_ID  # special ids are fixed, and these come first
 
 
-def _candidates(
-    logits: Any, alive: dict[str, Any], time: Any, limits: Any, beam_size: int
-) -> dict[str, Any]:
-    """The ``2 * beam_size`` best ways to go on, best first, so that half of them can end."""
+def _candidates(logits: Any, alive: Any, must_end: Any) -> dict[str, Any]:
+    """The ``2 * beam_size`` best ways to go on, best first, so that half of them can end.
+
+    They are looked for among the best of each hypothesis, which are few: nothing but the softmax
+    and a search goes over the whole vocabulary.
+
+    Args:
+        logits: ``<float>[batch * beam_size, vocabulary]``.
+        alive: ``<float32>[batch, beam_size]``, log-probabilities so far.
+        must_end: ``<bool>[batch]``: of these rows only ``[EOS]`` may come.
+
+    Returns:
+        ``scores``, ``beams`` and ``tokens``, each ``[batch, 2 * beam_size]``.
+    """
+    ops = keras.ops
+    batch, beam_size = ops.shape(alive)[0], alive.shape[1]
+    count = min(2 * beam_size + EOS_ID, logits.shape[-1])  # as many as may be never written
+    best, tokens, ending = best_tokens(logits, count)
+    best = ops.where(never_written(tokens), NO_SCORE, best)
+    must_end = ops.repeat(must_end, beam_size)[:, None]
+    is_first = (ops.arange(count) == 0)[None, :]
+    best = ops.where(must_end, ops.where(is_first, ending[:, None], NO_SCORE), best)
+    tokens = ops.where(must_end, EOS_ID, tokens)
+    total = ops.reshape(best, (batch, beam_size, count)) + alive[:, :, None]
+    total = ops.maximum(ops.reshape(total, (batch, beam_size * count)), NO_SCORE)
+    found, places = ops.top_k(total, 2 * beam_size)
+    places = ops.cast(places, "int32")
+    tokens = at_each(ops.reshape(tokens, (batch, beam_size * count)), places)
+    return {"scores": found, "beams": places // count, "tokens": tokens}
+
+
+def best_tokens(logits: Any, count: int) -> tuple[Any, Any, Any]:
+    """The most likely tokens of each row.
+
+    A logarithm is taken of what it is needed for, and not of the whole softmax.
+
+    Args:
+        logits: ``<float>[rows, vocabulary]``.
+        count: how many.
+
+    Returns:
+        Their log-probabilities, ``<float32>[rows, count]``, the highest first, the tokens,
+        ``<int32>[rows, count]``, and the log-probability of ``[EOS]``, ``<float32>[rows]``.
+    """
     ops = keras.ops
     logits = ops.cast(logits, "float32")
-    batch, size = ops.shape(limits)[0], ops.shape(logits)[-1]
-    scores = ops.reshape(ops.log_softmax(logits, axis=-1), (batch, beam_size, size))
-    token = ops.arange(size)
-    never = never_written(token)
-    must_end = (time + 1 >= limits)[:, None, None]
-    closed = ops.logical_or(
-        never[None, None, :], ops.logical_and(must_end, (token != EOS_ID)[None, None, :])
-    )
-    total = ops.where(closed, NO_SCORE, alive["scores"][:, :, None] + scores)
-    best, places = ops.top_k(ops.reshape(total, (batch, beam_size * size)), 2 * beam_size)
-    beams, last = places // size, ops.cast(places % size, "int32")
-    tokens = ops.take_along_axis(alive["tokens"], beams[:, :, None], axis=1)
-    now = ops.arange(ops.shape(tokens)[-1]) == time
-    return {
-        "scores": best,
-        "beams": beams,
-        "last": last,
-        "tokens": ops.where(now[None, None, :], last[:, :, None], tokens),
-    }
+    best, tokens = largest(logits, count)
+    shares = at_each(ops.softmax(logits, axis=-1), tokens[:, :1])
+    total = best[:, :1] - ops.log(shares)
+    return best - total, tokens, logits[:, EOS_ID] - total[:, 0]
 
 
-def _merge(
-    finished: dict[str, Any],
-    found: dict[str, Any],
-    ends: Any,
-    done: Any,
-    beam_size: int,
-    penalty: Any,
-) -> dict[str, Any]:
-    """Set aside what ends among the ``beam_size`` best, in rows that are not done."""
+def _read_backwards(
+    finished: dict[str, Any], trail: dict[str, Any], every: Any, max_length: Any
+) -> Any:
+    """The tokens of finished hypotheses: ``<int32>[batch, beam_size, max_length]``."""
     ops = keras.ops
-    among_best = ops.arange(2 * beam_size) < beam_size
-    counts = ops.logical_and(ops.logical_and(ends, among_best), ops.logical_not(done)[:, None])
-    counts = ops.logical_and(counts, found["scores"] > NO_SCORE / 2)
-    scores = ops.where(counts, found["scores"] / penalty, NO_SCORE)
-    together = ops.concatenate([finished["scores"], scores], axis=1)
-    best, places = ops.top_k(together, beam_size)
-    tokens = ops.concatenate([finished["tokens"], found["tokens"]], axis=1)
-    sums = ops.concatenate([finished["log_probabilities"], found["scores"]], axis=1)
-    return {
-        "scores": best,
-        "tokens": ops.take_along_axis(tokens, places[:, :, None], axis=1),
-        "log_probabilities": ops.take_along_axis(sums, places, axis=1),
-    }
+    batch, beam_size = ops.shape(every)[0], finished["beams"].shape[1]
+    ends = ops.reshape(finished["times"], (-1,))
+    columns = ops.arange(max_length, dtype="int32")[None, :]
+    rows = ops.reshape(finished["beams"] + every * beam_size, (-1,))
+    tokens = ops.where(columns == ends[:, None], EOS_ID, PADDING_ID)
 
+    def before(time: Any, rows: Any, tokens: Any) -> Any:
+        is_inside = time < ends
+        written = rows_at(rows_at(trail["tokens"], time), rows)
+        here = ops.logical_and(columns == time, is_inside[:, None])
+        tokens = ops.where(here, written[:, None], tokens)
+        rows = ops.where(is_inside, rows_at(rows_at(trail["beams"], time), rows), rows)
+        return time - 1, rows, tokens
 
-def _keep_alive(found: dict[str, Any], ends: Any, states: Any, beam_size: int) -> dict[str, Any]:
-    """The best ``beam_size`` that do not end, with the states that they came from."""
-    ops = keras.ops
-    best, places = ops.top_k(ops.where(ends, NO_SCORE, found["scores"]), beam_size)
-    beams = ops.take_along_axis(found["beams"], places, axis=1)
-    batch = ops.shape(beams)[0]
-    rows = ops.reshape(ops.arange(batch)[:, None] * beam_size + ops.cast(beams, "int32"), (-1,))
-    return {
-        "scores": best,
-        "last": ops.take_along_axis(found["last"], places, axis=1),
-        "tokens": ops.take_along_axis(found["tokens"], places[:, :, None], axis=1),
-        "states": keras.tree.map_structure(lambda array: ops.take(array, rows, axis=0), states),
-    }
+    start = (ops.max(ends) - 1, rows, ops.cast(tokens, "int32"))
+    _, _, tokens = ops.while_loop(lambda time, rows, tokens: time >= 0, before, start)
+    return ops.reshape(tokens, (batch, beam_size, max_length))
 
 
 def _penalty(length: Any, strength: float) -> Any:

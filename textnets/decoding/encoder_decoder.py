@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from textnets.backend.recurrence import take_single_steps
+
 #: What the encoder gives: ``states``, a list of ``<float>[batch, units]``, and, with attention,
 #: ``keys``, ``memory`` and ``mask``.
 Encoded = dict[str, Any]
@@ -22,6 +24,7 @@ class EncoderDecoder:
     """
 
     def __init__(self, model: Any) -> None:
+        take_single_steps(model)
         names = {layer.name for layer in model.layers}
         self._encoder, self._decoder = model.get_layer("encoder"), model.get_layer("decoder")
         self._target_embedding = model.get_layer("target_embedding")

@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 
-from textnets.decoding.beam_search import never_written
-from textnets.decoding.step import NO_SCORE, Step
+from textnets.backend.picking import at_each, place_of_largest
+from textnets.decoding.step import Step
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+
+_LEAST = 1e-30  # of a probability, before its logarithm is taken
 
 
 def greedy_search(step: Step, states: Any, limits: Any, max_length: Any) -> tuple[Any, Any]:
@@ -26,6 +28,7 @@ def greedy_search(step: Step, states: Any, limits: Any, max_length: Any) -> tupl
     """
     ops = keras.ops
     batch = ops.shape(limits)[0]
+    columns = ops.arange(max_length, dtype="int32")[None, :]
     start = (
         ops.zeros((), dtype="int32"),
         ops.full((batch, max_length), PADDING_ID, dtype="int32"),
@@ -40,17 +43,23 @@ def greedy_search(step: Step, states: Any, limits: Any, max_length: Any) -> tupl
 
     def advance(time: Any, tokens: Any, last: Any, sums: Any, done: Any, states: Any) -> Any:
         logits, states = step(last, states)
-        scores = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-        token = ops.arange(ops.shape(scores)[-1])
-        must_end = ops.logical_and((time + 1 >= limits)[:, None], token != EOS_ID)
-        closed = ops.logical_or(never_written(token)[None, :], must_end)
-        scores = ops.where(closed, NO_SCORE, scores)
-        best = ops.cast(ops.argmax(scores, axis=-1), "int32")
-        sums = sums + ops.where(done, 0.0, ops.max(scores, axis=-1))
-        best = ops.where(done, PADDING_ID, best)
-        now = ops.arange(max_length) == time
-        tokens = ops.where(now[None, :], best[:, None], tokens)
+        best, found, ending = _best_token(ops.cast(logits, "float32"))
+        must_end = time + 1 >= limits
+        sums = sums + ops.where(done, 0.0, ops.where(must_end, ending, found))
+        best = ops.where(done, PADDING_ID, ops.where(must_end, EOS_ID, best))
+        tokens = ops.where(columns == time, best[:, None], tokens)
         return time + 1, tokens, best, sums, ops.logical_or(done, best == EOS_ID), states
 
     _, tokens, _, sums, _, _ = ops.while_loop(goes_on, advance, start)
     return tokens, sums
+
+
+def _best_token(logits: Any) -> tuple[Any, Any, Any]:
+    """``<float32>[rows, vocabulary]`` to the most likely token that may be written,
+    ``<int32>[rows]``, its log-probability and that of ``[EOS]``, ``<float32>[rows]``."""
+    ops = keras.ops
+    shares = ops.softmax(logits, axis=-1)
+    token = place_of_largest(logits[:, EOS_ID:]) + EOS_ID  # before it stand those that never are
+    share, logit = at_each(shares, token[:, None])[:, 0], at_each(logits, token[:, None])[:, 0]
+    log_probability = ops.log(ops.maximum(share, _LEAST))
+    return token, log_probability, logits[:, EOS_ID] - logit + log_probability

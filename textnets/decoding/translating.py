@@ -163,14 +163,10 @@ def search_graph(
 
     def search(source_ids: Any, limits: Any, room: Any) -> Any:
         encoded = parts.encode(source_ids)
-        states = encoded.pop("states")
-        # The same for all hypotheses of a text, so it need not follow them.
-        given = keras.tree.map_structure(
-            lambda array: keras.ops.repeat(array, beam_size, axis=0), encoded
-        )
+        states = encoded.pop("states")  # what is left is the same for all hypotheses of a text
 
         def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
-            logits, after, _ = parts.decode(token_ids[:, None], {"states": states, **given})
+            logits, after, _ = parts.decode(token_ids[:, None], {"states": states, **encoded})
             return logits[:, 0], after
 
         length = keras.ops.shape(room)[0]

@@ -81,8 +81,9 @@ def compile_model(
     model = build_model(task, preprocessor, vectors)
     setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
+    own_loops: list[str] = []
     if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:
-        train_recurrence_fast(setup.model)
+        own_loops = train_recurrence_fast(setup.model)
     jit = section.xla if device.backend == "tensorflow" else "auto"
     setup.model.compile(
         build_optimizer(section, token_tables(setup.model), fused=fused),
@@ -92,6 +93,8 @@ def compile_model(
         jit_compile=jit,
     )
     kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
+    if own_loops:
+        kernel += "; trained by textnets' own loop"
     compiled = CompiledModel(model, setup, kernel, vectors)
     progress.say(
         f"model: {task.recipe.builder}, {compiled.parameters:,} parameters; "

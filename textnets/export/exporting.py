@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -136,11 +136,10 @@ def export_run(
     if chosen.prepared is not None:
         subject = chosen.prepared(subject)
     questions = questions_of(subject)
-    quantized = None
+    before: _Whole | None = None
     if quantize is not None:
-        subject, quantized_from = _quantized(
-            subject, chosen, quantize, max_drop, questions, progress
-        )
+        before = _make_smaller(subject, chosen, quantize, max_drop, questions, progress)
+        subject = replace(subject, quantize=quantize)
     progress.say(f"asking the run about {len(questions)} texts ...")
     expected = _expected(subject, chosen, questions)
     with written_beside(place) as folder:
@@ -149,11 +148,7 @@ def export_run(
         size = _size_of(folder)
         progress.say("trying it in a fresh process ...")
         proof = prove(chosen, folder, questions, expected)
-        if quantize is not None:
-            weights, before_size, before_proof = quantized_from
-            quantized = Quantized(
-                quantize, subject.task.headline, (before_size, size), (before_proof, proof), weights
-            )
+        quantized = None if before is None else before.beside(subject, size, proof)
         card = model_card(subject, form, chosen, folder, proof, quantized)
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
         write_json(folder / EXPORT_FILE, _record(subject, form, folder, proof))
@@ -231,18 +226,39 @@ def _expected(subject: Subject, chosen: Format, questions: Sequence[str]) -> lis
 # --- Weights ---
 
 
-def _quantized(
+@dataclass(frozen=True)
+class _Whole:
+    """The form of a run as it was before its weights were made smaller.
+
+    Attributes:
+        size: in bytes.
+        proof: how it was tried.
+        scores: of the validation split, with the weights as they were and with smaller ones.
+    """
+
+    size: int
+    proof: Proof
+    scores: tuple[float, float]
+
+    def beside(self, smaller: Subject, size: int, proof: Proof) -> Quantized:
+        """Both beside one another."""
+        metric, sizes, proofs = smaller.task.headline, (self.size, size), (self.proof, proof)
+        return Quantized(smaller.quantize, metric, sizes, proofs, self.scores)
+
+
+def _make_smaller(
     subject: Subject,
     chosen: Format,
     kind: str,
     max_drop: float,
     questions: Sequence[str],
     progress: Progress,
-) -> tuple[Subject, tuple[tuple[float, float], int, Proof]]:
-    """The run with smaller weights; its scores, and the size and the proof of what it was.
+) -> _Whole:
+    """Give the run's models the weights that smaller ones stand for; what it was before.
 
     Raises:
-        InputError: that costs too much, or cannot be known.
+        InputError: nobody can know what that costs.
+        TextnetsError: it costs too much.
     """
     before = validation_score(subject, progress)
     with tempfile.TemporaryDirectory() as place:
@@ -256,8 +272,7 @@ def _quantized(
     else:
         for model in subject.models:
             quantize_weights(Weights.of(model), kind)
-    smaller = Subject(subject.predictor, kind)
-    after = validation_score(smaller, progress)
+    after = validation_score(subject, progress)
     metric, task = subject.task.headline, subject.task
     drop = after - before if task.metrics[metric] else before - after
     if not drop <= max_drop:
@@ -266,7 +281,7 @@ def _quantized(
             f"{before:.4f} to {after:.4f}, which is {drop:.4f} worse; --max-drop {max_drop:g} "
             "forbids it"
         )
-    return smaller, ((before, after), size, proof)
+    return _Whole(size, proof, (before, after))
 
 
 # --- After ---

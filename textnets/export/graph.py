@@ -5,7 +5,7 @@ What :mod:`textnets.lite.graph` puts together again. A layer that it lacks is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +100,9 @@ _KINDS: dict[str, _Kind] = {
     "AdditiveAttention": _Kind((), ("scale",)),
     "MultiHeadAttention": _Kind(fixed={"_attention_axes": (1,)}),
     "textnets.TokenTable": _Kind(weights=("embeddings", "bias")),
-    "textnets.AdaptiveTokenTable": _Kind(
-        ("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")
+    **dict.fromkeys(
+        ("textnets.AdaptiveTokenTable", "textnets.ReducedTokenTable"),
+        _Kind(("cutoffs",), ("embeddings", "bias", "group_vectors", "group_bias")),
     ),
     "textnets.AttentionPooling": _Kind(weights=("kernel", "bias", "query")),
     "textnets.CharacterConvolution": _Kind(weights=_OF_KERNEL),
@@ -109,8 +110,6 @@ _KINDS: dict[str, _Kind] = {
     "textnets.NgramBag": _Kind(("weighting",), ("kernel", "bias", "table")),
     "textnets.LinearChainCRF": _Kind(weights=("transitions", "start", "end")),
 }
-# Tables of features of a bag are looked up by rows too.
-_BY_ROW = {"textnets.NgramBag": ("kernel", "table")}
 
 
 def describe(model: Any, writer: ContentsWriter, quantize: str = "") -> dict[str, Any]:
@@ -158,9 +157,6 @@ class _Describer:
             "layers": layers,
             "calls": calls,
         }
-
-    def tensor(self, node_input: Any, numbers: dict[int, int]) -> int:
-        return numbers[id(node_input)]
 
     # --- Calls ---
 
@@ -257,13 +253,13 @@ class _Describer:
             "class": kind,
             "config": config,
             "weights": {
-                name: self._kept(value, by_row=name in _TABLES or name in _BY_ROW.get(kind, ()))
+                name: self._kept(value, by_row=name in _TABLES or name.startswith("table_"))
                 for name, value in _weights_of(layer, known)
             },
             "inner": {
                 name: [self.layer(one) for one in some] for name, some in _inner_of(layer, kind)
             },
-            **_more_of(layer, kind, self),
+            **_more_of(layer, kind),
         }
 
     def _kept(self, variable: Any, *, by_row: bool) -> dict[str, str]:
@@ -305,6 +301,9 @@ def _weights_of(layer: Any, known: _Kind) -> list[tuple[str, Any]]:
             ("query_kernel", layer.query_projection.kernel),
             ("score_kernel", layer.score.kernel),
         ]
+    if _kind_of(layer) == "textnets.ReducedTokenTable":
+        for number, parts in enumerate(zip(layer.tables, layer.projections, strict=True)):
+            found += zip((f"table_{number}", f"projection_{number}"), parts, strict=True)
     return [(name, value) for name, value in found if value is not None]
 
 
@@ -328,7 +327,7 @@ def _inner_of(layer: Any, kind: str) -> list[tuple[str, Sequence[Any]]]:
     return []
 
 
-def _more_of(layer: Any, kind: str, describer: _Describer) -> dict[str, Any]:
+def _more_of(layer: Any, kind: str) -> dict[str, Any]:
     """What stands in no attribute of the layer itself."""
     if kind == "textnets.AttentionRNN":
         return {"config": {"look": layer.cell.look}}
@@ -396,6 +395,3 @@ def _plain_of_operation(value: Any, called: Any) -> Any:
     if array.ndim == 0 and array.dtype.kind in "fiub":
         return array.item()
     raise InputError(f"operation {called.name!r}: this format cannot hold {value!r}")
-
-
-Describe = Callable[[Any], dict[str, Any]]

@@ -91,7 +91,8 @@ def ask(form: Format, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         questions, answers = Path(place) / "questions.json", Path(place) / "answers.json"
         questions.write_text(json.dumps(list(texts)), encoding="ascii")
-        words = [sys.executable, *_started(form), folder, questions, answers]
+        # -P: nothing that lies in the current folder is imported for a module of the same name.
+        words = [sys.executable, "-P", *_started(form), folder, questions, answers]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         ended = subprocess.run(
             list(map(str, words)),
@@ -113,7 +114,7 @@ def _started(form: Format) -> list[str]:
     if not form.is_alone:
         return ["-m", form.answering]
     found = find_spec(form.answering)
-    return ["-P", str(found.origin if found else None)]
+    return [str(found.origin if found else None)]
 
 
 _FIGURES = [

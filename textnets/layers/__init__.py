@@ -1,6 +1,10 @@
 """Layers that Keras lacks: explicit masks, pooling blind to padding, cells, characters."""
 
-from textnets.layers.adaptive_softmax import AdaptiveSoftmaxLoss, AdaptiveTokenTable
+from textnets.layers.adaptive_softmax import (
+    AdaptiveSoftmaxLoss,
+    AdaptiveTokenTable,
+    ReducedTokenTable,
+)
 from textnets.layers.attention import AdditiveAttention, AttentionRNN, DotAttention
 from textnets.layers.carried_states import CarriedStates, KeptStates, ZeroStates
 from textnets.layers.cells import (
@@ -54,6 +58,7 @@ __all__ = [
     "PaddingMask",
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
+    "ReducedTokenTable",
     "ReverseSequence",
     "RowsAsWords",
     "SampledSoftmaxLoss",

@@ -24,7 +24,7 @@ class AdaptiveTokenTable(TokenTable):
     own whose probabilities sum to 1.
 
     Groups keep the table's full width, where the paper projects rare ones to a smaller one, so
-    that one table is read from both sides.
+    that one table is read from both sides; :class:`ReducedTokenTable` does as the paper.
 
     Called with ids it is a :class:`TokenTable`. Called with vectors, ``<float>[batch, length,
     width]``, and ``reverse=True``, its logits, ``<float32>[batch, length, vocabulary]``, are the
@@ -126,6 +126,104 @@ class AdaptiveTokenTable(TokenTable):
 
 
 @keras.saving.register_keras_serializable("textnets")
+class ReducedTokenTable(AdaptiveTokenTable):
+    """An adaptive token table whose rare tokens have shorter vectors.
+
+    The vectors of each group are ``shrink`` times shorter than those of the group before it. A
+    matrix a group makes them as wide as the others where they are read (Baevski and Auli 2019),
+    and the same matrix makes the features as short where they are compared with them (Grave et
+    al. 2017): tied by projection. Rare tokens, which are most of a vocabulary and seldom seen, then
+    cost less time, memory and optimizer.
+
+    Called as :class:`AdaptiveTokenTable`.
+
+    Args:
+        shrink: 2 or more.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        width: int,
+        *,
+        cutoffs: Sequence[int],
+        shrink: int,
+        initializer: Any = "uniform",
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            vocabulary_size,
+            width,
+            cutoffs=cutoffs,
+            initializer=initializer,
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
+        )
+        self.shrink = shrink
+        count = len(self.groups)
+        #: Columns of each group's own table.
+        self.widths = [max(1, width // shrink**number) for number in range(1, count + 1)]
+
+    def build(self, input_shape: Any) -> None:
+        """Make the tables, their projections and the biases."""
+        super().build(input_shape)
+        self.tables, self.projections = [], []
+        for number, ((start, end), width) in enumerate(zip(self.groups, self.widths, strict=True)):
+            table = self.add_weight(
+                shape=(end - start, width),
+                initializer=_another(self.initializer),
+                name=f"group_{number + 1}_embeddings",
+            )
+            # Of fan-in 1: vectors are as long as those of frequent tokens.
+            projection = self.add_weight(
+                shape=(width, self.width),
+                initializer="lecun_uniform",
+                name=f"group_{number + 1}_projection",
+            )
+            self.tables.append(table)
+            self.projections.append(projection)
+
+    @property
+    def rows(self) -> int:
+        """Of the table of full width: only the frequent tokens have one."""
+        return self.cutoffs[0]
+
+    def vectors(self) -> Any:
+        """``<float>[vocabulary, width]``."""
+        groups = zip(self.tables, self.projections, strict=True)
+        parts = [keras.ops.matmul(table, projection) for table, projection in groups]
+        return keras.ops.concatenate([self.embeddings, *parts])
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        """Ids to vectors, or vectors to the logarithms of probabilities."""
+        if reverse:
+            return super().call(inputs, reverse=True)
+        found = keras.ops.take(self.embeddings, keras.ops.minimum(inputs, self.rows - 1), axis=0)
+        for (start, end), table, projection in zip(
+            self.groups, self.tables, self.projections, strict=True
+        ):
+            places = keras.ops.clip(inputs - start, 0, end - start - 1)
+            vectors = keras.ops.matmul(keras.ops.take(table, places, axis=0), projection)
+            is_inside = keras.ops.logical_and(inputs >= start, inputs < end)
+            found = keras.ops.where(is_inside[..., None], vectors, found)
+        return keras.ops.cast(found, self.compute_dtype)
+
+    def group_logits(self, features: Any, number: int) -> Any:
+        """As of :class:`AdaptiveTokenTable`."""
+        start, end = self.groups[number]
+        projection = keras.ops.cast(self.projections[number], features.dtype)
+        short = keras.ops.matmul(features, keras.ops.transpose(projection))
+        return _products(short, self.tables[number]) + self.next_bias()[start:end]
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor needs."""
+        return {**super().get_config(), "shrink": self.shrink}
+
+
+@keras.saving.register_keras_serializable("textnets")
 class AdaptiveSoftmaxLoss(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """:func:`token_losses` of an adaptive softmax, of which it computes only what it needs.
 
@@ -192,3 +290,8 @@ def _products(features: Any, rows: Any) -> Any:
 
 def _losses(logits: Any, targets: Any) -> Any:
     return keras.ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def _another(initializer: Any) -> Any:
+    """One that draws other numbers: an initializer with a seed of its own draws the same again."""
+    return type(initializer).from_config({**initializer.get_config(), "seed": None})

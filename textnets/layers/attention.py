@@ -6,7 +6,7 @@ once for a sentence and not anew at each step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,9 +38,12 @@ class DotAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no 
 
     def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
         """Contexts and weights; shapes as in the class."""
-        scores = keras.ops.matmul(queries, keras.ops.transpose(keys, (0, 2, 1)))
-        scores = scores / keys.shape[-1] ** 0.5
-        return _read_memory(scores, memory, mask)
+
+        def scores_of(queries: Any) -> Any:
+            scores = keras.ops.matmul(queries, keras.ops.transpose(keys, (0, 2, 1)))
+            return scores / keys.shape[-1] ** 0.5
+
+        return _read_memory(scores_of, queries, memory, mask)
 
 
 @keras.saving.register_keras_serializable("textnets")
@@ -67,21 +70,34 @@ class AdditiveAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras ship
 
     def call(self, queries: Any, keys: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
         """Contexts and weights; shapes as in :class:`DotAttention`."""
-        asked = keras.ops.expand_dims(self.query_projection(queries), 2)
-        found = keras.ops.tanh(asked + keras.ops.expand_dims(keys, 1))
-        return _read_memory(keras.ops.squeeze(self.score(found), -1), memory, mask)
+
+        def scores_of(queries: Any) -> Any:
+            asked = keras.ops.expand_dims(self.query_projection(queries), 2)
+            found = keras.ops.tanh(asked + keras.ops.expand_dims(keys, 1))
+            return keras.ops.squeeze(self.score(found), -1)
+
+        return _read_memory(scores_of, queries, memory, mask)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor needs."""
         return {**super().get_config(), "width": self.width}
 
 
-def _read_memory(scores: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
+def _read_memory(
+    scores_of: Callable[[Any], Any], queries: Any, memory: Any, mask: Any
+) -> tuple[Any, Any]:
+    is_step = queries.shape[1] == 1
+    if is_step:  # the rows that share a memory, side by side
+        queries = keras.ops.reshape(queries, (keras.ops.shape(memory)[0], -1, queries.shape[-1]))
     # Weights need the digits of float32 where the rest computes in bfloat16.
-    scores = keras.ops.cast(scores, "float32")
+    scores = keras.ops.cast(scores_of(queries), "float32")
     scores = keras.ops.where(keras.ops.expand_dims(mask, 1), scores, _HIDDEN)
     weights = keras.ops.softmax(scores, axis=-1)
-    return keras.ops.matmul(keras.ops.cast(weights, memory.dtype), memory), weights
+    contexts = keras.ops.matmul(keras.ops.cast(weights, memory.dtype), memory)
+    if is_step:
+        contexts = keras.ops.reshape(contexts, (-1, 1, memory.shape[-1]))
+        weights = keras.ops.reshape(weights, (-1, 1, keras.ops.shape(mask)[1]))
+    return contexts, weights
 
 
 @keras.saving.register_keras_serializable("textnets")

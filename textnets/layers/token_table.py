@@ -85,7 +85,7 @@ class TokenTable(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
     def build(self, input_shape: Any) -> None:
         """Make the table and the biases."""
         self.embeddings = self.add_weight(
-            shape=(self.vocabulary_size, self.width),
+            shape=(self.rows, self.width),
             initializer=self.initializer,
             name="embeddings",
         )
@@ -93,6 +93,15 @@ class TokenTable(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no ty
             self.bias = self.add_weight(
                 shape=(self.vocabulary_size,), initializer=ZipfBias(), name="bias"
             )
+
+    @property
+    def rows(self) -> int:
+        """Of the table."""
+        return self.vocabulary_size
+
+    def vectors(self) -> Any:
+        """The vector of each token, ``<float>[vocabulary, width]``."""
+        return self.embeddings
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         """Ids to vectors, or vectors to logits."""

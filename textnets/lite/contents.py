@@ -1,8 +1,8 @@
 """The one file: a zip archive of plain arrays, lists of texts and one description.
 
 Nothing in it is compressed or pickled. Each part is named, with its sha256, in ``header.json``,
-which comes first. Arrays are ``.npy``, begin at multiples of 64 bytes and are mapped into memory
-where they are large. A reader takes no more memory than the file has bytes.
+which comes first. Arrays are ``.npy`` and begin at multiples of 64 bytes. The file is mapped into
+memory: a reader takes no more of it than it reads.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
+import mmap
 import re
 import struct
 import zipfile
@@ -34,7 +36,7 @@ _HEADER = "header.json"
 _ALIGNED = 64  # bytes
 _LARGEST_HEADER = 2**26  # bytes
 _MOST_PARTS = 100_000
-_MAPPED = 2**20  # bytes, from which on an array is not read whole
+_LONGEST_ARRAY_HEADER = 4096  # bytes
 _NAME = re.compile(r"(arrays|texts|raw)/[0-9a-z_.-]{1,80}")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")  # of a zip archive, before each part
 _CHUNK = 2**20
@@ -107,6 +109,7 @@ class Contents:
     path: Path
     header: Mapping[str, Any]
     _places: Mapping[str, tuple[int, int]]
+    _mapped: mmap.mmap
     _texts: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
@@ -168,7 +171,9 @@ class Contents:
         for name, (start, length) in places.items():
             if _sha256(file, start, length) != parts[name]["sha256"]:
                 raise ValueError(f"the sha256 of {name} differs")
-        return cls(path, header, places)
+        # The file may be replaced while the model is used: this one stays.
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return cls(path, header, places, mapped)
 
     def model(self, found: Mapping[str, Any]) -> Any:
         """One of the models that the description has."""
@@ -177,27 +182,21 @@ class Contents:
         return LiteModel(found["graph"], self)
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """An array, mapped into memory where it is large: it is only read, never written."""
+        """An array, which is only read, never written; what nobody reads takes no memory."""
         start, length = self._place(name, "arrays")
-        with self.path.open("rb") as file:
-            file.seek(start)
-            beginning = io.BytesIO(file.read(min(length, 4096)))
-            version = np.lib.format.read_magic(beginning)
-            if version != (1, 0):
-                raise _damaged(self.path, f"{name} is no array")
-            shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(beginning)
-            inside = beginning.tell()
-            count = int(np.prod(shape, dtype=np.float64))
-            is_plain = dtype.kind in "fiu" and not is_fortran and min(shape, default=0) >= 0
-            if not is_plain or count * dtype.itemsize != length - inside:
-                raise _damaged(self.path, f"{name} is no plain array")
-            if count == 0:
-                return np.zeros(shape, dtype)
-            if length < _MAPPED:
-                file.seek(start + inside)
-                return np.frombuffer(file.read(length - inside), dtype).reshape(shape)
-        found: npt.NDArray[Any] = np.memmap(self.path, dtype, "r", start + inside, shape)
-        return found
+        beginning = io.BytesIO(self._bytes_from(start, min(length, _LONGEST_ARRAY_HEADER)))
+        if np.lib.format.read_magic(beginning) != (1, 0):
+            raise _damaged(self.path, f"{name} is no array")
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(beginning)
+        inside = beginning.tell()
+        count = math.prod(shape)
+        is_plain = dtype.kind in "fiu" and not is_fortran and min(shape, default=0) >= 0
+        if not is_plain or count * dtype.itemsize != length - inside:
+            raise _damaged(self.path, f"{name} is no plain array")
+        if count == 0:
+            return np.zeros(shape, dtype)
+        found: npt.NDArray[Any] = np.frombuffer(self._mapped, dtype, count, start + inside)
+        return found.reshape(shape)
 
     def texts(self, name: str) -> list[str]:
         """A list of texts."""
@@ -213,10 +212,10 @@ class Contents:
         return self._bytes(name, "raw")
 
     def _bytes(self, name: str, kind: str) -> bytes:
-        start, length = self._place(name, kind)
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(length)
+        return self._bytes_from(*self._place(name, kind))
+
+    def _bytes_from(self, start: int, length: int) -> bytes:
+        return self._mapped[start : start + length]
 
     def _place(self, name: str, kind: str) -> tuple[int, int]:
         if name not in self._places or not name.startswith(kind):

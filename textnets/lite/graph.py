@@ -26,6 +26,7 @@ class LiteWeights:
     def __init__(self, contents: Contents, names: Mapping[str, Mapping[str, str]]) -> None:
         self._contents, self._names = contents, names
         self._whole: dict[str, Array] = {}
+        self._kept: dict[str, dict[str, Array]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
@@ -43,11 +44,17 @@ class LiteWeights:
         parts = self._parts(name)
         if len(ids) and (ids.min() < 0 or ids.max() >= len(parts["values"])):
             raise RunError(f"its table {name} has no row for every id")
-        return unpacked({key: np.take(array, ids, axis=0) for key, array in parts.items()})
+        found = {"values": np.take(parts["values"], ids, axis=0)}
+        if "scale" in parts:  # one a row, or one a column for all rows
+            scale = parts["scale"]
+            found["scale"] = np.take(scale, ids, axis=0) if len(scale) > 1 else scale[0]
+        return unpacked(found)
 
     def _parts(self, name: str) -> dict[str, Array]:
-        found = self._names[name]
-        return {key: np.asarray(self._contents.array(part)) for key, part in found.items()}
+        if name not in self._kept:
+            parts = self._names[name]
+            self._kept[name] = {key: self._contents.array(part) for key, part in parts.items()}
+        return self._kept[name]
 
 
 class LiteLayer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,17 +92,52 @@ def _next_bias(layer: LiteLayer) -> Array:
 def _adaptive_table(layer: LiteLayer, inputs: Array, reverse: bool = False) -> Array:
     if not reverse:
         return _embedding(layer, inputs)
+    table = layer.weights["embeddings"]
+    return _adaptive_logits(
+        layer, inputs, lambda number, start, end: _product(inputs, table[start:end].T)
+    )
+
+
+def _adaptive_logits(
+    layer: LiteLayer, inputs: Array, products: Callable[[int, int, int], Array]
+) -> Array:
+    """A softmax over frequent tokens and groups, and one within each group."""
     table, bias = layer.weights["embeddings"], _next_bias(layer)
-    cutoffs = [int(cutoff) for cutoff in layer.config["cutoffs"]]
-    first, ends = cutoffs[0], [*cutoffs[1:], len(table)]
+    first = _groups(layer)[0][0]
     rows = np.concatenate([table[:first], layer.weights["group_vectors"]])
     head_bias = np.concatenate([bias[:first], layer.weights["group_bias"]])
     head = log_softmax(_product(inputs, rows.T) + head_bias)
     parts = [head[..., :first]]
-    for number, (start, end) in enumerate(zip(cutoffs, ends, strict=True)):
-        within = log_softmax(_product(inputs, table[start:end].T) + bias[start:end])
+    for number, (start, end) in enumerate(_groups(layer)):
+        within = log_softmax(products(number, start, end) + bias[start:end])
         parts.append(head[..., first + number, None] + within)
     return np.concatenate(parts, axis=-1)
+
+
+def _groups(layer: LiteLayer) -> list[tuple[int, int]]:
+    """The first id of each group and the first after it."""
+    cutoffs = [int(cutoff) for cutoff in layer.config["cutoffs"]]
+    return list(pairwise([*cutoffs, len(layer.weights["bias"])]))
+
+
+def _reduced_table(layer: LiteLayer, inputs: Array, reverse: bool = False) -> Array:
+    """Rare tokens have shorter vectors, and a matrix a group."""
+    weights, groups = layer.weights, _groups(layer)
+    if reverse:
+        return _adaptive_logits(
+            layer,
+            inputs,
+            lambda number, start, end: _product(
+                _product(inputs, weights[f"projection_{number}"].T), weights[f"table_{number}"].T
+            ),
+        )
+    ids = np.asarray(inputs).astype(np.int64)
+    found = weights.rows("embeddings", np.minimum(ids, groups[0][0] - 1))
+    for number, (start, end) in enumerate(groups):
+        places = np.clip(ids - start, 0, end - start - 1)
+        vectors = _product(weights.rows(f"table_{number}", places), weights[f"projection_{number}"])
+        found = np.where(((ids >= start) & (ids < end))[..., None], vectors, found)
+    return found
 
 
 # --- Activations and normalization ---
@@ -636,6 +672,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "EinsumDense": _einsum_dense,
     "textnets.TokenTable": _token_table,
     "textnets.AdaptiveTokenTable": _adaptive_table,
+    "textnets.ReducedTokenTable": _reduced_table,
     # --- Activations and normalization ---
     "Activation": _activate,
     "Softmax": _softmax_layer,

@@ -80,8 +80,7 @@ class PlainContents(Contents):
         header: Mapping[str, Any],
         open_model: Callable[[PlainContents, Mapping[str, Any]], Any],
     ) -> None:
-        super().__init__(path, header, {})
-        self._open_model = open_model
+        self.path, self.header, self._open_model = path, header, open_model
 
     @classmethod
     def open_with(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.data.values import checked_stream, checked_texts
-from textnets.errors import InputError, RunError
+from textnets.errors import RunError
 from textnets.lite.contents import Contents
 from textnets.lite.graph import Array, LiteModel
 from textnets.lite.unicode import Unicode
@@ -72,11 +72,15 @@ class LitePredictor:
 
     def predictions(self, texts: Sequence[str]) -> list[Prediction]:
         """As :meth:`predict`, typed and not rounded."""
-        if isinstance(texts, str):
-            raise InputError("texts: expected a list of texts, was: one string; put it in a list")
+        return self._of_checked(texts, self._predicted)
+
+    def _of_checked(
+        self, texts: Sequence[str], predict: Callable[[Sequence[str]], list[Prediction]]
+    ) -> list[Prediction]:
+        """Predictions for texts that may be none."""
         some = checked_texts(list(texts) if isinstance(texts, Iterator) else texts, "texts")
         with self._contents.being_read():
-            return self._predicted(some) if some else []
+            return predict(some) if some else []
 
     def answers(self, texts: Sequence[str]) -> list[Prediction]:
         """All that it says of some texts, to compare it with the run."""

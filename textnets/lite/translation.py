@@ -73,18 +73,16 @@ class LiteTranslator(LitePredictor):
             raise InputError(
                 f"n_best: a beam of {search.beam_size} finds no more, was: {search.num_best}"
             )
-        before, self._search = self._search, search
-        try:
-            return super().predictions(texts)
-        finally:
-            self._search = before
+        return self._of_checked(texts, lambda some: self._translated(some, search))
 
     def predict(self, texts: Sequence[str], **search: Any) -> list[dict[str, Any]]:
         """As of every predictor; with the arguments of :meth:`predictions`."""
         return [one.as_json() for one in self.predictions(texts, **search)]
 
     def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
-        search = self._search
+        return self._translated(texts, self._search)
+
+    def _translated(self, texts: Sequence[str], search: Search) -> list[Prediction]:
         hypotheses = self._translator.search(self._source.encode(texts), search, Progress())
         names = self._source.tokens(texts) if search.attention else [[] for _ in texts]
         return [

@@ -121,9 +121,13 @@ class TextEncoder:
         )
         signature = [tf.TensorSpec([None], tf.string)]
         # Partials: TensorFlow warns where one method is traced again and again, which it is, once
-        # for each encoder of a process.
-        self._encode_batch = tf.function(partial(self._measured_ids), input_signature=signature)
-        self._tokens_batch = tf.function(partial(self._kept_tokens), input_signature=signature)
+        # for each encoder of a process. AutoGraph would look through them for seconds, for nothing.
+        self._encode_batch = tf.function(
+            partial(self._measured_ids), input_signature=signature, autograph=False
+        )
+        self._tokens_batch = tf.function(
+            partial(self._kept_tokens), input_signature=signature, autograph=False
+        )
 
     @classmethod
     def learn(

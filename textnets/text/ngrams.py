@@ -311,7 +311,9 @@ def _tokenizing(section: TextSection, sees_invisible: bool = False) -> Tokenize:
         return words, places, rows.row_lengths(), before
 
     # A partial: TensorFlow warns where one function is traced again and again, as this is.
-    graph = tf.function(partial(split), input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(
+        partial(split), autograph=False, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
 
     def tokens(texts: Sequence[str]) -> CutTexts:
         words, places, lengths, before = (found.numpy() for found in graph(encode_strings(texts)))

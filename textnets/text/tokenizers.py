@@ -504,7 +504,9 @@ def count_tokens(section: TextSection, tokenizer: Tokenizer, texts: Iterable[str
         return tokens, counts
 
     # A partial: TensorFlow warns where one function is traced again and again, as this is.
-    count_batch = tf.function(partial(count), input_signature=[tf.TensorSpec([None], tf.string)])
+    count_batch = tf.function(
+        partial(count), autograph=False, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
     totals: Counter[bytes] = Counter()
     for chunk in chunks(texts):
         tokens, counts = count_batch(encode_strings(chunk))

@@ -172,9 +172,11 @@ def token_tables(model: Any) -> list[Any]:
     """The tables of token vectors that a model learns, of words, pieces or characters.
 
     They are known by their name, ``embeddings``, which ``keras.layers.Embedding``, its relatives
-    and :class:`textnets.layers.TokenTable` give them, in whatever layer or nested model.
+    and :class:`textnets.layers.TokenTable` give them, in whatever layer or nested model; those of
+    its groups have it at the end of theirs.
     """
-    return [variable for variable in model.trainable_variables if variable.name == "embeddings"]
+    variables = model.trainable_variables
+    return [variable for variable in variables if variable.name.endswith("embeddings")]
 
 
 def learning_rate_at(

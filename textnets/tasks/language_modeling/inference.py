@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textnets.backend.recurrence import take_single_steps
 from textnets.decoding.joint import JointLanguageModel, JointReader, mix_surprisals
 from textnets.decoding.sampling import Sampling
 from textnets.decoding.surprisals import SurprisalReader
@@ -77,6 +78,8 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
         never = frozenset[int]() if self._preprocessor.ends_rows else frozenset({EOS_ID})
         end_id = -1 if self._preprocessor.is_stream else EOS_ID
         models = self._models
+        for model in models:
+            take_single_steps(model)
         core = models[0] if len(models) == 1 else JointLanguageModel(models, self._weights)
         return TextWriter.of(core, end_id=end_id, never=never)
 

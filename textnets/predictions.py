@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -320,6 +320,11 @@ class Translation(Prediction):
     def translation(self) -> str:
         """The best one."""
         return self.alternatives[0].text
+
+    def without_attention(self) -> Translation:
+        """The same where nobody asked for it."""
+        plain = [replace(one, tokens=(), attention=()) for one in self.alternatives]
+        return replace(self, alternatives=plain, source_tokens=())
 
     def as_fields(self) -> dict[str, Any]:
         return {"translation": self.translation, "score": round(self.alternatives[0].score, 6)}

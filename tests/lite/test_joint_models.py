@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -60,28 +59,24 @@ ensemble:
 }
 
 
-@pytest.fixture(scope="session")
-def joint() -> Any:
-    """The name of a project to the run of several models on its data."""
+def joint_run(name: str) -> Path:
+    """The run of several models on a project's data."""
 
-    def run_of(name: str) -> Path:
-        def make(folder: Path) -> None:
-            shutil.copytree(HERE / name, folder / "data")
-            recipe = folder / "data" / "joint.yaml"
-            recipe.write_text(RECIPES[name], encoding="utf-8")
-            textnets.train(recipe, output=folder / "run")
+    def make(folder: Path) -> None:
+        shutil.copytree(HERE / name, folder / "data")
+        recipe = folder / "data" / "joint.yaml"
+        recipe.write_text(RECIPES[name], encoding="utf-8")
+        textnets.train(recipe, output=folder / "run")
 
-        return made_once(f"joint-{name}", make) / "run"
-
-    return run_of
+    return made_once(f"joint-{name}", make) / "run"
 
 
 @pytest.mark.parametrize(
     "name",
     [*(pytest.param(name, marks=pytest.mark.long) for name in ("phrases", "verses")), "chunks"],
 )
-def test_of_every_task(joint: Any, name: str, tmp_path: Path) -> None:
-    run = joint(name)
+def test_of_every_task(name: str, tmp_path: Path) -> None:
+    run = joint_run(name)
     found = export_run(run, "numpy", tmp_path / "out")
     assert found.proof.difference <= 1e-5
     model, texts = textnets.lite.load(found.folder), [*texts_of(name), "", "the the the"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A beam of five holds five times the states, and the softmax is over thousands of words.
 _TOKENS_PER_BATCH = 64 * 32
-_LENGTH_EXTRA = 10  # tokens that the shortest source's translation may have
+LENGTH_EXTRA = 10  # tokens that the shortest source's translation may have
 _LENGTH_BUCKET = 32  # what a decoding's room is rounded up to: few compilations
 
 
@@ -90,7 +90,7 @@ def search_limits(
         source_lengths: ``<int64>[texts]``, in tokens.
         length_ratio: see ``evaluation.length_ratio``.
     """
-    limits: npt.NDArray[np.float64] = np.ceil(source_lengths * length_ratio) + _LENGTH_EXTRA
+    limits: npt.NDArray[np.float64] = np.ceil(source_lengths * length_ratio) + LENGTH_EXTRA
     return limits.astype(np.int32)
 
 
@@ -135,7 +135,7 @@ class CompiledCalls:
         """See :class:`TranslatorCalls`."""
         key = (beam_size, length_penalty)
         if key not in self._searches:
-            self._searches[key] = compiled(self._parts, self._search_graph(*key))
+            self._searches[key] = compiled(self._parts, search_graph(self._parts, *key))
         return self._searches[key]
 
     def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
@@ -146,35 +146,49 @@ class CompiledCalls:
         each = keras.ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
         return keras.ops.sum(each * weights, axis=1)
 
-    def _search_graph(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
-        import keras
-
-        from textnets.decoding.beam_search import beam_search
-        from textnets.decoding.greedy import greedy_search
-
-        def search(source_ids: Any, limits: Any, room: Any) -> Any:
-            encoded = self._parts.encode(source_ids)
-            states = encoded.pop("states")  # what is left is the same for all hypotheses of a text
-
-            def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
-                logits, after, _ = self._parts.decode(
-                    token_ids[:, None], {"states": states, **encoded}
-                )
-                return logits[:, 0], after
-
-            length = keras.ops.shape(room)[0]
-            if beam_size == 1:
-                ids, sums = greedy_search(step, states, limits, length)
-                return ids[:, None], sums[:, None], sums[:, None]
-            return beam_search(
-                step, states, limits, length, beam_size=beam_size, length_penalty=length_penalty
-            )
-
-        return search
-
     def _weights_graph(self, source_ids: Any, target_ids: Any) -> Any:
         _, _, weights = self._parts.decode(target_ids, self._parts.encode(source_ids))
         return weights
+
+
+def search_graph(
+    parts: EncoderDecoder | JointEncoderDecoder, beam_size: int, length_penalty: float
+) -> Callable[..., Any]:
+    """From ``source_ids``, the ``limits`` of :func:`search_limits` and an array as long as the
+    largest of them to ids, scores and log-probabilities; in ``keras.ops``."""
+    import keras
+
+    from textnets.decoding.beam_search import beam_search
+    from textnets.decoding.greedy import greedy_search
+
+    def search(source_ids: Any, limits: Any, room: Any) -> Any:
+        encoded = parts.encode(source_ids)
+        states = encoded.pop("states")  # what is left is the same for all hypotheses of a text
+
+        def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
+            logits, after, _ = parts.decode(token_ids[:, None], {"states": states, **encoded})
+            return logits[:, 0], after
+
+        length = keras.ops.shape(room)[0]
+        if beam_size == 1:
+            ids, sums = greedy_search(step, states, limits, length)
+            return ids[:, None], sums[:, None], sums[:, None]
+        return beam_search(
+            step, states, limits, length, beam_size=beam_size, length_penalty=length_penalty
+        )
+
+    return search
+
+
+def translating_parts(
+    models: Sequence[Any], weights: Sequence[float]
+) -> EncoderDecoder | JointEncoderDecoder:
+    """A model taken apart, or several that translate together, with their weights."""
+    from textnets.decoding.encoder_decoder import EncoderDecoder
+    from textnets.decoding.joint import JointEncoderDecoder
+
+    parts = [EncoderDecoder(model) for model in models]
+    return parts[0] if len(parts) == 1 else JointEncoderDecoder(parts, weights)
 
 
 class Translator:
@@ -191,12 +205,7 @@ class Translator:
     @classmethod
     def of(cls, models: Sequence[Any], weights: Sequence[float], bucket_width: int) -> Translator:
         """For a model, or several that translate together, with their weights."""
-        from textnets.decoding.encoder_decoder import EncoderDecoder
-        from textnets.decoding.joint import JointEncoderDecoder
-
-        parts = [EncoderDecoder(model) for model in models]
-        joint = parts[0] if len(parts) == 1 else JointEncoderDecoder(parts, weights)
-        return cls(CompiledCalls(joint), bucket_width)
+        return cls(CompiledCalls(translating_parts(models, weights)), bucket_width)
 
     # --- Given targets ---
 

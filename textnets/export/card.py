@@ -60,7 +60,8 @@ def model_card(
         _of_quantizing(quantized),
         _data(subject, record),
         f"## Limits\n\n{_LIMITS[subject.task.name]} Its scores are of texts like those above; "
-        "of others nothing is known until they are scored.",
+        "of others nothing is known until they are scored."
+        + (f" {chosen.limits(subject)}" if chosen.limits else ""),
         _made(subject, record, proof),
         f"## Recipe\n\n```yaml\n{recipe_text(subject.task.recipe).rstrip()}\n```",
         _hashes(subject, folder),

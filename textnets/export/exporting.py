@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from textnets.export.proof import Proof, prove
 from textnets.export.quantization import Weights, quantize_weights, validation_score
 from textnets.export.questions import questions_of
 from textnets.export.subject import Subject, compute_in_float32
+from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.files import checked, read_object, write_json
 from textnets.run.places import real_place, written_beside
@@ -132,13 +133,15 @@ def export_run(
     if compute_in_float32(predictor.models):
         progress.say("the run computes in bfloat16; its export is in float32, and compared so")
     subject = Subject(predictor)
+    if chosen.prepared is not None:
+        subject = chosen.prepared(subject)
     questions = questions_of(subject)
     before: _Whole | None = None
     if quantize is not None:
         before = _make_smaller(subject, chosen, quantize, max_drop, questions, progress)
-        subject = Subject(predictor, quantize)
+        subject = replace(subject, quantize=quantize)
     progress.say(f"asking the run about {len(questions)} texts ...")
-    expected = subject.answers(questions)
+    expected = _expected(subject, chosen, questions)
     with written_beside(place) as folder:
         progress.say(f"writing {form} ...")
         chosen.write(subject, folder)
@@ -214,6 +217,12 @@ def is_export(folder: Path) -> bool:
     return found <= {*files, EXPORT_FILE}
 
 
+def _expected(subject: Subject, chosen: Format, questions: Sequence[str]) -> list[Prediction]:
+    """What of the run's answers the form must give."""
+    found = subject.answers(questions)
+    return found if chosen.promised is None else chosen.promised(found)
+
+
 # --- Weights ---
 
 
@@ -257,9 +266,12 @@ def _make_smaller(
         folder.mkdir()
         chosen.write(subject, folder)
         size = _size_of(folder)
-        proof = prove(chosen, folder, questions, subject.answers(questions))
-    for model in subject.models:
-        quantize_weights(Weights.of(model), kind)
+        proof = prove(chosen, folder, questions, _expected(subject, chosen, questions))
+    if chosen.round_weights is not None:
+        chosen.round_weights(subject.models, kind)
+    else:
+        for model in subject.models:
+            quantize_weights(Weights.of(model), kind)
     after = validation_score(subject, progress)
     metric, task = subject.task.headline, subject.task
     drop = after - before if task.metrics[metric] else before - after

@@ -126,6 +126,11 @@ def describe(model: Any, writer: ContentsWriter, quantize: str = "") -> dict[str
     return _Describer(writer, quantize).model(model)
 
 
+def describe_layer(layer: Any, writer: ContentsWriter) -> dict[str, Any]:
+    """One layer, as :func:`describe` has it."""
+    return _Describer(writer, "").layer(layer)
+
+
 class _Describer:
     def __init__(self, writer: ContentsWriter, quantize: str) -> None:
         self._writer, self._quantize = writer, quantize

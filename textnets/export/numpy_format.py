@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from textnets.decoding.tags import conditional_random_field
 from textnets.errors import InputError
 from textnets.export.graph import describe
+from textnets.export.members import members_of, preprocessors_of
 from textnets.export.patterns import as_python
 from textnets.export.subject import Subject
 from textnets.export.unicode_tables import matching, tensorflow_unicode
@@ -20,7 +21,6 @@ from textnets.lite.unicode import Unicode
 from textnets.recipe.sections import TextSection
 from textnets.run.files import bytes_written_whole
 from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
-from textnets.tasks.ensemble import EnsemblePreprocessor, read_weights
 from textnets.tasks.language_modeling.preprocessor import LanguageModelingPreprocessor
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
@@ -43,7 +43,7 @@ def write(subject: Subject, folder: Path) -> None:
         InputError: naming what the format cannot hold.
     """
     writer = ContentsWriter()
-    description = _Description(subject, writer).whole()
+    description = Description(subject, writer).whole()
     with bytes_written_whole(folder / MODEL_FILE) as file:
         writer.write(file, description)
 
@@ -61,7 +61,9 @@ def loading(subject: Subject) -> str:
     return "\n".join(lines)
 
 
-class _Description:
+class Description:
+    """All that a file says of a run, its arrays and texts put into a writer."""
+
     def __init__(self, subject: Subject, writer: ContentsWriter) -> None:
         self._subject, self._writer = subject, writer
         self._unicode: Unicode | None = None
@@ -69,38 +71,23 @@ class _Description:
     def whole(self) -> dict[str, Any]:
         """All that the file says of itself."""
         subject, task = self._subject, self._subject.task
-        preprocessor = subject.predictor.preprocessor
-        members, weights, of_member = self._parts()
         found = {
             "task": task.name,
             "made_with": {"textnets": version("textnets")},
             "run": subject.run.folder.resolve().name,
             "quantize": subject.quantize or None,
-            "settings": _settings(preprocessor),
+            "settings": _settings(preprocessors_of(subject)[0]),
             "models": [
-                {"weight": weight, "preprocessor": member, **self._model(model)}
-                for model, weight, member in zip(members, weights, of_member, strict=True)
+                {"weight": one.weight, "preprocessor": one.place, **self.of_model(one.model)}
+                for one in members_of(subject)
             ],
-            "preprocessors": [self._preprocessor(one) for one in _each(preprocessor)],
+            "preprocessors": [self._preprocessor(one) for one in preprocessors_of(subject)],
         }
         # Asked for last: whether it is needed is known then.
         return {**found, "unicode": self._unicode.as_json() if self._unicode else None}
 
-    def _parts(self) -> tuple[list[Any], list[float], list[int]]:
-        """The models that count, how much each does, and whose preprocessor each has."""
-        subject, task = self._subject, self._subject.task
-        if task.recipe.ensemble is None:
-            return list(subject.models), [1.0], [0]
-        weights = read_weights(task, subject.run.folder)
-        numbers = [0 if task.writes_together else run.member for run in task.recipe.member_runs]
-        counted = [place for place, weight in enumerate(weights) if weight > 0.0]
-        return (
-            [subject.models[place] for place in counted],
-            [weights[place] for place in counted],
-            [numbers[place] for place in counted],
-        )
-
-    def _model(self, model: Any) -> dict[str, Any]:
+    def of_model(self, model: Any) -> dict[str, Any]:
+        """What is kept of one model."""
         found = describe(model, self._writer, self._subject.quantize)
         more: dict[str, Any] = {}
         if self._subject.task.name == "language_modeling":
@@ -206,15 +193,8 @@ def _text(
     }
 
 
-def _each(preprocessor: AnyPreprocessor) -> Sequence[AnyPreprocessor]:
-    if isinstance(preprocessor, EnsemblePreprocessor):
-        return preprocessor.members
-    return [preprocessor]
-
-
-def _settings(preprocessor: AnyPreprocessor) -> dict[str, Any]:
+def _settings(first: AnyPreprocessor) -> dict[str, Any]:
     """What is the same for all members: labels, and how a task answers."""
-    first = _each(preprocessor)[0]
     evaluation = first.recipe.evaluation
     if isinstance(first, ClassificationPreprocessor):
         return {"labels": list(first.labels), "separator": first.separator}

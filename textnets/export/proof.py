@@ -1,7 +1,8 @@
 """What was written is tried before it stands: in a process of its own, by the run's own answers.
 
-A format names a module. It is started as ``python -m MODULE FOLDER QUESTIONS ANSWERS``, reads the
-texts (a JSON list), loads what lies in the folder, and writes a JSON object:
+A format names a module. It is started as ``python -m MODULE FOLDER QUESTIONS ANSWERS``, or as a
+file where the form needs nothing of textnets. It reads the texts (a JSON list), loads what lies in
+the folder, and writes a JSON object:
 
     answers           for each prediction its textnets.predictions.Figures, as a dict; in the order
                       of Subject.answers
@@ -22,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,7 @@ def ask(form: Format, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
         questions, answers = Path(place) / "questions.json", Path(place) / "answers.json"
         questions.write_text(json.dumps(list(texts)), encoding="ascii")
         # -P: nothing that lies in the current folder is imported for a module of the same name.
-        words = [sys.executable, "-P", "-m", form.answering, folder, questions, answers]
+        words = [sys.executable, "-P", *_started(form), folder, questions, answers]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         ended = subprocess.run(
             list(map(str, words)),
@@ -105,6 +107,14 @@ def ask(form: Format, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
             raise TextnetsError(f"what was written cannot be used, so it was removed: {lines[-1]}")
         found: dict[str, Any] = json.loads(answers.read_text(encoding="ascii"))
         return found
+
+
+def _started(form: Format) -> list[str]:
+    """What Python is told to run: a module of textnets, or a file that knows nothing of it."""
+    if not form.is_alone:
+        return ["-m", form.answering]
+    found = find_spec(form.answering)
+    return [str(found.origin if found else None)]
 
 
 _FIGURES = [

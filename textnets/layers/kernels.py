@@ -42,7 +42,7 @@ def recurrent_kernel(model: keras.Model, backend: str) -> KernelPath:
         model: any Keras model; nested models and ``Bidirectional`` are looked into.
         backend: the Keras backend it will run on, ``keras.backend.backend()``.
     """
-    layers = list(_all_layers(model))
+    layers = list(all_layers(model))
     recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     if not recurrent:
         return KernelPath(fused=False, reason="no recurrent layers", recurrent=False)
@@ -94,7 +94,7 @@ def _layer_obstacle(layer: Any, backend: str) -> str | None:
     return next((words for words, is_broken in obstacles.items() if is_broken), None)
 
 
-def _all_layers(layer: Any) -> Iterator[Any]:
+def all_layers(layer: Any) -> Iterator[Any]:
     """The layers of a model, of models and wrappers inside it, and those themselves."""
     inner = list(getattr(layer, "layers", ()))
     inner += [
@@ -108,7 +108,7 @@ def _all_layers(layer: Any) -> Iterator[Any]:
         inner.append(layer.rnn)
     yield layer
     for one in inner:
-        yield from _all_layers(one)
+        yield from all_layers(one)
 
 
 def _kind(layer: Any) -> str:

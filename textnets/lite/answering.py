@@ -7,13 +7,14 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from textnets.errors import TextnetsError
-from textnets.lite import load
 
 
-def main(folder: str, questions: str, answers: str) -> None:
+def main(load: Callable[[str], Any], folder: str, questions: str, answers: str) -> None:
     """Load the model, answer the questions and say how long that took."""
     texts = json.loads(Path(questions).read_text(encoding="ascii"))
     started = time.perf_counter()
@@ -44,8 +45,15 @@ def peak_megabytes() -> float:
         return 0.0
 
 
-if __name__ == "__main__":
+def run(load: Callable[[str], Any]) -> None:
+    """What the command line asks, of a model that is loaded so."""
     try:
-        main(*sys.argv[1:])
+        main(load, *sys.argv[1:])
     except TextnetsError as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    from textnets.lite import load
+
+    run(load)

@@ -175,6 +175,12 @@ class Contents:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return cls(path, header, places, mapped)
 
+    def model(self, found: Mapping[str, Any]) -> Any:
+        """One of the models that the description has."""
+        from textnets.lite.graph import LiteModel  # which reads contents
+
+        return LiteModel(found["graph"], self)
+
     def array(self, name: str) -> npt.NDArray[Any]:
         """An array, which is only read, never written; what nobody reads takes no memory."""
         start, length = self._place(name, "arrays")

@@ -33,7 +33,11 @@ def load(file: str | Path) -> Any:
     """
     path = Path(file)
     path = path / MODEL_FILE if path.is_dir() else path
-    contents = Contents.open(path)
+    return predictor_of(Contents.open(path))
+
+
+def predictor_of(contents: Contents) -> Any:
+    """The predictor of what was opened."""
     with contents.being_read():
         task = contents.header["task"]
         if task not in _PREDICTORS:

@@ -43,7 +43,7 @@ class LitePredictor:
         self._of_member = [int(one["preprocessor"]) for one in header["models"]]
         if not self._weights or not math.isclose(sum(self._weights), 1.0, abs_tol=1e-4):
             raise RunError("the weights of its models do not sum to 1")
-        self._models = [LiteModel(one["graph"], contents) for one in header["models"]]
+        self._models = [contents.model(one) for one in header["models"]]
         given = header["unicode"]
         unicode = Unicode([0], [0]) if given is None else Unicode.of_json(given)
         self._read(contents, unicode)

@@ -560,6 +560,11 @@ def _levels(longer: npt.NDArray[np.int32], vocabulary: int) -> list[tuple[_Ints,
     return levels
 
 
+def num_levels(ngrams: Ngrams) -> int:
+    """How many words more than one the longest n-gram has."""
+    return len(_levels(ngrams.longer, len(ngrams.words)))
+
+
 def are_ngrams(longer: Any, vocabulary: int) -> bool:
     """Whether an array that was read can be n-grams of so many words."""
     if longer.dtype != np.int32 or longer.ndim != 2 or longer.shape[1] != 2:

@@ -107,6 +107,7 @@ WORKS = {
 }  # fmt: skip
 SHIPPED = ("banking77_cnn", "ewt_gru_tagger")
 ONE = "one_prediction"
+OF_PROCESSORS = ", processors"
 
 
 # --- Contenders ---
@@ -393,22 +394,22 @@ def one_prediction(bench: Bench) -> None:
         commands[TORCH] = [
             bench.torch, str(rivals / "torch_one.py"), saved, vocabulary, SENTENCE,
         ]  # fmt: skip
-    for label, of in (("seconds", lambda one: one.wall), ("of processors", lambda one: one.cpu)):
-        if bench.by_processor and label == "seconds":
-            continue
 
-        def take(number: int, of: Callable[[Spent], float] = of) -> Round:
-            others, rates = [0.0], {}
-            for name, command in commands.items():
-                since = Clock()
-                seconds = spent(command)
-                rates[name] = 1 / of(seconds)
-                others.append(0.0 if bench.by_processor else since.others(seconds.cpu))
-            return Round(rates, max(others))
+    def take(number: int) -> Round:
+        others, rates = [0.0], {}
+        for name, command in commands.items():
+            since = Clock()
+            seconds = spent(command)
+            rates[name], rates[name + OF_PROCESSORS] = 1 / seconds.wall, 1 / seconds.cpu
+            others.append(0.0 if bench.by_processor else since.others(seconds.cpu))
+        return Round(rates, max(others))
 
-        measured = Measured(*calm_rounds(take, bench.rounds))
+    taken, is_calm = calm_rounds(take, bench.rounds)
+    for kind in (OF_PROCESSORS,) if bench.by_processor else ("", OF_PROCESSORS):
+        of_kind = [{name: one.rates[name + kind] for name in commands} for one in taken]
+        measured = Measured([Round(rates, 0.0) for rates in of_kind], is_calm)
         middle = f"{1 / median(measured.rates(OURS)):.2f} s"
-        bench.show(row(f"one prediction from a fresh process, {label}", middle, measured))
+        bench.show(row(f"one prediction from a fresh process{kind}", middle, measured))
 
 
 # --- The table ---

@@ -85,6 +85,7 @@ def test_several_labels(exported: Exported, earlier: Callable[[str], Path]) -> N
         assert answer["probabilities"][row] == pytest.approx(known, abs=1e-6)
 
 
+@pytest.mark.long
 def test_a_tagger_of_texts_and_of_ragged_tokens(
     exported: Exported, earlier: Callable[[str], Path]
 ) -> None:

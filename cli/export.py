@@ -10,7 +10,7 @@ from . import options
 @click.command()
 @click.argument("run", metavar="RUN")
 @click.option(
-    "--to", "form", metavar="FORMAT", required=True, help="Such as numpy: one file that NumPy runs."
+    "--to", "form", metavar="FORMAT", required=True, help="numpy, savedmodel, onnx or litert."
 )
 @click.option(
     "--output",

@@ -91,7 +91,14 @@ def test_details_are_the_lines_of_standard_output(finished: Path, tmp_path: Path
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("project", ["topics", "chunks", "phrases", "play"])
+@pytest.mark.parametrize(
+    "project",
+    [
+        "topics",
+        "chunks",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("phrases", "play")),
+    ],
+)
 def test_every_task(tmp_path: Path, project: str) -> None:
     """Several labels, tags, translations and continuations, by runs of an earlier version."""
     folder = ROOT / "tests/earlier_runs" / project

@@ -303,10 +303,10 @@ def test_seeds_end_with_the_process_that_started_them(make_cheap_recipe: MakeRec
 
 @pytest.mark.heavy
 def test_a_process_that_dies_is_told(make_cheap_recipe: MakeRecipe, monkeypatch: Any) -> None:
-    monkeypatch.setattr(side_by_side, "_MODULE", "tests.no_such_module")
+    monkeypatch.setattr(side_by_side, "_MODULE", "no_such_package.module")
     ended = textnets("reproduce", make_cheap_recipe().name, "--jobs", "2")
     assert ended.code == 1
     assert "3 of 3 seeds could not be trained" in ended.err
     assert "seed 3: its process ended with exit code 1: " in ended.err
-    assert "No module named 'tests" in ended.err
+    assert "No module named 'no_such_package'" in ended.err
     assert not FOLDER.exists()

@@ -105,6 +105,7 @@ def test_writing(
         known_step, *on_tensorflow, *map(keras.ops.convert_to_tensor, given_arrays[3:]),
         **more,
     )  # fmt: skip
+    del known["states"]  # with which a stream goes on; NumPy's has its own
     found = lite.write_tokens(step, *given_arrays, **more)
     for name, values in known.items():
         np.testing.assert_allclose(found[name], np.asarray(values), rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""A model behind a port: starts, answers, and stops when all is answered."""
+"""A model at a port: starts, answers, and stops when all is answered."""
 
 from __future__ import annotations
 

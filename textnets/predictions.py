@@ -75,6 +75,9 @@ class Prediction(ABC):
     #: What of :meth:`as_json` there is one of for each class or token: a file of many texts has
     #: it where it is asked for.
     details: ClassVar[tuple[str, ...]] = ("probabilities",)
+    #: What a request may say of the answer besides the texts: keys of
+    #: :class:`textnets.serving.requests.PredictRequest`.
+    wishes: ClassVar[frozenset[str]] = frozenset()
 
     text: str
 
@@ -94,6 +97,10 @@ class Prediction(ABC):
     def figures(self) -> Figures:
         """All that it is made of, unrounded."""
 
+    def without_attention(self) -> Prediction:
+        """As a form of the model says it that tells no attention."""
+        return self
+
 
 @dataclass(frozen=True)
 class ClassPrediction(Prediction):
@@ -106,6 +113,8 @@ class ClassPrediction(Prediction):
         probabilities: of every class.
         separator: between several labels in one cell; ``None`` where there is only one.
     """
+
+    wishes: ClassVar[frozenset[str]] = frozenset({"top"})
 
     text: str
     labels: Sequence[str]
@@ -312,6 +321,8 @@ class Translation(Prediction):
         source_tokens: of the text, where attention was asked for.
     """
 
+    wishes: ClassVar[frozenset[str]] = frozenset({"n_best", "attention"})
+
     text: str
     alternatives: Sequence[Alternative]
     source_tokens: Sequence[str] = ()
@@ -448,6 +459,9 @@ class WrittenText(Prediction):
     """
 
     details: ClassVar[tuple[str, ...]] = ("tokens", "probabilities", "alternatives")
+    wishes: ClassVar[frozenset[str]] = frozenset(
+        {"length", "temperature", "top_k", "top_p", "seed", "alternatives", "stream"}
+    )
 
     text: str
     continued: str
@@ -472,6 +486,16 @@ class WrittenText(Prediction):
 
     def as_line(self) -> str:
         return one_line(self.continued)
+
+    def last_token(self) -> dict[str, Any]:
+        """Of a text that is being written the last token, and all so far: a line of a stream."""
+        one = self.choices[-1]
+        return {
+            "token": one.token,
+            "probability": round(one.probability, 6),
+            "alternatives": [[token, round(value, 6)] for token, value in one.alternatives],
+            "continued": self.continued,
+        }
 
     def figures(self) -> Figures:
         return Figures(

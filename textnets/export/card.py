@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 CARD_FILE = "README.md"
 
-_TASKS = {
-    "classification": "names the class, or the labels, of a text",
-    "tagging": "gives each word of a sentence a tag",
-    "translation": "translates a text",
-    "language_modeling": "says how probable a text is, and writes on",
-}
-_LIMITS = {
-    "classification": "It knows the labels above and no others: a text that is about something "
-    "else gets one of them all the same, and a high probability is no promise.",
-    "tagging": "It knows the tags above and no others. Texts are cut at blanks; whoever wants "
-    "punctuation to be words of their own puts blanks around it.",
-    "translation": "It may leave out, repeat or invent; a score tells which of its translations "
-    "it prefers, not whether one is right.",
-    "language_modeling": "What it writes may be false or hurtful; it repeats what it was trained "
-    "on, and knows nothing else.",
-}
-
 
 def model_card(
     subject: Subject,
@@ -52,14 +35,14 @@ def model_card(
     record = RunRecord.of_json(subject.run.environment)
     name = subject.run.folder.resolve().name
     sections = [
-        f"# {_plain(name)}\n\nA model that {_TASKS[subject.task.name]}, trained by textnets "
+        f"# {_plain(name)}\n\nA model that {subject.task.does}, trained by textnets "
         f"{record.textnets} and exported as `{form}`: {chosen.summary}.",
         f"## How to load it\n\n```python\n{chosen.loading(subject).rstrip()}\n```",
         _what_it_knows(subject),
         _scores(subject),
         _of_quantizing(quantized),
         _data(subject, record),
-        f"## Limits\n\n{_LIMITS[subject.task.name]} Its scores are of texts like those above; "
+        f"## Limits\n\n{subject.task.limits} Its scores are of texts like those above; "
         "of others nothing is known until they are scored."
         + (f" {chosen.limits(subject)}" if chosen.limits else ""),
         _made(subject, record, proof),
@@ -76,18 +59,13 @@ def _what_it_knows(subject: Subject) -> str:
         for name, value in sizes.items()
         if type(value) is int
     ]
-    first = getattr(subject.predictor.preprocessor, "first", subject.predictor.preprocessor)
-    labels: Sequence[str] = getattr(first, "labels", ())
+    labels = subject.predictor.labels
     shown = ", ".join(f"`{_plain(label)}`" for label in labels[:50])
     more = f" and {len(labels) - 50} more" if len(labels) > 50 else ""
     parameters = sum(int(model.count_params()) for model in subject.models)
     lines = [f"- task: {subject.task.name}", f"- parameters: {parameters:,}"]
     lines += [f"- {fact}" for fact in facts]
-    lines += (
-        [f"- {'tags' if subject.task.name == 'tagging' else 'labels'}: {shown}{more}"]
-        if labels
-        else []
-    )
+    lines += [f"- {subject.predictor.labels_are}: {shown}{more}"] if labels else []
     return "## What it is\n\n" + "\n".join(lines)
 
 

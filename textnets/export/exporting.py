@@ -219,7 +219,7 @@ def is_export(folder: Path) -> bool:
 
 def _expected(subject: Subject, chosen: Format, questions: Sequence[str]) -> list[Prediction]:
     """What of the run's answers the form must give."""
-    found = subject.answers(questions)
+    found = subject.predictor.everything(questions)
     return found if chosen.promised is None else chosen.promised(found)
 
 

@@ -119,9 +119,7 @@ def _round_for_litert(models: Sequence[Any], kind: str) -> None:
 
 
 def _without_attention(predictions: Sequence[Prediction]) -> list[Prediction]:
-    from textnets.predictions import Translation
-
-    return [one.without_attention() if isinstance(one, Translation) else one for one in predictions]
+    return [one.without_attention() for one in predictions]
 
 
 FORMATS: dict[str, Format] = {

@@ -49,6 +49,21 @@ def preprocessors_of(subject: Subject) -> Sequence[AnyPreprocessor]:
     return found.members if isinstance(found, EnsemblePreprocessor) else [found]
 
 
+def is_language_model(model: Any) -> bool:
+    """Whether a model carries states from token to token: it reads and writes on."""
+    return isinstance(model.input, dict) and "states" in model.input
+
+
+def is_encoder_decoder(model: Any) -> bool:
+    """Whether a model is asked in two parts: the source once, then token by token."""
+    return {"source_ids", "target_ids"} <= {tensor.name for tensor in model.inputs}
+
+
+def state_sizes(model: Any) -> list[int]:
+    """The width of each state that a language model carries."""
+    return [int(state.shape[-1]) for state in model.input["states"]]
+
+
 @contextmanager
 def plain_kernels(models: Sequence[Any], *, unroll: bool = False) -> Iterator[None]:
     """In the block recurrent layers take no kernel that only a GPU has: a graph that was traced

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textnets.decoding.tags import conditional_random_field
 from textnets.errors import InputError
 from textnets.export.graph import describe
-from textnets.export.members import members_of, preprocessors_of
+from textnets.export.members import (
+    is_language_model,
+    members_of,
+    preprocessors_of,
+    state_sizes,
+)
 from textnets.export.patterns import as_python
 from textnets.export.subject import Subject
 from textnets.export.unicode_tables import matching, tensorflow_unicode
@@ -20,12 +26,7 @@ from textnets.lite.contents import MODEL_FILE, ContentsWriter
 from textnets.lite.unicode import Unicode
 from textnets.recipe.sections import TextSection
 from textnets.run.files import bytes_written_whole
-from textnets.tasks.classification.preprocessor import ClassificationPreprocessor
-from textnets.tasks.language_modeling.preprocessor import LanguageModelingPreprocessor
-from textnets.tasks.preprocessor import AnyPreprocessor
-from textnets.tasks.tagging.preprocessor import TaggingPreprocessor
-from textnets.tasks.translation.preprocessor import TranslationPreprocessor
-from textnets.text.encoder import TextEncoder
+from textnets.tasks.preprocessor import AnyEncoder
 from textnets.text.ngrams import NgramEncoder
 from textnets.text.tokenizers import (
     SENTENCEPIECE_FILE,
@@ -50,15 +51,8 @@ def write(subject: Subject, folder: Path) -> None:
 
 def loading(subject: Subject) -> str:
     """The lines that load the file and predict."""
-    lines = [
-        "import textnets.lite",
-        "",
-        f'model = textnets.lite.load("{MODEL_FILE}")',
-        'print(model.predict(["a text", "another"]))',
-    ]
-    if subject.task.name == "language_modeling":
-        lines.append('print(model.write("a beginning", length=50)[0]["continued"])')
-    return "\n".join(lines)
+    load = f'model = textnets.lite.load("{MODEL_FILE}")'
+    return "\n".join(["import textnets.lite", "", load, *subject.predictor.examples])
 
 
 class Description:
@@ -76,12 +70,12 @@ class Description:
             "made_with": {"textnets": version("textnets")},
             "run": subject.run.folder.resolve().name,
             "quantize": subject.quantize or None,
-            "settings": _settings(preprocessors_of(subject)[0]),
+            "settings": preprocessors_of(subject)[0].manner,
             "models": [
                 {"weight": one.weight, "preprocessor": one.place, **self.of_model(one.model)}
                 for one in members_of(subject)
             ],
-            "preprocessors": [self._preprocessor(one) for one in preprocessors_of(subject)],
+            "preprocessors": [one.described(self) for one in preprocessors_of(subject)],
         }
         # Asked for last: whether it is needed is known then.
         return {**found, "unicode": self._unicode.as_json() if self._unicode else None}
@@ -89,55 +83,27 @@ class Description:
     def of_model(self, model: Any) -> dict[str, Any]:
         """What is kept of one model."""
         found = describe(model, self._writer, self._subject.quantize)
-        more: dict[str, Any] = {}
-        if self._subject.task.name == "language_modeling":
-            found["state_sizes"] = [int(state.shape[-1]) for state in model.input["states"]]
-        if self._subject.task.name == "tagging":
-            more["field"] = _field(model, found)
-        return {"graph": found, **more}
+        if is_language_model(model):
+            found["state_sizes"] = state_sizes(model)
+        return {"graph": found, "field": _field(model, found)}
 
-    # --- Texts to ids ---
+    # --- As textnets.tasks.preprocessor.Kept, what turns texts into ids ---
 
-    def _preprocessor(self, one: AnyPreprocessor) -> dict[str, Any]:
-        if isinstance(one, ClassificationPreprocessor):
-            return {"text": self._encoder(one.text.encoder), "input": one.input_name}
-        if isinstance(one, TranslationPreprocessor):
-            return {
-                "source": self._encoder(one.source.encoder),
-                "target": self._encoder(one.target.encoder),
-            }
-        if isinstance(one, LanguageModelingPreprocessor):
-            return {"text": self._encoder(one.encoder)}
-        if isinstance(one, TaggingPreprocessor):
-            return self._words(one)
-        raise InputError(f"the format cannot hold a preprocessor of {type(one).__name__}")
+    def texts(self, texts: Sequence[str]) -> str:
+        """A list of texts."""
+        return self._writer.texts(texts)
 
-    def _encoder(self, encoder: TextEncoder | NgramEncoder) -> dict[str, Any]:
+    def array(self, values: npt.NDArray[Any]) -> str:
+        """An array."""
+        return self._writer.array(values)
+
+    def encoder(self, encoder: AnyEncoder) -> dict[str, Any]:
+        """A tokenizer with its vocabulary."""
         self._unicode = tensorflow_unicode()
         return describe_encoder(encoder, self._writer)
 
-    def _words(self, one: TaggingPreprocessor) -> dict[str, Any]:
-        section = one.section
-        found: dict[str, Any] = {
-            "words": self._writer.texts(one.words.ordinary_tokens),
-            "characters": self._writer.texts(one.characters.ordinary_tokens),
-            "normalize": section.normalize,
-            "lowercase": section.lowercase,
-            "max_word_length": section.max_word_length,
-        }
-        if one.features is not None:
-            found["features"] = {
-                "templates": [template.name for template in one.features.templates],
-                "values": {
-                    slot: self._writer.texts(list(values))
-                    for slot, values in one.features.values.items()
-                },
-                "known": [self._writer.array(keys) for keys in one.features.known],
-            }
-        return found
 
-
-def describe_encoder(encoder: TextEncoder | NgramEncoder, writer: ContentsWriter) -> dict[str, Any]:
+def describe_encoder(encoder: AnyEncoder, writer: ContentsWriter) -> dict[str, Any]:
     """What turns texts into ids, as :mod:`textnets.lite.encoders` reads it; with it goes
     :func:`tensorflow_unicode`.
 
@@ -193,31 +159,8 @@ def _text(
     }
 
 
-def _settings(first: AnyPreprocessor) -> dict[str, Any]:
-    """What is the same for all members: labels, and how a task answers."""
-    evaluation = first.recipe.evaluation
-    if isinstance(first, ClassificationPreprocessor):
-        return {"labels": list(first.labels), "separator": first.separator}
-    if isinstance(first, TaggingPreprocessor):
-        return {"labels": list(first.labels), "constrained": evaluation.constrained}
-    if isinstance(first, TranslationPreprocessor):
-        names = ("beam_size", "length_penalty", "n_best", "length_ratio", "attention")
-        return {
-            **{name: getattr(evaluation, name) for name in names},
-            "target_tokenizer": first.target_section.tokenizer,
-        }
-    if isinstance(first, LanguageModelingPreprocessor):
-        return {
-            "is_stream": first.is_stream,
-            "ends_rows": first.ends_rows,
-            "start_id": first.start_id,
-            "tokenizer": first.recipe.text.tokenizer,
-        }
-    raise InputError(f"the format cannot hold a preprocessor of {type(first).__name__}")
-
-
 def _field(model: Any, found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Where a tagger's conditional random field is, and what it reads; ``None`` without one."""
+    """Where a conditional random field is, and what it reads; ``None`` without one."""
     crf = conditional_random_field(model)
     if crf is None:
         return None

@@ -13,7 +13,14 @@ from typing import Any
 from textnets.decoding.tags import conditional_random_field
 from textnets.errors import InputError
 from textnets.export.graph import describe_layer
-from textnets.export.members import members_of, plain_kernels, quiet_converters
+from textnets.export.members import (
+    is_encoder_decoder,
+    is_language_model,
+    members_of,
+    plain_kernels,
+    quiet_converters,
+    state_sizes,
+)
 from textnets.export.numpy_format import Description
 from textnets.export.subject import Subject
 from textnets.lite.contents import ContentsWriter
@@ -37,15 +44,8 @@ def write(subject: Subject, folder: Path) -> None:
 
 def loading(subject: Subject) -> str:
     """The lines that load it and predict."""
-    lines = [
-        "import textnets.lite.onnx",
-        "",
-        'model = textnets.lite.onnx.load(".")',
-        'print(model.predict(["a text", "another"]))',
-    ]
-    if subject.task.name == "language_modeling":
-        lines.append('print(model.write("a beginning", length=50)[0]["continued"])')
-    return "\n".join(lines)
+    load = 'model = textnets.lite.onnx.load(".")'
+    return "\n".join(["import textnets.lite.onnx", "", load, *subject.predictor.examples])
 
 
 class _OnnxDescription(Description):
@@ -53,18 +53,18 @@ class _OnnxDescription(Description):
 
     def __init__(self, subject: Subject, writer: ContentsWriter, folder: Path) -> None:
         super().__init__(subject, writer)
-        self._task, self._layers = subject.task.name, writer
-        self._folder, self._count = folder, len(members_of(subject))
-        self._number = 0
+        self._layers, self._folder = writer, folder
+        self._count, self._number = len(members_of(subject)), 0
 
     def of_model(self, model: Any) -> dict[str, Any]:
         self._number += 1
-        kinds = {"language_modeling": self._language_model, "translation": self._translator}
-        return kinds.get(self._task, self._reader)(model)
+        if is_language_model(model):
+            return self._language_model(model)
+        return self._encoder_decoder(model) if is_encoder_decoder(model) else self._reader(model)
 
     def _reader(self, model: Any) -> dict[str, Any]:
-        """A classifier or a tagger."""
-        field = conditional_random_field(model) if self._task == "tagging" else None
+        """A model that is asked once for all tokens."""
+        field = conditional_random_field(model)
         if field is None:
             graphs = {"model": self._written("model", model, "probabilities")}
             return {"graphs": graphs, "field": None}
@@ -105,10 +105,10 @@ class _OnnxDescription(Description):
         outputs = ["logits", *(f"{name}_after" for name in named)]
         return {
             "graphs": {"model": self._converted("model", call, inputs, outputs)},
-            "state_sizes": [int(state.shape[-1]) for state in states],
+            "state_sizes": state_sizes(model),
         }
 
-    def _translator(self, model: Any) -> dict[str, Any]:
+    def _encoder_decoder(self, model: Any) -> dict[str, Any]:
         from textnets.decoding.encoder_decoder import EncoderDecoder
 
         parts = EncoderDecoder(model)

@@ -5,7 +5,7 @@ file where the form needs nothing of textnets. It reads the texts (a JSON list),
 the folder, and writes a JSON object:
 
     answers           for each prediction its textnets.predictions.Figures, as a dict; in the order
-                      of Subject.answers
+                      of Predictor.everything
     load_seconds      until it could answer
     one_seconds       for one text
     seconds           for all texts

@@ -63,17 +63,7 @@ def write(subject: Subject, folder: Path) -> None:
     import tensorflow as tf
 
     members, preprocessors = members_of(subject), preprocessors_of(subject)
-    classifiers = [one for one in preprocessors if isinstance(one, ClassificationPreprocessor)]
-    taggers = [one for one in preprocessors if isinstance(one, TaggingPreprocessor)]
-    translators = [one for one in preprocessors if isinstance(one, TranslationPreprocessor)]
-    if classifiers:
-        graphs = _classifier(members, classifiers)
-    elif taggers:
-        graphs = _tagger(members, taggers)
-    elif translators:
-        graphs = _translator(members, translators[0])
-    else:
-        raise InputError(f"savedmodel cannot hold a run of the task {subject.task.name}")
+    graphs = _GRAPHS[subject.task.name](members, preprocessors)
     module = tf.Module()
     module.variables_of_models = [
         variable.value for member in members for variable in member.model.variables
@@ -279,13 +269,16 @@ def _called(model: Any, inputs: _Found) -> Any:
 # --- Translation ---
 
 
-def _translator(members: Sequence[Member], preprocessor: TranslationPreprocessor) -> _Graphs:
+def _translator(
+    members: Sequence[Member], preprocessors: Sequence[TranslationPreprocessor]
+) -> _Graphs:
     import tensorflow as tf
 
     from textnets.decoding.step import NO_SCORE
     from textnets.decoding.translating import LENGTH_EXTRA, search_graph, translating_parts
     from textnets.text.vocabulary import EOS_ID, PADDING_ID
 
+    preprocessor = preprocessors[0]  # models that write together have the same tokens
     section = preprocessor.recipe.evaluation
     source = preprocessor.source.encoder
     join = JoinGraph(preprocessor.target_section.tokenizer, preprocessor.target.vocabulary)
@@ -321,3 +314,12 @@ def _translator(members: Sequence[Member], preprocessor: TranslationPreprocessor
         }
 
     return _Graphs({_DEFAULT: _Signature(answer, _texts())}, source.resources)
+
+
+# What is saved of a run, by its task: each has its own inputs and outputs. Those of
+# textnets.export.formats.FORMATS, which says whose runs the format can hold.
+_GRAPHS: Mapping[str, Callable[[Sequence[Member], Sequence[Any]], _Graphs]] = {
+    "classification": _classifier,
+    "tagging": _tagger,
+    "translation": _translator,
+}

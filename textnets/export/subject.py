@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textnets.predictions import CONTINUED_EVERY, Prediction
 from textnets.run.directory import Run
 from textnets.tasks import AnyTask, Predictor
-from textnets.tasks.language_modeling import LanguageModelPredictor
 
 
 def compute_in_float32(models: Sequence[Any]) -> bool:
@@ -54,11 +52,3 @@ class Subject:
     def models(self) -> Sequence[Any]:
         """The Keras models: one, or those of an ensemble that were loaded, in their order."""
         return self.predictor.models
-
-    def answers(self, texts: Sequence[str]) -> list[Prediction]:
-        """All that the run says of some texts: its predictions; of a language model what it writes
-        after some of them, which takes long, and how probable each is."""
-        if isinstance(self.predictor, LanguageModelPredictor):
-            some = texts[::CONTINUED_EVERY]
-            return [*self.predictor.predict(some), *self.predictor.score(texts)]
-        return list(self.predictor.predict(texts))

@@ -22,7 +22,7 @@ def main(load: Callable[[str], Any], folder: str, questions: str, answers: str) 
     loaded = time.perf_counter()
     model.predict(texts[:1])
     one = time.perf_counter()
-    found = model.answers(texts)
+    found = model.everything(texts)
     ended = time.perf_counter()
     said = {
         "answers": [dataclasses.asdict(answer.figures()) for answer in found],

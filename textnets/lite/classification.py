@@ -17,7 +17,7 @@ from textnets.lite.predictor import (
     taken,
 )
 from textnets.lite.unicode import Unicode
-from textnets.predictions import Prediction, class_predictions, mix_classes
+from textnets.predictions import ClassPrediction, Prediction, class_predictions, mix_classes
 from textnets.text.encoded import RaggedOutputs
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class LiteClassifier(LitePredictor):
     """Names the class, or the labels, of a text."""
 
     task = "classification"
+    prediction = ClassPrediction
 
     def _read(self, contents: Contents, unicode: Unicode) -> None:
         self._encoders: list[tuple[str, LiteEncoder | NgramFinder]] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,41 @@ _WORDS_CONTINUATION = 40
 _NO_LIMIT = 2**30
 
 
+@dataclass(frozen=True)
+class _Wishes:
+    """How a text is to be written; see :meth:`LiteLanguageModel.write`."""
+
+    length: int = 100
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    num_alternatives: int = 0
+
+    @classmethod
+    def of(cls, wishes: Mapping[str, Any]) -> _Wishes:
+        """Those of a request, by its keys."""
+        found = dict(wishes)
+        of_sampling = [name for name in ("temperature", "top_k", "top_p") if name in found]
+        sampling = Sampling(**{name: found.pop(name) for name in of_sampling})
+        return cls(sampling=sampling, num_alternatives=found.pop("alternatives", 0), **found)
+
+    def check(self, prompt: str) -> None:
+        """Refuse what cannot be had.
+
+        Raises:
+            InputError: naming it.
+        """
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: expected a text, was: {named(prompt)}")
+        checked_whole(self.length, "length", 1)
+        checked_whole(self.seed, "seed", 0)
+        checked_whole(self.num_alternatives, "num_alternatives", 0)
+
+
 class LiteLanguageModel(LitePredictor):
     """Says how probable texts are, and writes on."""
 
     task = "language_modeling"
+    prediction = WrittenText
 
     def _read(self, contents: Contents, unicode: Unicode) -> None:
         one = contents.header["preprocessors"][0]
@@ -84,7 +116,7 @@ class LiteLanguageModel(LitePredictor):
 
     # --- Scores ---
 
-    def answers(self, texts: Sequence[str]) -> list[Prediction]:
+    def everything(self, texts: Sequence[str]) -> list[Prediction]:
         scored = self._scored(checked_texts(texts, "texts"))
         return [*self.predictions(texts[::CONTINUED_EVERY]), *scored]
 
@@ -122,6 +154,12 @@ class LiteLanguageModel(LitePredictor):
 
     # --- Writing ---
 
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        if not wishes:
+            return self.predictions(texts)
+        wished = _Wishes.of(wishes)
+        return [one for text in texts for one in self._texts_after(text, wished)]
+
     def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
         length = _CONTINUATION.get(self._tokenizer, _WORDS_CONTINUATION)
         seeds = [(0,)] * len(texts)
@@ -156,12 +194,9 @@ class LiteLanguageModel(LitePredictor):
         Raises:
             InputError: a number is out of its range.
         """
-        sampling = self._checked(prompt, length, seed, num_alternatives, temperature, top_k, top_p)
-        checked_whole(count, "count", 1)
-        seeds = [(seed, number) for number in range(count)]
-        with self._contents.being_read():
-            written = self._written([prompt] * count, sampling, length, seeds, num_alternatives)
-        return [one.as_json() for one in written]
+        sampling = Sampling(temperature, top_k, top_p)
+        wished = _Wishes(length, sampling, seed, num_alternatives)
+        return [one.as_json() for one in self._texts_after(prompt, wished, count)]
 
     def stream(
         self,
@@ -180,10 +215,27 @@ class LiteLanguageModel(LitePredictor):
             ``token``, ``probability`` and, where they are asked for, ``alternatives`` of each, and
             ``continued``: the prompt with all that was written so far.
         """
-        sampling = self._checked(prompt, length, seed, num_alternatives, temperature, top_k, top_p)
-        return self._guarded(self._streamed(prompt, length, sampling, seed, num_alternatives))
+        sampling = Sampling(temperature, top_k, top_p)
+        steps = self._steps_after(prompt, _Wishes(length, sampling, seed, num_alternatives))
+        return map(_as_step, steps)
 
-    def _guarded(self, steps: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def follow(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        return (one.last_token() for one in self._steps_after(prompt, _Wishes.of(wishes)))
+
+    def _texts_after(self, prompt: str, wished: _Wishes, count: int = 1) -> list[WrittenText]:
+        wished.check(prompt)
+        checked_whole(count, "count", 1)
+        seeds = [(wished.seed, number) for number in range(count)]
+        with self._contents.being_read():
+            return self._written(
+                [prompt] * count, wished.sampling, wished.length, seeds, wished.num_alternatives
+            )
+
+    def _steps_after(self, prompt: str, wished: _Wishes) -> Iterator[WrittenText]:
+        wished.check(prompt)  # now, not when the first token is asked for
+        return self._guarded(self._streamed(prompt, wished))
+
+    def _guarded(self, steps: Iterator[WrittenText]) -> Iterator[WrittenText]:
         while True:
             with self._contents.being_read():
                 step = next(steps, None)
@@ -191,19 +243,18 @@ class LiteLanguageModel(LitePredictor):
                 return
             yield step
 
-    def _streamed(
-        self, prompt: str, length: int, sampling: Sampling, seed: int, num_alternatives: int
-    ) -> Iterator[dict[str, Any]]:
+    def _streamed(self, prompt: str, wished: _Wishes) -> Iterator[WrittenText]:
+        sampling = wished.sampling
         (row,) = self._rows([prompt])
         ids = np.array([[self._start_id, *row.tolist()]], np.int32)
-        noise = np.random.default_rng((seed, 0)).random(length)[None].astype(np.float32)
-        more = min(num_alternatives, len(self._encoder.vocabulary))
+        noise = np.random.default_rng((wished.seed, 0)).random(wished.length)
+        more = min(wished.num_alternatives, len(self._encoder.vocabulary))
         steps = written_steps(
             self.predict_one_step,
             ids,
             np.array([ids.shape[1]], np.int32),
             [np.zeros((1, size), np.float32) for size in self._writer.state_sizes],
-            noise,
+            noise[None].astype(np.float32),
             self._writer.allowed,
             sampling.temperature,
             sampling.top_k or _NO_LIMIT,
@@ -223,29 +274,7 @@ class LiteLanguageModel(LitePredictor):
                 step.alternative_ids[0, :more].tolist(),
                 step.alternative_probabilities[0, :more].tolist(),
             )
-            yield {
-                "token": one.token,
-                "probability": round(one.probability, 6),
-                **({"alternatives": {n: round(p, 6) for n, p in one.alternatives}} if more else {}),
-                "continued": self._joined(prompt, written),
-            }
-
-    def _checked(
-        self,
-        prompt: str,
-        length: int,
-        seed: int,
-        num_alternatives: int,
-        temperature: float,
-        top_k: int | None,
-        top_p: float,
-    ) -> Sampling:
-        if not isinstance(prompt, str):
-            raise InputError(f"prompt: expected a text, was: {named(prompt)}")
-        checked_whole(length, "length", 1)
-        checked_whole(seed, "seed", 0)
-        checked_whole(num_alternatives, "num_alternatives", 0)
-        return Sampling(temperature, top_k, top_p)
+            yield WrittenText(prompt, self._joined(prompt, written), [one])
 
     def _written(
         self,
@@ -303,6 +332,13 @@ class LiteLanguageModel(LitePredictor):
         rest = whole[len(start) :]
         goes_on = self._tokenizer == "characters" or not prompt[-1:].isspace()
         return rest if goes_on else rest.lstrip(" ")
+
+
+def _as_step(one: WrittenText) -> dict[str, Any]:
+    """A line of :meth:`LiteLanguageModel.stream`."""
+    found = one.last_token()
+    likely = dict(found.pop("alternatives"))
+    return {**found, "alternatives": likely} if likely else found
 
 
 def _surprisals(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.data.values import checked_stream, checked_texts
-from textnets.errors import RunError
+from textnets.errors import InputError, RunError
 from textnets.lite.contents import Contents
 from textnets.lite.graph import Array, LiteModel
 from textnets.lite.unicode import Unicode
@@ -35,6 +35,8 @@ class LitePredictor:
     """
 
     task: ClassVar[str]
+    #: What :meth:`predict` says of a text.
+    prediction: ClassVar[type[Prediction]]
 
     def __init__(self, contents: Contents) -> None:
         header, self._contents = contents.header, contents
@@ -82,9 +84,31 @@ class LitePredictor:
         with self._contents.being_read():
             return predict(some) if some else []
 
-    def answers(self, texts: Sequence[str]) -> list[Prediction]:
+    def everything(self, texts: Sequence[str]) -> list[Prediction]:
         """All that it says of some texts, to compare it with the run."""
         return self.predictions(texts)
+
+    # As of a run's own, see textnets.tasks.Predictor.
+
+    def about(self) -> dict[str, Any]:
+        """What a client of the model may want to know of it, for JSON."""
+        return {"labels": self.info["labels"]} if self.info["labels"] else {}
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        """As :meth:`predictions`, as a client wants it.
+
+        Raises:
+            InputError: a wish cannot be had.
+        """
+        return self.predictions(texts)
+
+    def follow(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """What the model writes after a prompt, for JSON, token by token.
+
+        Raises:
+            InputError: it does not write, or a wish is out of its range.
+        """
+        raise InputError(f"{self._contents.path}: only a language model writes token by token")
 
     @abstractmethod
     def _read(self, contents: Contents, unicode: Unicode) -> None:

@@ -28,7 +28,7 @@ from textnets.lite.predictor import (
 )
 from textnets.lite.unicode import Unicode
 from textnets.lite.words import read_words
-from textnets.predictions import Prediction, tagged_text
+from textnets.predictions import Prediction, TaggedText, tagged_text
 from textnets.text.encoded import RaggedOutputs
 
 
@@ -36,13 +36,14 @@ class LiteTagger(LitePredictor):
     """Gives each word of a text a tag."""
 
     task = "tagging"
+    prediction = TaggedText
 
     def _read(self, contents: Contents, unicode: Unicode) -> None:
         header = contents.header
         self._labels: list[str] = list(self._settings["labels"])
         self._rules = span_rules(self._labels) if self._settings["constrained"] else None
         self._encoders = [read_words(one, contents) for one in header["preprocessors"]]
-        self._fields = [one["field"] for one in header["models"]]
+        self._fields = [one.get("field") for one in header["models"]]
 
     def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
         sentences = [text.split() for text in texts]

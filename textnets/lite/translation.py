@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class LiteTranslator(LitePredictor):
     """Translates a text, greedily or with a beam."""
 
     task = "translation"
+    prediction = Translation
 
     def _read(self, contents: Contents, unicode: Unicode) -> None:
         one = contents.header["preprocessors"][0]
@@ -92,6 +93,12 @@ class LiteTranslator(LitePredictor):
     def predict(self, texts: Sequence[str], **search: Any) -> list[dict[str, Any]]:
         """As of every predictor; with the arguments of :meth:`predictions`."""
         return [one.as_json() for one in self.predictions(texts, **search)]
+
+    def about(self) -> dict[str, Any]:
+        return {"most_translations": self.beam_size, "attention": self.can_attend}
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        return self.predictions(texts, **wishes)
 
     def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
         return self._translated(texts, self._search)

@@ -26,8 +26,8 @@ from textnets.serving.models import Answer, Served
 from textnets.serving.requests import (
     PredictRequest,
     TooLargeError,
-    options_of,
     parse_request,
+    wishes_of,
 )
 
 # Scripts and styles of this server only, nothing inline, and no other page around it.
@@ -83,14 +83,14 @@ def make_application(served: Served, limits: Limits) -> FastAPI:
     )
 
     async def predict(request: Request) -> Response:
-        asked = parse_request(await _body(request, limits), served.task, limits)
-        options = options_of(asked, served.task)
+        asked = parse_request(await _body(request, limits), served, limits)
+        wishes = wishes_of(asked)
         if asked.stream:
-            following = await batcher.stream(asked.all_texts[0], options)
+            following = await batcher.stream(asked.all_texts[0], wishes)
             first = await following()  # what is wrong with it is said before a line is sent
             lines = _lines(first, following, metrics)
             return StreamingResponse(lines, media_type="application/x-ndjson")
-        answers = await batcher.answer(asked.all_texts, options)
+        answers = await batcher.answer(asked.all_texts, wishes)
         if asked.top is not None:
             answers = [_with_top(one, asked.top) for one in answers]
         return _json({"predictions": answers})

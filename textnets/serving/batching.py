@@ -25,7 +25,7 @@ class _Waiting:
     """A request that waits."""
 
     texts: Sequence[str]
-    options: Mapping[str, Any]
+    wishes: Mapping[str, Any]
     answer: asyncio.Future[list[Answer]]
 
 
@@ -49,7 +49,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "model")
         self._worker: asyncio.Task[None] | None = None
 
-    async def answer(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
+    async def answer(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Answer]:
         """An answer for each text.
 
         Raises:
@@ -59,14 +59,14 @@ class Batcher:
         if self._texts_waiting + len(texts) > self._most_waiting:
             raise BusyError("too many texts wait for the model; come again in a second")
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(texts, options, future))
+        self._waiting.append(_Waiting(texts, wishes, future))
         self._texts_waiting += len(texts)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         return await future
 
     async def stream(
-        self, prompt: str, options: Mapping[str, Any]
+        self, prompt: str, wishes: Mapping[str, Any]
     ) -> Callable[[], asyncio.Future[Answer | None]]:
         """What gives the next token of a continuation each time that it is called, ``None`` at the
         end. The model's thread is taken for a token at a time, so others have their turn, and
@@ -76,7 +76,7 @@ class Batcher:
             TextnetsError: the model does not write.
         """
         loop = asyncio.get_running_loop()
-        tokens: Iterator[Answer] = self._served.stream(prompt, options)
+        tokens: Iterator[Answer] = self._served.stream(prompt, wishes)
 
         def following() -> asyncio.Future[Answer | None]:
             return loop.run_in_executor(self._thread, next, tokens, None)
@@ -92,7 +92,7 @@ class Batcher:
             batch = self._next_batch()
             texts = [text for one in batch for text in one.texts]
             try:
-                answers = await self._ask(texts, batch[0].options)
+                answers = await self._ask(texts, batch[0].wishes)
             except Exception as error:
                 await self._one_by_one(batch, error)
                 continue
@@ -107,7 +107,7 @@ class Batcher:
         size = len(batch[0].texts)
         while (
             self._waiting
-            and self._waiting[0].options == batch[0].options
+            and self._waiting[0].wishes == batch[0].wishes
             and size + len(self._waiting[0].texts) <= self._most
         ):
             batch.append(self._waiting.popleft())
@@ -115,10 +115,10 @@ class Batcher:
         self._texts_waiting -= size
         return batch
 
-    async def _ask(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
+    async def _ask(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Answer]:
         self._metrics.batch(len(texts))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._served.predict, texts, options)
+        return await loop.run_in_executor(self._thread, self._served.predict, texts, wishes)
 
     async def _one_by_one(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """Nobody fails for what another has asked."""
@@ -127,7 +127,7 @@ class Batcher:
                 self._fail(one, error)
                 continue
             try:
-                self._give(one, await self._ask(one.texts, one.options))
+                self._give(one, await self._ask(one.texts, one.wishes))
             except Exception as own:
                 self._fail(one, own)
 

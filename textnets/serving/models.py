@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from textnets.errors import InputError
+from textnets.predictions import Prediction
 
 _EXPORTED = "model.textnets"  # what 'textnets export --to numpy' writes into its folder
 
@@ -14,134 +15,77 @@ _EXPORTED = "model.textnets"  # what 'textnets export --to numpy' writes into it
 Answer = dict[str, Any]
 
 
-class Served(Protocol):
-    """A model that answers."""
+class Answering(Protocol):
+    """What a run's predictor and that of an exported file have in common; see
+    :class:`textnets.tasks.Predictor`."""
+
+    prediction: ClassVar[type[Prediction]]
+
+    def about(self) -> dict[str, Any]: ...
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]: ...
+
+    def follow(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[Answer]: ...
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers.
+
+    Attributes:
+        name: of the run, or of the folder of the file.
+        task: of the model.
+        predictor: that answers.
+        form: what a client may want to know of how it is kept.
+    """
 
     name: str
     task: str
+    predictor: Answering
+    form: Mapping[str, Any]
 
     def about(self) -> dict[str, Any]:
         """What a client may want to know of it."""
+        return {**self.form, **self.predictor.about()}
 
-    def predict(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
+    @property
+    def wishes(self) -> frozenset[str]:
+        """The keys that a request to it may have besides its texts."""
+        return self.predictor.prediction.wishes
+
+    def predict(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Answer]:
         """An answer for each text.
 
         Raises:
-            InputError: an option asks for what the model cannot do.
+            InputError: a wish asks for what the model cannot do.
         """
+        return [one.as_json() for one in self.predictor.respond(texts, wishes)]
 
-    def stream(self, prompt: str, options: Mapping[str, Any]) -> Iterator[Answer]:
+    def stream(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[Answer]:
         """A continuation, token by token: the text so far, with its last token.
 
         Raises:
-            InputError: the model does not write, or an option is out of its range.
+            InputError: the model does not write, or a wish is out of its range.
         """
+        return self.predictor.follow(prompt, wishes)
 
 
-class ServedRun:
-    """A run directory.
+def _of_run(folder: Path, device: str, allow_builders: Sequence[str]) -> Served:
+    from textnets.tasks import Predictor
 
-    Args:
-        folder: of the run.
-        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        allow_builders: modules that may be imported.
-    """
-
-    def __init__(
-        self, folder: Path, *, device: str = "auto", allow_builders: Sequence[str] = ()
-    ) -> None:
-        from textnets.tasks import Predictor
-
-        self._predictor = Predictor.load(folder, device=device, allow_builders=allow_builders)
-        self.name, self.task = folder.resolve().name, self._predictor.task.name
-        self.predict(["warm up"], {})  # the first call traces the graph
-
-    def about(self) -> dict[str, Any]:
-        from textnets.tasks.translation import TranslationPredictor
-
-        found: dict[str, Any] = {"form": "run"}
-        labels = getattr(self._predictor.preprocessor, "labels", None)
-        if labels is not None:
-            found["labels"] = list(labels)
-        if isinstance(self._predictor, TranslationPredictor):
-            inference = self._predictor.inference
-            found |= {"most_translations": inference.beam_size, "attention": inference.can_attend}
-        return found
-
-    def predict(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
-        from textnets.tasks.language_modeling import LanguageModelPredictor
-        from textnets.tasks.translation import TranslationPredictor
-
-        if options and isinstance(self._predictor, TranslationPredictor):
-            return [one.as_json() for one in self._predictor.translate(texts, **options)]
-        if options and isinstance(self._predictor, LanguageModelPredictor):
-            return [
-                one.as_json()
-                for text in texts
-                for one in self._predictor.write(text, **_as_writing(options))
-            ]
-        return [one.as_json() for one in self._predictor.predict(texts)]
-
-    def stream(self, prompt: str, options: Mapping[str, Any]) -> Iterator[Answer]:
-        from textnets.tasks.language_modeling import LanguageModelPredictor
-
-        if not isinstance(self._predictor, LanguageModelPredictor):
-            raise InputError(f"{self.name}: only a language model writes token by token")
-        for written in self._predictor.stream(prompt, **_as_writing(options)):
-            (choice,) = written.choices
-            yield {
-                "token": choice.token,
-                "probability": round(choice.probability, 6),
-                "alternatives": [[token, round(p, 6)] for token, p in choice.alternatives],
-                "continued": written.continued,
-            }
+    predictor = Predictor.load(folder, device=device, allow_builders=allow_builders)
+    predictor.predict(["warm up"])  # the first call traces the graph
+    return Served(folder.resolve().name, predictor.task.name, predictor, {"form": "run"})
 
 
-class ServedFile:
-    """A file of ``textnets export --to numpy``: a start without TensorFlow.
+def _of_file(path: Path) -> Served:
+    """Of ``textnets export --to numpy``, or of its folder: a start without TensorFlow."""
+    from textnets import lite
 
-    Args:
-        path: of the file, or of the folder of the export.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from textnets import lite
-
-        self._model = lite.load(path)
-        self.task = str(self._model.task)
-        place = path.resolve()
-        self.name = place.parent.name if place.is_file() else place.name
-
-    def about(self) -> dict[str, Any]:
-        info = self._model.info
-        found: dict[str, Any] = {"form": "numpy", "quantize": info.get("quantize")}
-        if info.get("labels"):
-            found["labels"] = list(info["labels"])
-        if self.task == "translation":
-            found["most_translations"] = self._model.beam_size
-            found["attention"] = self._model.can_attend
-        return found
-
-    def predict(self, texts: Sequence[str], options: Mapping[str, Any]) -> list[Answer]:
-        if options and self.task == "language_modeling":
-            return [one for text in texts for one in self._model.write(text, **options)]
-        return list(self._model.predict(list(texts), **options))
-
-    def stream(self, prompt: str, options: Mapping[str, Any]) -> Iterator[Answer]:
-        if self.task != "language_modeling":
-            raise InputError(f"{self.name}: only a language model writes token by token")
-        for step in self._model.stream(prompt, **options):
-            likely = step.get("alternatives", {})
-            yield {**step, "alternatives": [[token, p] for token, p in likely.items()]}
-
-
-def _as_writing(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a request as :meth:`LanguageModelPredictor.write` takes them."""
-    from textnets.decoding.sampling import Sampling
-
-    found = dict(options)
-    chosen = {key: found.pop(key) for key in ("temperature", "top_k", "top_p") if key in found}
-    return {**found, "sampling": Sampling(**chosen)}
+    model, place = lite.load(path), path.resolve()
+    name = place.parent.name if place.is_file() else place.name
+    form = {"form": "numpy", "quantize": model.info.get("quantize")}
+    return Served(name, str(model.task), model, form)
 
 
 def load_served(
@@ -149,10 +93,15 @@ def load_served(
 ) -> Served:
     """A run directory, or an exported file, or the folder of one.
 
+    Args:
+        path: of it.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``; for a run.
+        allow_builders: modules that may be imported, for a run whose builder is of one.
+
     Raises:
         InputError: it is neither, or damaged.
     """
     place = Path(path)
     if place.is_file() or (place / _EXPORTED).is_file():
-        return ServedFile(place)
-    return ServedRun(place, device=device, allow_builders=allow_builders)
+        return _of_file(place)
+    return _of_run(place, device, allow_builders)

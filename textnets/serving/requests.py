@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from textnets.errors import InputError
 from textnets.serving.limits import Limits
+from textnets.serving.models import Served
 
 
 class TooLargeError(InputError):
@@ -57,29 +58,23 @@ class PredictRequest(BaseModel):
         return [self.text] if self.text is not None else list(self.texts or ())
 
 
-_OF_TASK: dict[str, dict[str, str]] = {
-    "classification": {},
-    "tagging": {},
-    "translation": {"n_best": "n_best", "attention": "attention"},
-    "language_modeling": {
-        "length": "length",
-        "temperature": "temperature",
-        "top_k": "top_k",
-        "top_p": "top_p",
-        "seed": "seed",
-        "alternatives": "num_alternatives",
-    },
-}
 _TEXTS = ("text", "texts")
+#: Wishes about how much of the answer is told, and how; the search knows nothing of them.
+_OF_TELLING = ("top", "stream")
 _LONGEST_KEY = 60  # that a message repeats
 
 
-def parse_request(body: bytes, task: str, limits: Limits) -> PredictRequest:
+def parse_request(body: bytes, served: Served, limits: Limits) -> PredictRequest:
     """A request of a client.
+
+    Args:
+        body: that was sent.
+        served: the model that is asked.
+        limits: of a request.
 
     Raises:
         TooLargeError: there are too many texts, or one is too long.
-        InputError: it is no JSON, or not what can be asked of a model of this task.
+        InputError: it is no JSON, or not what can be asked of the model.
     """
     try:
         content = json.loads(body)
@@ -90,10 +85,8 @@ def parse_request(body: bytes, task: str, limits: Limits) -> PredictRequest:
     except ValidationError as error:
         raise InputError(_sentence(error)) from None
     _check_texts(request, limits)
-    known = {*_TEXTS, *_OF_TASK[task]}
-    known |= {"classification": {"top"}, "language_modeling": {"stream"}}.get(task, set())
-    if strange := sorted(request.model_fields_set - known):
-        raise InputError(f"{strange[0]!r} is for other tasks than {task}")
+    if strange := sorted(request.model_fields_set - {*_TEXTS, *served.wishes}):
+        raise InputError(f"{strange[0]!r} is for other tasks than {served.task}")
     if (request.length or 0) > limits.tokens:
         raise TooLargeError(f"'length' is {request.length:,}, {limits.tokens:,} at most")
     if request.stream and request.text is None:
@@ -117,10 +110,9 @@ def _check_texts(request: PredictRequest, limits: Limits) -> None:
             raise InputError(f"{where} holds half of a surrogate pair") from None
 
 
-def options_of(request: PredictRequest, task: str) -> dict[str, Any]:
-    """What was asked for besides the texts, by the names of the predictors."""
-    given = {name: getattr(request, name) for name in _OF_TASK[task]}
-    return {_OF_TASK[task][name]: value for name, value in given.items() if value is not None}
+def wishes_of(request: PredictRequest) -> dict[str, Any]:
+    """What was asked for besides the texts, and is for the model to do."""
+    return request.model_dump(exclude={*_TEXTS, *_OF_TELLING}, exclude_none=True)
 
 
 def _sentence(error: ValidationError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
@@ -49,6 +49,12 @@ class Predictor:
 
     #: What kind of model it has, for the message where a run has another.
     kind: ClassVar[str] = "model"
+    #: What :meth:`predict` says of a text.
+    prediction: ClassVar[type[Prediction]] = Prediction  # type: ignore[type-abstract]
+    #: What its labels are called, where it has any.
+    labels_are: ClassVar[str] = "labels"
+    #: Lines of Python that show what ``model``, which was exported, can do.
+    examples: ClassVar[tuple[str, ...]] = ('print(model.predict(["a text", "another"]))',)
 
     def __init__(
         self,
@@ -182,6 +188,42 @@ class Predictor:
     def predict_stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Predictions for any number of texts, a chunk at a time: memory stays flat."""
         return in_chunks(self.predict, checked_stream(texts, "texts"))
+
+    # --- As a service, or in another form ---
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What it tells apart; empty where it names nothing."""
+        return getattr(first_of(self.preprocessor), "labels", ())
+
+    def about(self) -> dict[str, Any]:
+        """What a client of the model may want to know of it, for JSON."""
+        return {"labels": list(self.labels)} if self.labels else {}
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        """As :meth:`predict`, as a client wants it.
+
+        Args:
+            texts: of the request.
+            wishes: some of :attr:`textnets.predictions.Prediction.wishes` of :attr:`prediction`;
+                of those that are about the search, not about how much of it is told.
+
+        Raises:
+            InputError: one of them cannot be had.
+        """
+        return self.predict(texts)
+
+    def follow(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """What the model writes after a prompt, for JSON, token by token.
+
+        Raises:
+            InputError: it does not write, or a wish is out of its range.
+        """
+        raise InputError(f"{self.run.folder.name}: only a language model writes token by token")
+
+    def everything(self, texts: Sequence[str]) -> list[Prediction]:
+        """All that it can say of some texts, to compare another form of it with."""
+        return list(self.predict(texts))
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of some texts as the model sees them."""

@@ -7,21 +7,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy.typing as npt
 
 from textnets.backend.devices import require_tensorflow
 from textnets.builders.custom import is_custom
-from textnets.errors import RunError
+from textnets.errors import InputError, RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
 from textnets.tasks.examples import ExamplesT
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.ngrams import NgramEncoder
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
+
+
+class Kept(Protocol):
+    """Where what turns texts into ids is put, to be used without TensorFlow; each method returns
+    what stands for it in a description (:class:`textnets.export.numpy_format.Description`)."""
+
+    def texts(self, texts: Sequence[str]) -> str:
+        """A list of texts."""
+
+    def array(self, values: npt.NDArray[Any]) -> str:
+        """An array."""
+
+    def encoder(self, encoder: AnyEncoder) -> dict[str, Any]:
+        """A tokenizer with its vocabulary."""
+
 
 EncoderT = TypeVar("EncoderT", covariant=True)
 LoadedT = TypeVar("LoadedT", bound=TextEncoder)
+AnyEncoder = TextEncoder | NgramEncoder
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,20 @@ class Preprocessor(ABC, Generic[ExamplesT]):
     def output_width(self) -> int | None:
         """The size of the last axis of a model's output; ``None`` where there is no rule."""
         return None
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        """What turns texts into ids, for :mod:`textnets.lite`, which reads it.
+
+        Raises:
+            InputError: there is something that it cannot do.
+        """
+        raise InputError(f"a preprocessor of {type(self).__name__} cannot be exported")
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        """How a model answers, with its labels if it has any: what :mod:`textnets.lite` must know
+        of it besides; the same for all members of an ensemble."""
+        raise InputError(f"a preprocessor of {type(self).__name__} cannot be exported")
 
     def check_model(self, model: Any, folder: Path) -> None:
         """Refuse a run whose vocabularies or labels are not those of its model.

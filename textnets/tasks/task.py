@@ -60,6 +60,10 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     input_suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
     #: What a run of this task can do.
     predictor: ClassVar[type[Predictor]] = Predictor
+    #: What a model of it does, after "a model that", and what nobody should expect of it: for the
+    #: card of one that is given away.
+    does: ClassVar[str]
+    limits: ClassVar[str]
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe

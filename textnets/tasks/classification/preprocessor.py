@@ -17,7 +17,7 @@ from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
 from textnets.recipe.sections import NgramSection
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet, as_label
-from textnets.tasks.preprocessor import EncodedText, Preprocessor
+from textnets.tasks.preprocessor import EncodedText, Kept, Preprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.ngrams import NgramEncoder, Ngrams
@@ -142,6 +142,13 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
         return {"tokens": ("embedding", self.text.vocabulary)}
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        return {"text": kept.encoder(self.text.encoder), "input": self.input_name}
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        return {"labels": list(self.labels), "separator": self.separator}
 
     @property
     def output_width(self) -> int:

@@ -24,6 +24,7 @@ from textnets.recipe import Recipe
 from textnets.tasks.classification.evaluation import ClassificationEvaluation, check_known
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet, Origins
 from textnets.tasks.classification.inference import ClassificationInference, Outputs
+from textnets.tasks.classification.predictor import ClassificationPredictor
 from textnets.tasks.classification.preprocessor import (
     ClassificationPreprocessor,
     input_name,
@@ -50,6 +51,12 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
     """Texts to labels."""
 
     name = "classification"
+    does = "names the class, or the labels, of a text"
+    limits = (
+        "It knows the labels above and no others: a text that is about something else gets one of "
+        "them all the same, and a high probability is no promise."
+    )
+    predictor = ClassificationPredictor
     has_folds = True
     schema = CLASSIFICATION_SCHEMA
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from textnets.data.values import checked_stream, checked_whole, named
 from textnets.decoding.sampling import Sampling
 from textnets.errors import InputError
-from textnets.predictions import ScoredText, WrittenText
+from textnets.predictions import CONTINUED_EVERY, Prediction, ScoredText, WrittenText
 from textnets.tasks.language_modeling.inference import LanguageModelingInference
 from textnets.tasks.predictor import Predictor, in_chunks
 
@@ -16,6 +17,11 @@ class LanguageModelPredictor(Predictor):
     """A language model: scores texts, and writes new ones; :meth:`predict` continues each."""
 
     kind = "language model"
+    prediction = WrittenText
+    examples = (
+        *Predictor.examples,
+        'print(model.write("a beginning", length=50)[0]["continued"])',
+    )
     inference: LanguageModelingInference
 
     def score(self, texts: Iterable[str]) -> Iterator[ScoredText]:
@@ -84,6 +90,28 @@ class LanguageModelPredictor(Predictor):
             seed=(seed, 0),
             num_alternatives=num_alternatives,
         )
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        if not wishes:
+            return self.predict(texts)
+        return [one for text in texts for one in self.write(text, **_as_writing(wishes))]
+
+    def follow(self, prompt: str, wishes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        written = self.stream(prompt, **_as_writing(wishes))
+        return (one.last_token() for one in written)
+
+    def everything(self, texts: Sequence[str]) -> list[Prediction]:
+        # What it writes after some of them, which takes long, and how probable each is.
+        return [*self.predict(texts[::CONTINUED_EVERY]), *self.score(texts)]
+
+
+def _as_writing(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """As :meth:`LanguageModelPredictor.write` takes them."""
+    found = dict(wishes)
+    chosen = {key: found.pop(key) for key in ("temperature", "top_k", "top_p") if key in found}
+    if "alternatives" in found:
+        found["num_alternatives"] = found.pop("alternatives")
+    return {**found, "sampling": Sampling(**chosen)}
 
 
 def _check_wishes(prompt: str, length: int, seed: int, num_alternatives: int) -> None:

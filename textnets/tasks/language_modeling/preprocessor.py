@@ -14,7 +14,7 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
 from textnets.tasks.language_modeling.examples import TextLines
-from textnets.tasks.preprocessor import EncodedText, Preprocessor
+from textnets.tasks.preprocessor import EncodedText, Kept, Preprocessor
 from textnets.text.encoded import EncodedSplit, IntArray, RaggedIds
 from textnets.text.encoder import Coverage, RunningTextEncoder, Token
 from textnets.text.vocabulary import BOS_ID, EOS_ID, SPECIAL_TOKENS, UNKNOWN_ID, Vocabulary
@@ -109,6 +109,18 @@ class LanguageModelingPreprocessor(Preprocessor[TextLines]):
     @property
     def sizes(self) -> dict[str, Any]:
         return {"vocabulary_size": len(self.vocabulary)}
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        return {"text": kept.encoder(self.encoder)}
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        return {
+            "is_stream": self.is_stream,
+            "ends_rows": self.ends_rows,
+            "start_id": self.start_id,
+            "tokenizer": self.recipe.text.tokenizer,
+        }
 
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:

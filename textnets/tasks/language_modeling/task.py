@@ -48,6 +48,11 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
     """Text to the probabilities of what comes next."""
 
     name = "language_modeling"
+    does = "says how probable a text is, and writes on"
+    limits = (
+        "What it writes may be false or hurtful; it repeats what it was trained on, and knows "
+        "nothing else."
+    )
     schema = LANGUAGE_MODELING_SCHEMA
     unit = "lines"
     input_suffixes: ClassVar[tuple[str, ...]] = ()

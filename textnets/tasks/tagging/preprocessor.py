@@ -15,7 +15,7 @@ from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
-from textnets.tasks.preprocessor import Preprocessor
+from textnets.tasks.preprocessor import Kept, Preprocessor
 from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.recipe import TaggingText
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows
@@ -171,6 +171,31 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         return {
             "tokens": ("embedding", self.words),
             "characters": ("character_embedding", self.characters),
+        }
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "words": kept.texts(self.words.ordinary_tokens),
+            "characters": kept.texts(self.characters.ordinary_tokens),
+            "normalize": self.section.normalize,
+            "lowercase": self.section.lowercase,
+            "max_word_length": self.section.max_word_length,
+        }
+        if self.features is not None:
+            found["features"] = {
+                "templates": [template.name for template in self.features.templates],
+                "values": {
+                    slot: kept.texts(list(values)) for slot, values in self.features.values.items()
+                },
+                "known": [kept.array(keys) for keys in self.features.known],
+            }
+        return found
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        return {
+            "labels": list(self.labels),
+            "constrained": self.recipe.evaluation.constrained,
         }
 
     @property

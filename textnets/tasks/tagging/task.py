@@ -29,6 +29,7 @@ from textnets.tasks.examples import SPLITS
 from textnets.tasks.tagging.evaluation import TaggingEvaluation
 from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
+from textnets.tasks.tagging.predictor import TaggingPredictor
 from textnets.tasks.tagging.preprocessor import TaggingPreprocessor, reads_features
 from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
 from textnets.tasks.tagging.span_tags import as_iobes, check_span_tags
@@ -44,6 +45,12 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     """Words to tags."""
 
     name = "tagging"
+    does = "gives each word of a sentence a tag"
+    limits = (
+        "It knows the tags above and no others. Texts are cut at blanks; whoever wants punctuation "
+        "to be words of their own puts blanks around it."
+    )
+    predictor = TaggingPredictor
     has_folds = True
     schema = TAGGING_SCHEMA
     unit = UNIT

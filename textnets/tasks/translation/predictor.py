@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from textnets.data.values import checked_texts, checked_whole
 from textnets.errors import InputError
-from textnets.predictions import Translation
+from textnets.predictions import Prediction, Translation
 from textnets.progress import Progress
 from textnets.tasks.predictor import Predictor
 from textnets.tasks.translation.inference import TranslationInference
@@ -16,6 +17,7 @@ class TranslationPredictor(Predictor):
     """A translator; ``evaluation.beam_size`` and the like say how it searches."""
 
     kind = "translator"
+    prediction = Translation
     inference: TranslationInference
 
     def translate(
@@ -41,3 +43,10 @@ class TranslationPredictor(Predictor):
         inference = self.inference.searching(num_best=n_best, attention=attention)
         outputs = inference.outputs(self.preprocessor.encode_inputs(texts), Progress())
         return list(inference.predictions(texts, outputs))
+
+    def about(self) -> dict[str, Any]:
+        found = self.inference
+        return {"most_translations": found.beam_size, "attention": found.can_attend}
+
+    def respond(self, texts: Sequence[str], wishes: Mapping[str, Any]) -> list[Prediction]:
+        return list(self.translate(texts, **wishes) if wishes else self.predict(texts))

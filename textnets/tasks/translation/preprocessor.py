@@ -12,7 +12,7 @@ import numpy as np
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.sections import TextSection
-from textnets.tasks.preprocessor import EncodedText, Preprocessor
+from textnets.tasks.preprocessor import EncodedText, Kept, Preprocessor
 from textnets.tasks.translation.examples import SentencePairs
 from textnets.tasks.translation.recipe import TranslationText
 from textnets.text.encoded import EncodedSplit, join_rows
@@ -114,6 +114,20 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
         return {
             "source": ("source_embedding", self.source.vocabulary),
             "target": ("target_embedding", self.target.vocabulary),
+        }
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        return {
+            "source": kept.encoder(self.source.encoder),
+            "target": kept.encoder(self.target.encoder),
+        }
+
+    @property
+    def manner(self) -> dict[str, Any]:
+        names = ("beam_size", "length_penalty", "n_best", "length_ratio", "attention")
+        return {
+            **{name: getattr(self.recipe.evaluation, name) for name in names},
+            "target_tokenizer": self.target_section.tokenizer,
         }
 
     @property

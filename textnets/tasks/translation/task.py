@@ -37,6 +37,11 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
     """Texts to their translations."""
 
     name = "translation"
+    does = "translates a text"
+    limits = (
+        "It may leave out, repeat or invent; a score tells which of its translations it prefers, "
+        "not whether one is right."
+    )
     schema = TRANSLATION_SCHEMA
     unit = "pairs"
     input_suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".csv", ".jsonl", ".ndjson")

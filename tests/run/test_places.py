@@ -138,6 +138,20 @@ def test_files_of_a_users_own_stay(tmp_path: Path, make_run: MakeRun, name: str)
         RunTarget(run, overwrite=True).check(resume=False)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "predictions/Thumbs.db", "members/._x", ".nfs0001"])
+def test_what_a_file_manager_leaves_is_nobodys(tmp_path: Path, name: str) -> None:
+    target = RunTarget(tmp_path / "run", overwrite=True)
+    target.check(resume=False)
+    with target.writing(resume=False) as folder:
+        fill(folder, {"recipe.yaml": "x", name: "looked at while it trained"})
+        write_environment(folder, {})
+        target.finish({"data": {}})
+    (tmp_path / "run" / name).write_text("looked at again")
+    assert open_run(tmp_path / "run").folder == tmp_path / "run"  # it was never hashed
+    train_by_hand(target, "y")
+    assert not (tmp_path / "run" / name).exists()
+
+
 def test_a_recipe_of_a_users_own_stays(tmp_path: Path) -> None:
     fill(tmp_path / "mine.partial", {"recipe.yaml": "task: x"})
     with pytest.raises(RunError, match="is no unfinished run"):

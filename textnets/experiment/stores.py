@@ -30,7 +30,7 @@ from textnets.run.files import (
     write_recipe,
 )
 from textnets.run.integrity import check_file
-from textnets.run.layout import RECIPE_FILE, is_learned
+from textnets.run.layout import RECIPE_FILE, is_learned, is_left_by_systems
 from textnets.run.places import real_place, written_beside
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.preprocessor import AnyPreprocessor
@@ -161,7 +161,8 @@ def check_store_place(folder: Path, *, overwrite: bool) -> None:
         )
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not is_learned(name) and _OF_A_STORE.fullmatch(name) is None:
+        is_ours = is_learned(name) or _OF_A_STORE.fullmatch(name) is not None
+        if not is_ours and not is_left_by_systems(path):
             raise RunError(
                 f"{folder}: holds {name} besides stored ids, so it is left alone, even with "
                 "--overwrite; move that away, or choose another folder"
@@ -243,7 +244,8 @@ def open_store(folder: Path, recipe: Recipe) -> Store:
                 f"{folder / name}: is missing, or not the file that was written; copy the store "
                 "again, or write it anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
             ) from None
-    unknown = {entry.name for entry in folder.iterdir()} - {_STORE_FILE, *described.files}
+    found = {entry.name for entry in folder.iterdir() if not is_left_by_systems(entry)}
+    unknown = found - {_STORE_FILE, *described.files}
     if unknown and described.files:
         raise RunError(f"{folder}: {min(unknown)} is none of the files that were written")
     return Store(folder, described.data, described.splits)

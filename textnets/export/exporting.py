@@ -21,6 +21,7 @@ from textnets.export.subject import Subject, compute_in_float32
 from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.run.files import checked, read_object, write_json
+from textnets.run.layout import is_left_by_systems
 from textnets.run.places import real_place, written_beside
 from textnets.tasks import Predictor
 
@@ -213,7 +214,11 @@ def is_export(folder: Path) -> bool:
         files = checked(dict[str, dict[str, Any]], read_object(path).get("files"), path)
     except RunError:
         return False
-    found = {one.relative_to(folder).as_posix() for one in folder.rglob("*") if not one.is_dir()}
+    found = {
+        one.relative_to(folder).as_posix()
+        for one in folder.rglob("*")
+        if not (one.is_dir() or is_left_by_systems(one))
+    }
     return found <= {*files, EXPORT_FILE}
 
 

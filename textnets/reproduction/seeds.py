@@ -14,7 +14,7 @@ from textnets.experiment.start import differing_keys
 from textnets.recipe import Recipe
 from textnets.recipe.shipped import recipe_path
 from textnets.run.directory import Run, is_partial, looks_like_a_run, open_run
-from textnets.run.layout import LOCK_FILE, partial_folder
+from textnets.run.layout import LOCK_FILE, is_left_by_systems, partial_folder
 from textnets.tasks import AnyTask, read_run, read_task
 
 DEFAULT_SEEDS = 3
@@ -139,7 +139,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise RunError(f"{folder}: is a file; choose another --output DIR")
-    names = {path.name for path in folder.iterdir()} - {LOCK_FILE}
+    names = {path.name for path in folder.iterdir() if not is_left_by_systems(path)} - {LOCK_FILE}
     if names and not any(map(_OURS.fullmatch, names)):
         raise RunError(f"{folder}: holds something else; choose another --output DIR")
     if names and not resume:

@@ -21,6 +21,7 @@ from textnets.run.layout import (
     NOT_HASHED,
     NOT_NEEDED,
     RECIPE_FILE,
+    is_left_by_systems,
     not_plain,
     partial_folder,
     strangers,
@@ -139,6 +140,7 @@ def strangers_in_run(folder: Path) -> Iterator[str]:
     for found in sorted(folder.rglob("*")):
         name = found.relative_to(folder).as_posix()
         is_listed = found.is_dir() or name in files or name.split("/")[0] in NOT_HASHED
+        is_listed = is_listed or is_left_by_systems(found)
         if name in strange or not is_listed:
             yield name
 
@@ -149,7 +151,7 @@ def strangers_in_partial(folder: Path) -> Iterator[str]:
     if not folder.is_dir() or folder.is_symlink():
         yield folder.name
         return
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if not is_left_by_systems(path)}
     begun = names & {LOCK_FILE, ENVIRONMENT_FILE, CHECKPOINT_FOLDER}  # its recipe may be lost
     if names and not begun:
         yield min(names)

@@ -23,6 +23,7 @@ from textnets.run.layout import (
     NOT_HASHED,
     RECIPE_FILE,
     WRITTEN_LATER,
+    is_left_by_systems,
 )
 
 _REPLACING = "replacing"  # hashes of files that are about to take the place of prepared ones
@@ -91,7 +92,9 @@ def hashes_of(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): _sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).parts[0] not in NOT_HASHED
+        if path.is_file()
+        and path.relative_to(folder).parts[0] not in NOT_HASHED
+        and not is_left_by_systems(path)
     }
 
 

@@ -48,6 +48,8 @@ _LEARNED = (
     r"|(source_|target_)?tokenizer\.model|ngrams\.npy"
 )
 _ANY_NAME = r"[^/]+"
+# What file managers leave in a folder that somebody has looked into, and NFS in one in use.
+_LEFT_BY_SYSTEMS = re.compile(r"(\.DS_Store|Thumbs\.db|[Dd]esktop\.ini|\.directory|\._.*|\.nfs\w+)")
 _OF_A_RUN = re.compile(
     rf"({_LEARNED}|recipe\.yaml|environment\.json|model\.keras|history\.jsonl|evaluation\.json"
     rf"|report\.html|mixture\.json|\.lock|predictions(/{_ANY_NAME}\.jsonl)?"
@@ -63,6 +65,11 @@ def is_learned(name: str) -> bool:
     return re.fullmatch(_LEARNED, name) is not None
 
 
+def is_left_by_systems(path: Path) -> bool:
+    """Whether a file is nobody's work, and may go with the folder that it is in."""
+    return path.is_file() and _LEFT_BY_SYSTEMS.fullmatch(path.name) is not None
+
+
 def strangers(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
     """What lies in a folder and is no part of a run, by its path there: files of a user's own,
     links, and what is neither a file nor a folder.
@@ -73,7 +80,8 @@ def strangers(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
     """
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not _is_plain(path) or not (name in known or path.is_dir() or _is_of_a_run(name)):
+        is_known = name in known or path.is_dir() or is_left_by_systems(path) or _is_of_a_run(name)
+        if not _is_plain(path) or not is_known:
             yield name
 
 
@@ -103,7 +111,8 @@ def _is_of_a_run(name: str) -> bool:
 def inner_places(folder: Path) -> list[Path]:
     """Where the runs inside of a run lie, finished ones and those that are not."""
     several = (folder / MEMBERS_FOLDER, folder / FOLDS_FOLDER)
-    found = [path for one in several if one.is_dir() for path in sorted(one.iterdir())]
+    inside = (path for one in several if one.is_dir() for path in sorted(one.iterdir()))
+    found = [path for path in inside if not is_left_by_systems(path)]
     selection = folder / SELECTION_FOLDER
     return [*found, *filter(Path.is_dir, (selection, partial_folder(selection)))]
 

@@ -26,6 +26,7 @@ from textnets.lite.predictor import LitePredictor, in_chunks
 from textnets.lite.unicode import Unicode
 from textnets.predictions import CONTINUED_EVERY, Choice, Prediction, ScoredText, WrittenText
 from textnets.progress import Progress
+from textnets.text.continuing import Continuation
 from textnets.text.encoded import RaggedOutputs, join_rows
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
@@ -76,6 +77,13 @@ class LiteLanguageModel(LitePredictor):
         of = self._settings
         self._is_stream, self._ends_rows = bool(of["is_stream"]), bool(of["ends_rows"])
         self._start_id, self._tokenizer = int(of["start_id"]), str(of["tokenizer"])
+        self._continuation = Continuation(
+            self._encoder.vocabulary.decode_id,
+            self._encoder.join,
+            lambda text: [token.text for token in self._encoder.tokens([text])[0]],
+            has_characters=self._tokenizer == "characters",
+            is_stream=self._is_stream,
+        )
         size = len(self._encoder.vocabulary)
         readers = [
             SurprisalReader(functools.partial(_surprisals, model), model.state_sizes, size)
@@ -274,7 +282,7 @@ class LiteLanguageModel(LitePredictor):
                 step.alternative_ids[0, :more].tolist(),
                 step.alternative_probabilities[0, :more].tolist(),
             )
-            yield WrittenText(prompt, self._joined(prompt, written), [one])
+            yield WrittenText(prompt, self._continuation.text(prompt, written), [one])
 
     def _written(
         self,
@@ -301,37 +309,13 @@ class LiteLanguageModel(LitePredictor):
                 strict=True,
             )
         ]
-        return WrittenText(prompt, self._joined(prompt, ids), choices)
+        return WrittenText(prompt, self._continuation.text(prompt, ids), choices)
 
     def _choice(
         self, token_id: int, probability: float, ids: Sequence[int], of_ids: Sequence[float]
     ) -> Choice:
         name = self._encoder.vocabulary.decode_id
         return Choice(name(token_id), probability, list(zip(map(name, ids), of_ids, strict=True)))
-
-    def _joined(self, prompt: str, token_ids: Sequence[int]) -> str:
-        """The prompt and what was written after it, as a text."""
-        lines: list[list[str]] = [[]]
-        for token_id in token_ids:
-            if token_id == EOS_ID:
-                lines.append([])
-            else:
-                lines[-1].append(self._encoder.vocabulary.decode_id(token_id))
-        first, *others = lines
-        joined = "\n".join([prompt + self._after(prompt, first), *map(self._encoder.join, others)])
-        return joined if self._is_stream else joined.removesuffix("\n")
-
-    def _after(self, prompt: str, tokens: Sequence[str]) -> str:
-        """Tokens as a text that goes on where the prompt ends: in a word, or after a blank."""
-        join = self._encoder.join
-        (before,) = self._encoder.tokens([prompt])
-        known = [token.text for token in before]
-        start, whole = join(known), join([*known, *tokens])
-        if not whole.startswith(start):
-            return f" {join(tokens)}"
-        rest = whole[len(start) :]
-        goes_on = self._tokenizer == "characters" or not prompt[-1:].isspace()
-        return rest if goes_on else rest.lstrip(" ")
 
 
 def _as_step(one: WrittenText) -> dict[str, Any]:

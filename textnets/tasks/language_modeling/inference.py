@@ -24,6 +24,7 @@ from textnets.tasks.language_modeling.preprocessor import (
     with_id,
     without_last,
 )
+from textnets.text.continuing import Continuation
 from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
 from textnets.text.vocabulary import EOS_ID, UNKNOWN_ID
 
@@ -71,6 +72,17 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
     def _reader(self) -> SurprisalReader | JointReader:
         readers = [SurprisalReader.of(model) for model in self._models]
         return readers[0] if len(readers) == 1 else JointReader(readers, self._weights)
+
+    @cached_property
+    def _continuation(self) -> Continuation:
+        encoder = self._preprocessor.encoder
+        return Continuation(
+            self._preprocessor.vocabulary.decode_id,
+            encoder.tokenizer.join,
+            lambda text: [token.text for token in encoder.tokens([text])[0]],
+            has_characters=self._preprocessor.has_characters,
+            is_stream=self._preprocessor.is_stream,
+        )
 
     @cached_property
     def _writer(self) -> TextWriter:
@@ -198,7 +210,7 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
         for token in written:
             so_far += token.token_ids.tolist()
             found = self._as_written(prompt, token)
-            yield replace(found, continued=self._joined(prompt, so_far))
+            yield replace(found, continued=self._continuation.text(prompt, so_far))
 
     def _as_written(self, prompt: str, written: WrittenIds) -> WrittenText:
         name = self._preprocessor.vocabulary.decode_id
@@ -214,32 +226,4 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             Choice(name(token_id), probability, others)
             for token_id, probability, others in zip(token_ids, probabilities, likely, strict=True)
         ]
-        return WrittenText(prompt, self._joined(prompt, token_ids), choices)
-
-    def _joined(self, prompt: str, token_ids: Sequence[int]) -> str:
-        """The prompt and what was written after it, as a text."""
-        lines: list[list[str]] = [[]]
-        for token_id in token_ids:
-            if token_id == EOS_ID:
-                lines.append([])
-            else:
-                lines[-1].append(self._preprocessor.vocabulary.decode_id(token_id))
-        first, *others = lines
-        found = [
-            prompt + self._after(prompt, first),
-            *map(self._preprocessor.encoder.tokenizer.join, others),
-        ]
-        joined = "\n".join(found)
-        return joined if self._preprocessor.is_stream else joined.removesuffix("\n")
-
-    def _after(self, prompt: str, tokens: Sequence[str]) -> str:
-        """Tokens as a text that goes on where the prompt ends: in a word, or after a blank."""
-        join = self._preprocessor.encoder.tokenizer.join
-        (before,) = self._preprocessor.encoder.tokens([prompt])
-        known = [token.text for token in before]
-        start, whole = join(known), join([*known, *tokens])
-        if not whole.startswith(start):
-            return f" {join(tokens)}"
-        rest = whole[len(start) :]
-        goes_on = self._preprocessor.has_characters or not prompt[-1:].isspace()
-        return rest if goes_on else rest.lstrip(" ")
+        return WrittenText(prompt, self._continuation.text(prompt, token_ids), choices)

@@ -29,7 +29,8 @@ from typing import Any
 
 from textnets.errors import TextnetsError
 
-_SECONDS = 30  # that an input may take
+_SECONDS = 30  # of the processor, that an input may take
+_MOST_SECONDS = 600  # on the clock: a machine may be busy, but nothing may wait for ever
 _ODD_TEXT = [
     "", " ", "\0", "\x1b]0;title\x07", "\r", "\n", "\t", "\x85", "\u2028", "\ufeff", "\ud800", "é",
     "e\u0301", "😀", "\x9b31m", "~", "~nobody/x", "/dev/zero", "../..", "x" * 5000, "a" * 300,
@@ -377,6 +378,12 @@ class _TooLongError(Exception):
     pass
 
 
+def _limit(of_processor: int, of_clock: int) -> None:
+    """Let :func:`_too_long` be called after so many seconds; with 0 never."""
+    signal.setitimer(signal.ITIMER_PROF, of_processor)
+    signal.alarm(of_clock)
+
+
 def _too_long(*_: object) -> None:
     raise _TooLongError(f"more than {_SECONDS} s")
 
@@ -424,11 +431,12 @@ def fuzz(
     whole = sum(share for _, share in known.values())
     tried = {}
     signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     for name, (read, share) in known.items():
         count, refused, started = max(1, round(number * share / whole)), 0, time.monotonic()
         for index in range(first, first + count):
             chosen = random.Random(f"{seed} {name} {index}")
-            signal.alarm(_SECONDS)
+            _limit(_SECONDS, _MOST_SECONDS)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -436,14 +444,14 @@ def fuzz(
             except TextnetsError:
                 refused += 1
             except BaseException as error:
-                signal.alarm(0)
+                _limit(0, 0)
                 raise AssertionError(
                     f"{name} {index} of seed {seed}: {type(error).__name__}: {str(error)[:300]}; "
                     f"again: python -m tests.fuzz --kind '{name}' --seed {seed} --first {index} "
                     "--number 1"
                 ) from error
             finally:
-                signal.alarm(0)
+                _limit(0, 0)
         tried[name] = count
         if not quiet:
             took = time.monotonic() - started

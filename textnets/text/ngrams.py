@@ -21,6 +21,7 @@ from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.text.encoded import RaggedIds, join_parts, open_array
 from textnets.text.encoder import Coverage, Token
+from textnets.text.threads import in_order
 from textnets.text.tokenizers import (
     CHUNK,
     WORDS_FILE,
@@ -151,15 +152,13 @@ class NgramFinder:
         and unknown ones are words."""
         flat, lengths, words, unknown, truncated = [], [], [], 0, 0
         with (progress or Progress()).steps(label, total, "texts") as step:
-            for chunk in chunks(texts, CHUNK):
-                tokens = self._tokens(chunk)
-                ids, row_lengths, seen = self._features(tokens)
+            for tokens, ids, row_lengths, seen in in_order(self._encode, chunks(texts, CHUNK)):
                 flat.append(ids)
                 lengths.append(row_lengths)
                 words.append(tokens.before)
                 unknown += int((seen == UNKNOWN_ID).sum())
                 truncated += int((tokens.before > tokens.lengths).sum())
-                step.advance(len(chunk))
+                step.advance(len(tokens.lengths))
         counts = np.concatenate([np.zeros(0, np.int64), *words])
         coverage = Coverage(
             texts=len(counts),
@@ -178,6 +177,11 @@ class NgramFinder:
             [Token(self.ngrams.name(feature), feature) for feature in encoded.row(index).tolist()]
             for index in range(len(texts))
         ]
+
+    def _encode(self, chunk: Sequence[str]) -> tuple[CutTexts, npt.NDArray[np.int32], _Ints, _Ints]:
+        """The tokens of some texts, and what :meth:`_features` says of them."""
+        tokens = self._tokens(chunk)
+        return tokens, *self._features(tokens)
 
     def _features(self, tokens: CutTexts) -> tuple[npt.NDArray[np.int32], _Ints, _Ints]:
         """Flat ids, how many each text has, and the word id of each token."""
@@ -369,8 +373,7 @@ class _Corpus:
         """Cut into words, chunk by chunk."""
         index: dict[bytes, int] = {}
         places, lengths = [], []
-        for chunk in chunks(texts, CHUNK):
-            tokens = tokenize(chunk)
+        for tokens in in_order(tokenize, chunks(texts, CHUNK)):
             known = np.array(
                 [index.setdefault(word, len(index)) for word in tokens.words], np.int64
             )

@@ -723,9 +723,9 @@ def _causal_mask(layer: LiteLayer, token_vectors: Array, filled: Array) -> list[
     flags = filled.reshape(len(filled), room)
     flags = np.concatenate([flags, np.ones((len(flags), steps), np.float32)], axis=1)
     columns, own = np.arange(room + steps)[None, None], np.arange(steps)[None, :, None] + room
-    seen: Array = np.asarray(columns <= own)
+    seen: Array = np.less_equal(columns, own)
     if layer.config["banded"]:
-        seen = seen & (columns >= own - room)
+        seen = np.logical_and(seen, columns >= own - room)
     before = (flags[:, :room] > 0.5).sum(axis=1, keepdims=True)
     places = (before + np.arange(steps)).astype(np.int32)
     return [seen & (flags > 0.5)[:, None], places, flags[:, steps:].reshape(filled.shape)]
@@ -762,8 +762,8 @@ def _halved(layer: LiteLayer, inputs: Sequence[Array]) -> list[Array]:
     mask = np.pad(mask, ((0, 0), (0, rest)))
     sequence = np.pad(sequence, ((0, 0), (0, rest), (0, 0)))
     pairs = np.where(mask[..., None], sequence, _LOWEST).reshape(batch, -1, 2, width).max(axis=2)
-    mask = mask.reshape(batch, -1, 2).any(axis=2)
-    return [np.where(mask[..., None], pairs, np.float32(0)), mask]
+    seen: Array = np.any(mask.reshape(batch, -1, 2), axis=2)
+    return [np.where(seen[..., None], pairs, np.float32(0)), seen]
 
 
 LAYERS: dict[str, Callable[..., Any]] = {

@@ -9,7 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from tests.builders.test_loss_model import IDS, TARGETS, compiled, mean_loss
+from tests.builders.test_loss_model import (
+    IDS,
+    TARGETS,
+    check_that_a_killed_run_continues,
+    compiled,
+    mean_loss,
+)
 from tests.builders.test_rnn_language_model import read, zeros
 from textnets.builders import build_transformer_language_model
 from textnets.builders.loss_model import build_loss_model
@@ -113,6 +119,13 @@ def test_windows_with_carried_states_are_one_long_sequence(tmp_path: Path) -> No
     # The streams are read as texts of their own, each from zero states.
     rows = SurprisalReader.of(core).read_rows(IDS, TARGETS, np.array([0, 40, 80, 120]), Progress())
     assert rows.mean() == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.heavy
+def test_a_killed_run_continues_exactly_with_its_caches(tmp_path: Path) -> None:
+    check_that_a_killed_run_continues(
+        tmp_path, build=lambda: build(context=6, dropout=0.2, attention_dropout=0.2)
+    )
 
 
 @pytest.mark.heavy

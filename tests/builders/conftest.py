@@ -107,6 +107,27 @@ def _cnn_cases() -> list[Case]:
     ]
 
 
+def _deep_cnn_cases() -> list[Case]:
+    small = {"maps": 12, "activation": "tanh", "pooling": "mean"}
+    return [
+        Case("cnn_classifier", "softmax", {"widths": (2, 3), "depth": 2, **small}),
+        Case("cnn_classifier", "binary", {"widths": (3,), "depth": 3, **small}),
+    ]
+
+
+def _transformer_cases() -> list[Case]:
+    small = {"heads": 2, "feed_forward_width": 9, "activation": "tanh"}
+    learned = {"positions": "learned", "max_positions": LENGTH}
+    name = "transformer_classifier"
+    return [
+        Case(name, "binary", {"width": 8, "depth": 2, "pooling": "mean", **small}),
+        Case(name, "softmax", {"width": 6, "depth": 1, "pooling": ["max", "attention"], **learned,
+                               "dense_units": (10,), **small}),
+        Case(name, "multi_label", {"width": EMBEDDING_WIDTH, "depth": 1, "pooling": "attention",
+                                   **small, "heads": 1}),
+    ]  # fmt: skip
+
+
 def _mlp_cases() -> list[Case]:
     return [
         Case("mlp_classifier", "binary", {"dense_units": (8,), "activation": "tanh"}),
@@ -115,7 +136,9 @@ def _mlp_cases() -> list[Case]:
     ]
 
 
-CASES = [*_rnn_cases(), *_cnn_cases(), *_mlp_cases()]
+CASES = [
+    *_rnn_cases(), *_cnn_cases(), *_mlp_cases(), *_deep_cnn_cases(), *_transformer_cases()
+]  # fmt: skip
 
 
 def _is_like_another(case: Case) -> bool:

@@ -21,6 +21,8 @@ TO_PROVE_ON_JAX = (
     "rnn-softmax-gru-attention-tanh-8x9-10",
     "cnn-binary-2x3-8-tanh",
     "mlp-binary-8-tanh",
+    "cnn-softmax-2x3-2-12-tanh-mean",
+    "transformer-softmax-6-1-maxxattention-learned-7-10-2-9-tanh",
 )
 
 # What a program that only predicts would do.

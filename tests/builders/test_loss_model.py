@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,13 @@ class Killed(BaseException):
 
 
 def fit_in_the_folder(
-    folder: Path, *, resume: bool = False, stop_at: int | None = None
+    folder: Path,
+    *,
+    resume: bool = False,
+    stop_at: int | None = None,
+    build: Callable[[], keras.Model] = lambda: core_of("simple", dropout=0.3),
 ) -> tuple[LossModel, TrainingState]:
-    core = core_of("simple", dropout=0.3)
+    core = build()
     found = compiled(core, 0.01, num_sampled=6)
     section = TrainingSection.model_validate(
         {"learning_rate": 0.01, "epochs": 3, "checkpoint_minutes": 0.0}
@@ -144,10 +149,14 @@ def fit_in_the_folder(
 
 @pytest.mark.heavy
 def test_a_killed_run_continues_exactly_with_its_states(tmp_path: Path) -> None:
-    whole, expected = fit_in_the_folder(tmp_path / "whole")
+    check_that_a_killed_run_continues(tmp_path)
+
+
+def check_that_a_killed_run_continues(tmp_path: Path, **how: Any) -> None:
+    whole, expected = fit_in_the_folder(tmp_path / "whole", **how)
     with pytest.raises(Killed):  # in the middle of the second epoch
-        fit_in_the_folder(tmp_path / "cut", stop_at=11)
-    again, state = fit_in_the_folder(tmp_path / "cut", resume=True)
+        fit_in_the_folder(tmp_path / "cut", stop_at=11, **how)
+    again, state = fit_in_the_folder(tmp_path / "cut", resume=True, **how)
     assert [row["loss"] for row in state.history] == [row["loss"] for row in expected.history]
     for one, other in zip(again.model.variables, whole.model.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)

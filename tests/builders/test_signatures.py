@@ -23,11 +23,15 @@ FROM_DATA = {
     "rnn_classifier": CLASSIFIER,
     "cnn_classifier": CLASSIFIER,
     "mlp_classifier": CLASSIFIER,
+    "transformer_classifier": CLASSIFIER,
     "ngram_bag_classifier": {"num_features", "num_classes", "multi_label"},
     "rnn_tagger": {"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"},
+    "transformer_tagger": {"vocabulary_size", "num_tags", "num_characters", "embedding_vectors"},
     "feature_tagger": {"num_features", "num_tags"},
     "rnn_language_model": {"vocabulary_size", "embedding_vectors"},
+    "transformer_language_model": {"vocabulary_size", "embedding_vectors"},
     "encoder_decoder": {"source_vocabulary_size", "target_vocabulary_size"},
+    "transformer_encoder_decoder": {"source_vocabulary_size", "target_vocabulary_size"},
 }
 FOUND = {
     "vocabulary_size": 23,

@@ -73,6 +73,49 @@ def test_taggers(cell: str, characters: str, head: str, tmp_path: Path) -> None:
     assert_alike(shaken(model), IDS if characters == "none" else inputs, tmp_path)
 
 
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_transformers(positions: str, tmp_path: Path) -> None:
+    sizes = {"width": 6, "depth": 2, "heads": 3, "feed_forward_width": 5, "positions": positions,
+             "max_positions": 4, "dropout": 0.1, "attention_dropout": 0.1}  # fmt: skip
+    classifier = BUILDERS["transformer_classifier"](
+        vocabulary_size=SIZE, num_classes=3, embedding_width=4, **sizes
+    )
+    assert_alike(shaken(classifier), IDS, tmp_path)
+    tagger = BUILDERS["transformer_tagger"](
+        vocabulary_size=SIZE, num_tags=4, num_characters=9, embedding_width=5, characters="cnn",
+        character_width=3, character_maps=4, head="crf", activation="gelu", **sizes,
+    )  # fmt: skip
+    assert_alike(shaken(tagger), {"token_ids": IDS, "character_ids": CHARACTERS}, tmp_path)
+    translator = BUILDERS["transformer_encoder_decoder"](
+        source_vocabulary_size=SIZE, target_vocabulary_size=SIZE, decoder_depth=1,
+        tie_embeddings=positions == "learned", **sizes,
+    )  # fmt: skip
+    inputs = {"source_ids": IDS, "target_ids": np.roll(IDS, 1, axis=0)[:, :5]}
+    assert_alike(shaken(translator), inputs, tmp_path)
+
+
+@pytest.mark.parametrize("context", [3, 20])
+def test_transformers_that_read_on(context: int, tmp_path: Path) -> None:
+    model = BUILDERS["transformer_language_model"](
+        vocabulary_size=SIZE, embedding_width=4, width=8, depth=2, heads=2, feed_forward_width=5,
+        context=context, tie_embeddings=context == 3, dropout=0.1,
+    )  # fmt: skip
+    random = np.random.default_rng(2)
+    shapes = [(4, state.shape[-1]) for state in model.input["states"]]
+    states = [random.normal(0, 1, shape).astype("float32") for shape in shapes]
+    states[0] = (np.arange(context) >= context - 2).astype("float32")[None].repeat(4, 0)
+    assert_alike(shaken(model), {"token_ids": IDS, "states": states}, tmp_path)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_deep_convolutions(length: int, tmp_path: Path) -> None:
+    model = BUILDERS["cnn_classifier"](
+        vocabulary_size=SIZE, num_classes=3, embedding_width=4, widths=(2, 3), maps=5, depth=4,
+        pooling=["max", "attention"],
+    )  # fmt: skip
+    assert_alike(shaken(model), IDS[:, :length], tmp_path)
+
+
 def test_taggers_of_features(tmp_path: Path) -> None:
     model = BUILDERS["feature_tagger"](num_features=9, num_tags=4)
     assert_alike(shaken(model), {"token_ids": IDS, "feature_ids": CHARACTERS}, tmp_path)

@@ -113,12 +113,14 @@ MISTAKES = [
     ("rnn_classifier", "7", "8:3: model.builder: unknown builder, was: 7; known: "
      + ", ".join(sorted(BUILDERS))),
     ("  builder: rnn_classifier\n", "", "7:1: model.builder: this key is missing; one of "
-     "rnn_classifier, cnn_classifier, mlp_classifier, ngram_bag_classifier"),
+     "rnn_classifier, cnn_classifier, mlp_classifier, transformer_classifier, "
+     "ngram_bag_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model:", "7:1: model.builder: this key is "
-     "missing; one of rnn_classifier, cnn_classifier, mlp_classifier, ngram_bag_classifier"),
+     "missing; one of rnn_classifier, cnn_classifier, mlp_classifier, transformer_classifier, "
+     "ngram_bag_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model: rnn_classifier", "7:1: model: "
      "expected a section of keys with a builder (one of rnn_classifier, cnn_classifier, "
-     "mlp_classifier, ngram_bag_classifier), was: 'rnn_classifier'"),
+     "mlp_classifier, transformer_classifier, ngram_bag_classifier), was: 'rnn_classifier'"),
     (UNITS, "vocabulary_size: 5", "9:3: model.vocabulary_size: this size is found in the data; "
      "remove the key"),
     # Keys that would have no effect, or that contradict each other.

@@ -18,16 +18,24 @@ from textnets.builders.ngram_bag_classifier import build_ngram_bag_classifier
 from textnets.builders.rnn_classifier import build_rnn_classifier
 from textnets.builders.rnn_language_model import build_rnn_language_model
 from textnets.builders.rnn_tagger import build_rnn_tagger
+from textnets.builders.transformer_classifier import build_transformer_classifier
+from textnets.builders.transformer_encoder_decoder import build_transformer_encoder_decoder
+from textnets.builders.transformer_language_model import build_transformer_language_model
+from textnets.builders.transformer_tagger import build_transformer_tagger
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "rnn_classifier": build_rnn_classifier,
     "cnn_classifier": build_cnn_classifier,
     "mlp_classifier": build_mlp_classifier,
+    "transformer_classifier": build_transformer_classifier,
     "ngram_bag_classifier": build_ngram_bag_classifier,
     "rnn_tagger": build_rnn_tagger,
+    "transformer_tagger": build_transformer_tagger,
     "feature_tagger": build_feature_tagger,
     "rnn_language_model": build_rnn_language_model,
+    "transformer_language_model": build_transformer_language_model,
     "encoder_decoder": build_encoder_decoder,
+    "transformer_encoder_decoder": build_transformer_encoder_decoder,
 }
 
 __all__ = [
@@ -40,4 +48,8 @@ __all__ = [
     "build_rnn_classifier",
     "build_rnn_language_model",
     "build_rnn_tagger",
+    "build_transformer_classifier",
+    "build_transformer_encoder_decoder",
+    "build_transformer_language_model",
+    "build_transformer_tagger",
 ]

@@ -12,6 +12,7 @@ from textnets.builders.parameters import (
     Activation,
     EmbeddingVectors,
     Initializer,
+    Levels,
     MaxNorm,
     Model,
     MultiLabel,
@@ -29,6 +30,8 @@ from textnets.builders.pooled import as_kinds, joined, pooled
 from textnets.builders.token_embedding import embed_tokens
 from textnets.errors import InputError
 
+_EPSILON = 1e-5  # below a variance
+
 
 @checked
 def build_cnn_classifier(
@@ -41,6 +44,7 @@ def build_cnn_classifier(
     train_embeddings: bool = True,
     widths: Widths = (3, 4, 5),
     maps: Width = 100,
+    depth: Levels = 1,
     pooling: Poolings = "max",
     dense_units: OptionalWidths = (),
     activation: Activation = "relu",
@@ -57,6 +61,12 @@ def build_cnn_classifier(
     kept: three widths of 100 maps, half of the pooled features dropped, and the weights
     into each class held to a norm of 3.
 
+    With ``depth`` above 1 convolutions stand on each other, as in very deep nets over characters
+    (Conneau et al. 2017): between two of them the sequence is made half as long, by the larger
+    value of every two neighbors, so that each sees twice as far as the one below. Each but the
+    first reads its input normalized, and what it finds is added to that input (as in Johnson and
+    Zhang 2017, "Deep Pyramid Convolutional Neural Networks for Text Categorization").
+
     Args:
         vocabulary_size: How many token ids there are, special ids included.
         num_classes: How many classes or labels there are.
@@ -66,6 +76,7 @@ def build_cnn_classifier(
         train_embeddings: Whether the token vectors are trained or kept as they start.
         widths: How many neighboring tokens each convolution sees; each width once.
         maps: How many features each convolution finds.
+        depth: How many convolutions of a width stand on each other, the text halved in between.
         pooling: What of each feature over a text: max, mean, attention, or a list of them.
         dense_units: Sizes of hidden layers between the pooled features and the classes.
         activation: Activation of convolutions and hidden layers.
@@ -92,17 +103,20 @@ def build_cnn_classifier(
     kinds = as_kinds(pooling, "build_cnn_classifier")
 
     # --- Layers ---
-    convolutions = [
-        keras.layers.Conv1D(
-            maps,
-            width,
-            # A text shorter than the filter still has a feature (Kim pads with zeros too).
-            padding="same",
-            activation=activation,
-            kernel_initializer=kernel_initializer,
-            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
-            name=f"convolution_{width}",
-        )
+    towers = [
+        [
+            keras.layers.Conv1D(
+                maps,
+                width,
+                # A text shorter than the filter still has a feature (Kim pads with zeros too).
+                padding="same",
+                activation=activation,
+                kernel_initializer=kernel_initializer,
+                kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+                name=f"convolution_{width}" if level == 1 else f"convolution_{width}_{level}",
+            )
+            for level in range(1, depth + 1)
+        ]
         for width in widths
     ]
 
@@ -121,8 +135,8 @@ def build_cnn_classifier(
     sequence = layers.MaskedInputs(name="masked_embeddings")([sequence, mask])
     features = [
         vector
-        for convolution in convolutions
-        for vector in _pool(kinds, convolution(sequence), mask, convolution.name)
+        for tower in towers
+        for vector in _pool(kinds, *_climb(tower, sequence, mask), tower[0].name)
     ]
     probabilities = classify(
         joined(features, "features"),
@@ -136,6 +150,32 @@ def build_cnn_classifier(
         max_norm=max_norm,
     )
     return keras.Model(token_ids, probabilities, name="cnn_classifier")
+
+
+def _climb(tower: Sequence[Any], sequence: Any, mask: Any) -> tuple[Any, Any]:
+    """Read a text with convolutions that stand on each other.
+
+    Args:
+        tower: the convolutions, the lowest first.
+        sequence: ``<float>[batch, length, width]``, zero where there is padding.
+        mask: ``<bool>[batch, length]``.
+
+    Returns:
+        Features, ``<float>[batch, shorter, maps]``, and a mask of their length.
+    """
+    import keras
+
+    from textnets import layers
+
+    lowest, *others = tower
+    sequence = lowest(sequence)
+    for convolution in others:
+        name = convolution.name
+        sequence, mask = layers.HalvedByMaximum(name=f"{name}_halved")([sequence, mask])
+        normal = keras.layers.LayerNormalization(epsilon=_EPSILON, name=f"{name}_norm")(sequence)
+        normal = layers.MaskedInputs(name=f"{name}_inputs")([normal, mask])
+        sequence = keras.layers.Add(name=f"{name}_sum")([sequence, convolution(normal)])
+    return sequence, mask
 
 
 def _pool(kinds: Sequence[str], features: Any, mask: Any, name: str) -> list[Any]:

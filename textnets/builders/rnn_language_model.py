@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from textnets.builders.parameters import (
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
 from textnets.builders.token_embedding import drop_words, scaled_vectors
-from textnets.errors import InputError
+from textnets.builders.token_tables import build_output_table, start_vectors
 
 
 @checked
@@ -111,12 +110,12 @@ def build_rnn_language_model(
         "name": "embedding",
     }
     if tie_embeddings:
-        embedding = output_table = _output_table(
+        embedding = output_table = build_output_table(
             adaptive_softmax, adaptive_shrink, width=embedding_width, **table
         )
     else:
         embedding = layers.TokenTable(width=embedding_width, with_bias=False, **table)
-        output_table = _output_table(
+        output_table = build_output_table(
             adaptive_softmax,
             adaptive_shrink,
             vocabulary_size=vocabulary_size,
@@ -129,7 +128,7 @@ def build_rnn_language_model(
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     initial_states = _state_inputs(recurrent, units)
     sequence = embedding(drop_words(token_ids, word_dropout))
-    _start_vectors(embedding, embedding_vectors)
+    start_vectors(embedding, embedding_vectors)
     if embedding_vectors is None:  # pretrained vectors are large enough to be heard
         sequence = scaled_vectors(sequence)
     sequence = _drop(sequence, embedding_dropout, variational_dropout, "embedding_dropout")
@@ -156,32 +155,6 @@ def build_rnn_language_model(
     )
 
 
-def _output_table(
-    cutoffs: Sequence[int], shrink: int, *, vocabulary_size: int, **settings: Any
-) -> Any:
-    """What makes the logits.
-
-    Raises:
-        InputError: if the cutoffs are no places of the vocabulary, one after the other, or vectors
-            shrink without any.
-    """
-    from textnets import layers
-
-    if shrink > 1 and not cutoffs:
-        raise InputError("adaptive_shrink: shortens the vectors of groups; set adaptive_softmax")
-    if not cutoffs:
-        return layers.TokenTable(vocabulary_size, **settings)
-    borders = [*cutoffs, vocabulary_size]
-    if any(one >= other for one, other in itertools.pairwise(borders)):
-        raise InputError(
-            "adaptive_softmax: expected cutoffs that rise and are below the vocabulary's size, "
-            f"{vocabulary_size}, was: {list(cutoffs)}"
-        )
-    if shrink > 1:
-        return layers.ReducedTokenTable(vocabulary_size, cutoffs=cutoffs, shrink=shrink, **settings)
-    return layers.AdaptiveTokenTable(vocabulary_size, cutoffs=cutoffs, **settings)
-
-
 def _state_inputs(recurrent: Sequence[Any], units: Sequence[int]) -> list[Any]:
     import keras
 
@@ -200,27 +173,3 @@ def _drop(sequence: Any, rate: float, variational: bool, name: str) -> Any:
         return sequence
     dropout = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
     return dropout(rate, name=name)(sequence)
-
-
-def _start_vectors(embedding: Any, vectors: Any) -> None:
-    """Put pretrained vectors into the table.
-
-    Raises:
-        InputError: if they are not the table's shape.
-    """
-    import numpy as np
-
-    if vectors is None:
-        return
-    if embedding.rows < embedding.vocabulary_size:
-        raise InputError(
-            "embedding_vectors: with adaptive_shrink only frequent tokens have vectors of full "
-            "length; leave text.vectors out, or untie the embeddings (tie_embeddings: false)"
-        )
-    found, expected = np.shape(vectors), (embedding.vocabulary_size, embedding.width)
-    if found != expected:
-        raise InputError(
-            f"embedding_vectors: must be of shape [vocabulary_size, embedding_width] = "
-            f"{list(expected)}, was: {list(found)}"
-        )
-    embedding.embeddings.assign(np.asarray(vectors, dtype="float32"))

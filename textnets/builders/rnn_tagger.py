@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.parameters import (
@@ -24,7 +22,9 @@ from textnets.builders.parameters import (
 )
 from textnets.builders.recurrent_layer import recurrent_layer
 from textnets.builders.recurrent_stack import read_sequence
-from textnets.builders.token_embedding import embed_tokens
+from textnets.builders.spelling import spell_words
+from textnets.builders.tag_head import tag_probabilities
+from textnets.builders.token_embedding import embed_tokens, unit_range
 
 
 @checked
@@ -112,29 +112,29 @@ def build_rnn_tagger(
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
         word_dropout=word_dropout,
-        initial_range=_range(embedding_width),
+        initial_range=unit_range(embedding_width),
     )
     if characters != "none":
         character_ids = keras.Input((None, None), dtype="int32", name="character_ids")
         inputs["character_ids"] = character_ids
-        vectors = _character_vectors(character_ids, num_characters, character_width)
-        if characters == "cnn":
-            spelling = layers.CharacterConvolution(
-                character_maps,
-                character_window,
-                kernel_initializer=kernel_initializer,
-                name="character_convolution",
-            )([vectors, character_ids])
-        else:
-            recurrent = functools.partial(
-                recurrent_layer,
-                cell,
-                character_units,
-                kernel_initializer=kernel_initializer,
-                recurrent_initializer=recurrent_initializer,
-                l2=l2,
-            )
-            spelling = _spell(vectors, character_ids, recurrent)
+        recurrent = functools.partial(
+            recurrent_layer,
+            cell,
+            character_units,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            l2=l2,
+        )
+        spelling = spell_words(
+            character_ids,
+            characters=characters,
+            num_characters=num_characters,
+            width=character_width,
+            maps=character_maps,
+            window=character_window,
+            recurrent=recurrent,
+            kernel_initializer=kernel_initializer,
+        )
         sequence = keras.layers.Concatenate(name="word_vectors")([sequence, spelling])
     if dropout:
         sequence = keras.layers.Dropout(dropout, name="word_vectors_dropout")(sequence)
@@ -152,70 +152,5 @@ def build_rnn_tagger(
     )
     if dropout:
         states = keras.layers.Dropout(dropout, name="states_dropout")(states)
-    probabilities = _tag_head(head, states, mask, num_tags, kernel_initializer, l2)
+    probabilities = tag_probabilities(head, states, mask, num_tags, kernel_initializer, l2)
     return keras.Model(inputs if len(inputs) > 1 else token_ids, probabilities, name="rnn_tagger")
-
-
-def _range(width: int) -> float:
-    """How far from zero vectors start (Ma and Hovy 2016): their squares add up to about 1."""
-    return float((3.0 / width) ** 0.5)
-
-
-def _character_vectors(character_ids: Any, num_characters: int, width: int) -> Any:
-    """``<int32>[batch, length, characters]`` to ``<float>[batch, length, characters, width]``."""
-    import keras
-
-    reach = _range(width)
-    return keras.layers.Embedding(
-        num_characters,
-        width,
-        embeddings_initializer=keras.initializers.RandomUniform(-reach, reach),
-        name="character_embedding",
-    )(character_ids)
-
-
-def _tag_head(head: str, states: Any, mask: Any, num_tags: int, initializer: str, l2: float) -> Any:
-    """States, ``<float>[batch, length, width]``, to ``<float32>[batch, length, num_tags]``."""
-    import keras
-
-    from textnets import layers
-
-    is_crf = head == "crf"
-    scores = keras.layers.Dense(
-        num_tags,
-        activation=None if is_crf else "softmax",
-        kernel_initializer=initializer,
-        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
-        dtype="float32",  # a probability near 1 has no digits left in bfloat16
-        name="emissions" if is_crf else "probabilities",
-    )(states)
-    if is_crf:
-        scores = layers.LinearChainCRF(num_tags, name="probabilities")([scores, mask])
-    return scores
-
-
-def _spell(vectors: Any, character_ids: Any, recurrent: Callable[..., Any]) -> Any:
-    """Read each word from both of its ends, up to the other end.
-
-    Args:
-        vectors: ``<float>[batch, length, characters, width]``.
-        character_ids: ``<int32>[batch, length, characters]``.
-        recurrent: makes the recurrent layer of a given name.
-
-    Returns:
-        ``<float>[batch, length, 2 * units]``, 0 where a word has no characters.
-    """
-    import keras
-
-    from textnets import layers
-
-    words, mask = layers.WordsAsRows(name="words")([vectors, character_ids])
-    turned = layers.ReverseSequence(name="words_from_the_end")([words, mask])
-    states = [
-        layers.LastState(name=f"character_{way}_state")(
-            [recurrent(name=f"character_{way}")(sequence), mask]
-        )
-        for way, sequence in (("forward", words), ("backward", turned))
-    ]
-    found = keras.layers.Concatenate(name="spellings")(states)
-    return layers.RowsAsWords(name="spelling")([found, character_ids])

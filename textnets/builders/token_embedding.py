@@ -19,6 +19,11 @@ def scaled_vectors(vectors: Any, name: str = "scaled_vectors") -> Any:
     return keras.layers.Rescaling(vectors.shape[-1] ** 0.5, name=name)(vectors)
 
 
+def unit_range(width: int) -> float:
+    """How far from zero vectors start (Ma and Hovy 2016): their squares add up to about 1."""
+    return float((3.0 / width) ** 0.5)
+
+
 def drop_words(token_ids: Any, rate: float, name: str = "word_dropout") -> Any:
     """Read some tokens as ``[UNK]`` while training (Iyyer et al. 2015); with rate 0 none."""
     from textnets import layers

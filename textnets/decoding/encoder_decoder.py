@@ -8,13 +8,38 @@ import keras
 
 from textnets.backend.recurrence import take_single_steps
 
-#: What the encoder gives: ``states``, a list of ``<float>[batch, units]``, and, with attention,
-#: ``keys``, ``memory`` and ``mask``.
+#: What the encoder gives: ``states``, a list of ``<float>[batch, units]`` or of caches,
+#: ``<float>[batch, room, width]`` (see :func:`with_room`); and what else the decoder reads, with
+#: attention for instance ``keys``, ``memory`` and ``mask``.
 Encoded = dict[str, Any]
 
 
+def with_room(states: Any, steps: Any) -> Any:
+    """The states before a target that is to be written step by step.
+
+    Caches, which are states of three dimensions, come from the encoder without room for a token.
+    Theirs is the only size that depends on how much is to be written.
+
+    Args:
+        states: a nest of an encoder's.
+        steps: how many, a Python int or a scalar ``<int32>``.
+
+    Returns:
+        The same nest; caches ``<float>[batch, steps, width]`` of zeros.
+    """
+    ops = keras.ops
+
+    def of_one(state: Any) -> Any:
+        if len(state.shape) != 3:
+            return state
+        return ops.zeros((ops.shape(state)[0], steps, state.shape[-1]), dtype=state.dtype)
+
+    return keras.tree.map_structure(of_one, states)
+
+
 class EncoderDecoder:
-    """The parts of a model of :func:`textnets.builders.build_encoder_decoder`.
+    """The parts of a model of :func:`textnets.builders.build_encoder_decoder`, or of
+    :func:`textnets.builders.build_transformer_encoder_decoder`.
 
     Args:
         model: the model, new or loaded.

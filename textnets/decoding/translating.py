@@ -159,17 +159,19 @@ def search_graph(
     import keras
 
     from textnets.decoding.beam_search import beam_search
+    from textnets.decoding.encoder_decoder import with_room
     from textnets.decoding.greedy import greedy_search
 
     def search(source_ids: Any, limits: Any, room: Any) -> Any:
+        length = keras.ops.shape(room)[0]
         encoded = parts.encode(source_ids)
-        states = encoded.pop("states")  # what is left is the same for all hypotheses of a text
+        # What is left is the same for all hypotheses of a text.
+        states = with_room(encoded.pop("states"), length)
 
         def step(token_ids: Any, states: Any) -> tuple[Any, Any]:
             logits, after, _ = parts.decode(token_ids[:, None], {"states": states, **encoded})
             return logits[:, 0], after
 
-        length = keras.ops.shape(room)[0]
         if beam_size == 1:
             ids, sums = greedy_search(step, states, limits, length)
             return ids[:, None], sums[:, None], sums[:, None]

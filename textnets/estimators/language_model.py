@@ -26,7 +26,8 @@ class TextLanguageModel(TextEstimator):
     ``stream=True``: then the texts are the lines of one running text, in their order.
 
     Args:
-        builder: ``rnn_language_model``, or a function of your own as ``"my_models:build_mine"``.
+        builder: ``rnn_language_model``, ``transformer_language_model``, or a function of your own
+            as ``"my_models:build_mine"``.
         random_state: seed of the weights and of the order of batches.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         verbose: 1 shows progress on standard error.

@@ -26,8 +26,8 @@ class TextTagger(TextEstimator):
     parameter, and so are ``spans`` and ``constrained``; ``help(TextTagger)`` lists them.
 
     Args:
-        builder: ``rnn_tagger``, ``feature_tagger``, or a function of your own as
-            ``"my_models:build_mine"``.
+        builder: ``rnn_tagger``, ``transformer_tagger``, ``feature_tagger``, or a function of
+            your own as ``"my_models:build_mine"``.
         random_state: seed of the weights and of the order of batches.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         verbose: 1 shows progress on standard error.

@@ -27,7 +27,8 @@ class TextTranslator(TextEstimator):
     ``help(TextTranslator)`` lists them.
 
     Args:
-        builder: ``encoder_decoder``, or a function of your own as ``"my_models:build_mine"``.
+        builder: ``encoder_decoder``, ``transformer_encoder_decoder``, or a function of your own as
+            ``"my_models:build_mine"``.
         random_state: seed of the weights and of the order of batches.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         verbose: 1 shows progress on standard error.

@@ -230,4 +230,4 @@ def _spec(tensor: Any, name: str | None = None) -> Any:
 def _state_spec(tensor: Any, name: str) -> Any:
     import tensorflow as tf
 
-    return tf.TensorSpec((None, tensor.shape[-1]), "float32", name)
+    return tf.TensorSpec((*[None] * (len(tensor.shape) - 1), tensor.shape[-1]), "float32", name)

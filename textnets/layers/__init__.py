@@ -6,6 +6,7 @@ from textnets.layers.adaptive_softmax import (
     ReducedTokenTable,
 )
 from textnets.layers.attention import AdditiveAttention, AttentionRNN, DotAttention
+from textnets.layers.caches import CausalMask, EmptyCaches
 from textnets.layers.carried_states import CarriedStates, KeptStates, ZeroStates
 from textnets.layers.cells import (
     CELLS,
@@ -18,9 +19,12 @@ from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsA
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
 from textnets.layers.dropout import FeatureDropout, WordDropout
 from textnets.layers.feature_scores import FeatureScores
+from textnets.layers.halving import HalvedByMaximum
+from textnets.layers.headed_attention import CachedAttention, MemoryAttention, SelfAttention
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.ngram_bag import NgramBag, OneVersusRest
+from textnets.layers.place_vectors import LearnedPositions, SinusoidalPositions
 from textnets.layers.pooling import (
     AttentionPooling,
     LastState,
@@ -39,20 +43,26 @@ __all__ = [
     "AttentionRNN",
     "BestTags",
     "CRFLoss",
+    "CachedAttention",
     "CarriedStates",
+    "CausalMask",
     "CharacterConvolution",
     "DotAttention",
+    "EmptyCaches",
     "FeatureDropout",
     "FeatureScores",
     "FullSoftmaxLoss",
+    "HalvedByMaximum",
     "KeptStates",
     "KernelPath",
     "LastState",
     "LayerNormLSTMCell",
+    "LearnedPositions",
     "LinearChainCRF",
     "MaskedInputs",
     "MaskedMaxPooling",
     "MaskedMeanPooling",
+    "MemoryAttention",
     "NgramBag",
     "OneVersusRest",
     "PaddingMask",
@@ -62,6 +72,8 @@ __all__ = [
     "ReverseSequence",
     "RowsAsWords",
     "SampledSoftmaxLoss",
+    "SelfAttention",
+    "SinusoidalPositions",
     "TokenTable",
     "WordDropout",
     "WordsAsRows",

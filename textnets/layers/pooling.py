@@ -47,7 +47,7 @@ class MaskedMaxPooling(_Pooling):
     def call(self, inputs: Any) -> Any:
         """``[sequence, mask]`` to ``<float>[batch, width]``."""
         sequence, mask = inputs
-        hidden = keras.ops.cast(_lowest(sequence.dtype), sequence.dtype)
+        hidden = keras.ops.cast(lowest(sequence.dtype), sequence.dtype)
         tokens = keras.ops.where(keras.ops.expand_dims(mask, axis=-1), sequence, hidden)
         return keras.ops.max(tokens, axis=1)
 
@@ -115,7 +115,7 @@ class AttentionPooling(_Pooling):
         keys = keras.ops.tanh(keras.ops.matmul(sequence, self.kernel) + self.bias)
         scores = keras.ops.squeeze(keras.ops.matmul(keys, self.query), axis=-1)
         scores = keras.ops.cast(scores, "float32")
-        scores = keras.ops.where(mask, scores, _lowest("float32"))
+        scores = keras.ops.where(mask, scores, lowest("float32"))
         # A softmax by hand: Keras's own warns whenever a batch is one token long.
         likeness = keras.ops.exp(scores - keras.ops.max(scores, axis=-1, keepdims=True))
         return likeness / keras.ops.sum(likeness, axis=-1, keepdims=True)
@@ -135,7 +135,7 @@ def _weighted_sum(sequence: Any, weights: Any) -> Any:
     return keras.ops.cast(keras.ops.sum(products, axis=1), sequence.dtype)
 
 
-def _lowest(dtype: Any) -> float:
+def lowest(dtype: Any) -> float:
     """A finite number below all that a net computes, in range for the dtype."""
     # bfloat16 has the range of float32; float16 ends at 65504.
     return -65504.0 if keras.backend.standardize_dtype(dtype) == "float16" else -3.0e38

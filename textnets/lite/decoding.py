@@ -317,6 +317,7 @@ class NumpyCalls:
 
         def search(source_ids: Array, limits: Array, room: Array) -> tuple[Array, Array, Array]:
             states, others = self._parts.encode(source_ids)
+            states = mapped(lambda array: _with_room(array, len(room)), states)
             given = mapped(lambda array: np.repeat(array, beam_size, axis=0), others)
 
             def step(token_ids: Array, states: Any) -> tuple[Array, Any]:
@@ -331,3 +332,10 @@ class NumpyCalls:
             )
 
         return search
+
+
+def _with_room(state: Array, steps: int) -> Array:
+    """As :func:`textnets.decoding.encoder_decoder.with_room`, of one state."""
+    if state.ndim != 3:
+        return state
+    return np.zeros((len(state), steps, state.shape[-1]), np.float32)

@@ -655,6 +655,117 @@ def _read_memory(scores: Array, memory: Array, mask: Array) -> list[Array]:
     return [weights @ memory, weights]
 
 
+# --- Attention with several heads ---
+
+
+def _self_attention(layer: LiteLayer, inputs: Sequence[Array]) -> Array:
+    projected, mask = inputs
+    queries, keys, values = (_by_head(layer, one) for one in np.split(projected, 3, axis=-1))
+    return _heads_look(queries, keys, values, mask[:, None])[0]
+
+
+def _cached_attention(
+    layer: LiteLayer, projected: Array, keys: Array, values: Array, mask: Array
+) -> list[Array]:
+    """New tokens look at themselves and at what is kept; its oldest makes room for them."""
+    queries, *new = np.split(projected, 3, axis=-1)
+    _, steps, width = queries.shape
+    whole = [
+        np.concatenate([kept.reshape(len(kept), -1, width), one], axis=1)
+        for kept, one in zip((keys, values), new, strict=True)
+    ]
+    asked, known = _by_head(layer, queries), _by_head(layer, whole[0])
+    if layer.config["rotary"]:
+        places = np.arange(whole[0].shape[1], dtype=np.float32)
+        asked, known = _turned(asked, places[len(places) - steps :]), _turned(known, places)
+    found, _ = _heads_look(asked, known, _by_head(layer, whole[1]), mask)
+    return [found, *(one[:, steps:].reshape(keys.shape) for one in whole)]
+
+
+def _memory_attention(
+    layer: LiteLayer, queries: Array, keys: Array, values: Array, mask: Array
+) -> list[Array]:
+    asked, known, told = (_by_head(layer, one) for one in (queries, keys, values))
+    found, weights = _heads_look(asked, known, told, mask[:, None])
+    return [found, weights.mean(axis=1)]
+
+
+def _by_head(layer: LiteLayer, vectors: Array) -> Array:
+    """``[batch, length, width]`` to ``[batch, heads, length, width / heads]``."""
+    apart = vectors.reshape(*vectors.shape[:2], int(layer.config["heads"]), -1)
+    return apart.transpose(0, 2, 1, 3)
+
+
+def _heads_look(queries: Array, keys: Array, values: Array, mask: Array) -> tuple[Array, Array]:
+    """What the heads read, ``[batch, steps, width]``, and where they look."""
+    scores = (queries * np.float32(queries.shape[-1] ** -0.5)) @ keys.transpose(0, 1, 3, 2)
+    weights = softmax(np.where(mask[:, None], scores, _HIDDEN))
+    found = (weights @ values).transpose(0, 2, 1, 3)
+    return found.reshape(*found.shape[:2], -1), weights
+
+
+def _turned(vectors: Array, places: Array) -> Array:
+    """Pairs of components turned by the angles of their places."""
+    half = vectors.shape[-1] // 2
+    angles = places[:, None] * _speeds(half)
+    cosines, sines = np.cos(angles), np.sin(angles)
+    one, other = vectors[..., :half], vectors[..., half:]
+    return np.concatenate([one * cosines - other * sines, other * cosines + one * sines], axis=-1)
+
+
+def _speeds(count: int) -> Array:
+    """By which waves of places run on, ``<float32>[count]``."""
+    return (10_000.0 ** -(np.arange(count) / count)).astype(np.float32)
+
+
+def _causal_mask(layer: LiteLayer, token_vectors: Array, filled: Array) -> list[Array]:
+    steps, room = token_vectors.shape[1], filled.shape[1]
+    flags = filled.reshape(len(filled), room)
+    flags = np.concatenate([flags, np.ones((len(flags), steps), np.float32)], axis=1)
+    columns, own = np.arange(room + steps)[None, None], np.arange(steps)[None, :, None] + room
+    seen: Array = np.less_equal(columns, own)
+    if layer.config["banded"]:
+        seen = np.logical_and(seen, columns >= own - room)
+    before = (flags[:, :room] > 0.5).sum(axis=1, keepdims=True)
+    places = (before + np.arange(steps)).astype(np.int32)
+    return [seen & (flags > 0.5)[:, None], places, flags[:, steps:].reshape(filled.shape)]
+
+
+def _empty_caches(layer: LiteLayer, inputs: Array) -> list[Array]:
+    widths = map(_bounded, layer.config["widths"])
+    return [np.zeros((len(inputs), 0, width), np.float32) for width in widths]
+
+
+def _sinusoidal(layer: LiteLayer, vectors: Array, places: Array | None = None) -> Array:
+    width = vectors.shape[-1]
+    times = _places_of(vectors, places).astype(np.float32)
+    angles = times[..., None] * _speeds((width + 1) // 2)
+    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)[..., :width]
+    return vectors + waves.astype(np.float32)
+
+
+def _learned_places(layer: LiteLayer, vectors: Array, places: Array | None = None) -> Array:
+    table = layer.weights["table"]
+    rows = np.minimum(_places_of(vectors, places), len(table) - 1)
+    return vectors + table[rows]
+
+
+def _places_of(vectors: Array, places: Array | None) -> Array:
+    return np.arange(vectors.shape[1], dtype=np.int32)[None] if places is None else places
+
+
+def _halved(layer: LiteLayer, inputs: Sequence[Array]) -> list[Array]:
+    """The larger of every two neighbors, padding left out."""
+    sequence, mask = inputs
+    batch, length, width = sequence.shape
+    rest = length % 2
+    mask = np.pad(mask, ((0, 0), (0, rest)))
+    sequence = np.pad(sequence, ((0, 0), (0, rest), (0, 0)))
+    pairs = np.where(mask[..., None], sequence, _LOWEST).reshape(batch, -1, 2, width).max(axis=2)
+    seen: Array = np.any(mask.reshape(batch, -1, 2), axis=2)
+    return [np.where(seen[..., None], pairs, np.float32(0)), seen]
+
+
 LAYERS: dict[str, Callable[..., Any]] = {
     # --- Nothing outside of training ---
     **dict.fromkeys(
@@ -721,7 +832,15 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "MultiHeadAttention": _multi_head,
     "textnets.DotAttention": _dot_attention,
     "textnets.AdditiveAttention": _additive_attention,
+    "textnets.SelfAttention": _self_attention,
+    "textnets.CachedAttention": _cached_attention,
+    "textnets.MemoryAttention": _memory_attention,
+    "textnets.CausalMask": _causal_mask,
+    "textnets.EmptyCaches": _empty_caches,
+    "textnets.SinusoidalPositions": _sinusoidal,
+    "textnets.LearnedPositions": _learned_places,
     # --- textnets' own ---
+    "textnets.HalvedByMaximum": _halved,
     "textnets.PaddingMask": _padding_mask,
     "textnets.MaskedInputs": _masked,
     "textnets.ReverseSequence": _reversed,

@@ -262,5 +262,13 @@ class _Described:
 def _key(recipe: Recipe) -> str:
     sections = recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
+    if _extends(decisive["text"]):
+        decisive["initialize_from"] = recipe.initialize_from
     decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _extends(text: Mapping[str, Any]) -> bool:
+    """Whether a ``text:`` section, or one inside of it, extends the vocabulary of another run."""
+    inner = [value for value in text.values() if isinstance(value, dict)]
+    return text.get("vocabulary") == "extend" or any(map(_extends, inner))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,12 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
         return {"tokens": ("embedding", self.text.vocabulary)}
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        encoder = self.text.encoder
+        if not isinstance(encoder, TextEncoder):
+            raise TypeError("a set of n-grams has no ids of another run")
+        return replace(self, text=EncodedText.learned(encoder.extended(known["tokens"])))
 
     @property
     def output_width(self) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.recipe import TaggingText
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, Token
+from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import (
     UNKNOWN_ID,
     VOCABULARY_FILE,
     Vocabulary,
     build_vocabulary,
+    extended_vocabulary,
     load_lines,
     save_lines,
 )
@@ -172,6 +174,20 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             "tokens": ("embedding", self.words),
             "characters": ("character_embedding", self.characters),
         }
+
+    def writing_of(self, table: str) -> Writing:
+        if table == "characters":  # with their case
+            return Writing("characters", self.section.normalize, lowercase=False)
+        return super().writing_of(table)
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        return replace(
+            self,
+            words=extended_vocabulary(known["tokens"], self.words),
+            characters=extended_vocabulary(known["characters"], self.characters)
+            if "characters" in known
+            else self.characters,
+        )
 
     @property
     def output_width(self) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
+    VOCABULARY_ABOUT,
     DataSection,
     EvaluationSection,
     PositiveInt,
     Section,
     TrainingSection,
+    Vocabulary,
     mistake,
 )
 
@@ -78,6 +80,9 @@ class TaggingText(Section):
         description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
         "too). model.embedding_width must be their width.",
     )
+    vocabulary: Vocabulary = Field("learn", description=VOCABULARY_ABOUT)
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
 
 class TaggingEvaluation(EvaluationSection):

@@ -68,4 +68,6 @@ def pretrained_vectors(
     progress.say(
         f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by {path.name}"
     )
+    if vectors.passed_over:
+        progress.say(f"{path.name}: {vectors.passed_over:,} words are no UTF-8, and are no tokens")
     return WordVectors(vectors.table, str(path.resolve()), digest, vectors.covered_share)

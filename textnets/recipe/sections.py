@@ -179,8 +179,8 @@ class TextKeys(Section):
     add_eos: bool = Field(False, description="Put [EOS] after every text.")
     vectors: str | None = Field(
         None,
-        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
-        "too). model.embedding_width must be their width.",
+        description="Pretrained word vectors (the text format of GloVe, word2vec or fastText, or "
+        "word2vec's binary one; gzip too). model.embedding_width must be their width.",
     )
     vocabulary: Vocabulary = Field(
         "learn",

@@ -77,8 +77,8 @@ class TaggingText(Section):
     )
     vectors: str | None = Field(
         None,
-        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
-        "too). model.embedding_width must be their width.",
+        description="Pretrained word vectors (the text format of GloVe, word2vec or fastText, or "
+        "word2vec's binary one; gzip too). model.embedding_width must be their width.",
     )
     vocabulary: Vocabulary = Field("learn", description=VOCABULARY_ABOUT)
 

@@ -427,9 +427,9 @@ class _Start:
             return
         if ours.cell != theirs.cell:
             self._misfit("model", "cell", ours.cell, theirs.cell, ours, theirs)
-            return
         if ours.units != theirs.units:
             self._misfit_of_units(ours, theirs)
+        if (ours.cell, ours.units) != (theirs.cell, theirs.units):
             return
         if ours.shapes != theirs.shapes:
             here, there = ours.shapes[0], theirs.shapes[0]

@@ -141,7 +141,8 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
     def _vocabulary_mistakes(self) -> list[Mistake]:
         found: list[Mistake] = []
         members = self.recipe.ensemble.members if self.recipe.ensemble is not None else None
-        for number, part in enumerate(members or [self.recipe]):
+        parts: Sequence[Any] = members or [self.recipe]
+        for number, part in enumerate(parts):
             path = ("ensemble", "members", number, "text") if members else ("text",)
             for where, section in self.vocabulary_sections(part.text):
                 if section.vocabulary != "extend":

@@ -73,8 +73,6 @@ def map_tokens(
     found = np.full(len(here), -1, dtype=np.int64)
     found[:first] = np.arange(first)
     for place, token in enumerate(here.ordinary_tokens, first):
-        number = ids.get(token)
-        if number is None:
-            number = ids.get(there_as.written(token), folded.get(token, -1))
-        found[place] = number
+        otherwise = ids.get(there_as.written(token), folded.get(token, -1))
+        found[place] = ids.get(token, otherwise)
     return found

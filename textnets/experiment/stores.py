@@ -46,6 +46,7 @@ _NUMBERS = {
     "token_ids": ("vocabulary_size",),
     "character_ids": ("num_characters",),
     "feature_ids": ("num_features",),
+    "column_ids": ("num_column_values",),
     "ngram_ids": ("num_features",),
     "source_ids": ("source_vocabulary_size",),
     "target_ids": ("target_vocabulary_size",),

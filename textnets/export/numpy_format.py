@@ -134,6 +134,11 @@ class Description:
                 },
                 "known": [self._writer.array(keys) for keys in one.features.known],
             }
+        if one.columns is not None:
+            found["columns"] = {
+                "names": list(one.columns.names),
+                "values": [self._writer.texts(list(values)) for values in one.columns.values],
+            }
         return found
 
 

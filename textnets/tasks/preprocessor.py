@@ -56,6 +56,10 @@ class Preprocessor(ABC, Generic[ExamplesT]):
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of texts as the model sees them."""
 
+    def text_of(self, words: Sequence[str]) -> str:
+        """A text of some of the model's tokens, which can be predicted."""
+        return " ".join(words)
+
     @property
     @abstractmethod
     def sizes(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from textnets.data.sources import find_file, sha256_of
+from textnets.data.sources import sha256_of
+from textnets.data.vector_files import find_vectors
 from textnets.errors import DataError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -54,7 +55,7 @@ def pretrained_vectors(
     Raises:
         DataError: the file is missing or damaged, or its vectors are not as wide as the model's.
     """
-    path = find_file(name, beside=recipe.folder)
+    path = find_vectors(name, beside=recipe.folder, progress=progress)
     digest = sha256_of(path)
     vectors = read_vectors(path, vocabulary, seed=recipe.seed)
     if sha256_of(path) != digest:

@@ -180,7 +180,8 @@ class TextKeys(Section):
     vectors: str | None = Field(
         None,
         description="Pretrained word vectors (the text format of GloVe, word2vec or fastText, or "
-        "word2vec's binary one; gzip too). model.embedding_width must be their width.",
+        "word2vec's binary one; gzip too), or a name from 'textnets data' such as "
+        "glove-6b-100d. model.embedding_width must be their width.",
     )
     vocabulary: Vocabulary = Field(
         "learn",

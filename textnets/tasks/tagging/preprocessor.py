@@ -244,7 +244,7 @@ def column_names(recipe: Recipe) -> list[str]:
 
 
 def reads_columns(recipe: Recipe) -> bool:
-    """Whether a recipe's model reads ``column_ids``: its builder asks how many columns there are."""
+    """Whether a recipe's model reads ``column_ids``: its builder asks how many there are."""
     takes = builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
     return recipe.data.features is not None and "num_columns" in takes
 

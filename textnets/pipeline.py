@@ -38,7 +38,7 @@ from textnets.experiment.source_runs import (
     sources_record,
     tell_of_changes,
 )
-from textnets.experiment.start import Continue, Finished, decide_start
+from textnets.experiment.start import Continue, Finished, decide_start, is_in_steps
 from textnets.experiment.stores import Store, check_store_place, open_store, write_store
 from textnets.experiment.warm_start import begin_with_source
 from textnets.predictions import Prediction
@@ -216,7 +216,8 @@ def train(
     record = dataclasses.replace(record, sources=sources)
     if isinstance(start, Continue):
         record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)
-        tell_of_changes(task.recipe, record.sources, progress)
+        if not is_in_steps(task.recipe):  # else a part may begin yet, and says so itself
+            tell_of_changes(task.recipe, record.sources, progress)
     done = execute(task, target, data, record, resume=goes_on, progress=progress)
     return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, custom)
 
@@ -474,7 +475,9 @@ def learn_preprocessor(
     task = read_task(path, as_overrides(overrides), allow_builders=allow_builders)
     data = read_data(task, progress)
     prepare_device("cpu")
-    return task, extend_vocabularies(task.learn(data.splits["train"]), open_source(task.recipe))
+    learned = task.learn(data.splits["train"])
+    source = open_source(task.recipe) if learned.extended_tables else None
+    return task, extend_vocabularies(learned, source)
 
 
 def load_preprocessor(

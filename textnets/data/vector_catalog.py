@@ -1,9 +1,8 @@
 """The free word vectors that textnets knows by name, and where their authors publish them.
 
 Addresses, sizes and hashes are as others have published them; nothing of this catalog was fetched
-where textnets is made. Hashes of GloVe: torchtext 0.9 (``torchtext/experimental/vectors.py``); of
-fastText and word2vec: Embeddings.jl (``src/fasttext.jl``, ``src/word2vec.jl``). A file with another
-hash is refused.
+where textnets is made. The hashes of GloVe are those of torchtext, the others those of
+Embeddings.jl. A file with another hash is refused.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _value(part: Mapping[str, Any]) -> str:
     if "prefixItems" in part:
         return f"list of {len(part['prefixItems'])} {_plural(_value(part['prefixItems'][0]))}"
     if kind == "array":
-        items = _plural(_value(part["items"]))
+        items = _plural(_values(part["items"]))
         least = part.get("minItems", 0)
         return f"list of {items}" + (f"; {least} at least" if least else "")
     if kind == "object" and isinstance(part.get("additionalProperties"), dict):

@@ -11,8 +11,8 @@ from . import options
 @click.argument("name", required=False)
 @options.quiet
 def data(name: str | None, quiet: bool) -> None:
-    """List the catalog of data sets, or fetch the one called NAME."""
-    from textnets.data.listing import fetch, list_catalog
+    """List the data sets and word vectors that are known, or fetch those called NAME."""
+    from textnets.data.listing import fetch, list_catalog, list_vectors
     from textnets.progress import terminal_progress
 
     from .tables import show_facts
@@ -22,6 +22,10 @@ def data(name: str | None, quiet: bool) -> None:
             [
                 (name, f"{task}: {rows}; license: {license}; {place}")
                 for name, task, rows, license, place in list_catalog()
+            ]
+            + [
+                (name, f"word vectors: {summary}; license: {license}; {place}")
+                for name, summary, license, place in list_vectors()
             ]
         )
         return

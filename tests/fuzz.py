@@ -17,6 +17,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import time
@@ -338,7 +339,13 @@ def read_word_vectors(chosen: random.Random, place: Place) -> None:
 
     lines = ["3 2", "card 0.1 -2e3", "lost 1e30 -1e30", "a b 1 2", "é 0 0"]
     chosen.shuffle(lines)
-    content = change_bytes(chosen, "\n".join(lines).encode())
+    content = "\n".join(lines).encode()
+    if chosen.random() < 0.4:
+        words = [line.rsplit(" ", 2)[0].encode() for line in lines if line != "3 2"]
+        numbers = [struct.pack("<2f", chosen.uniform(-2, 2), 0.0) for _ in words]
+        entries = [word + b" " + two + b"\n" for word, two in zip(words, numbers, strict=True)]
+        content = b"4 2\n" + b"".join(entries)
+    content = change_bytes(chosen, content)
     content = gzip.compress(content, 1) if chosen.random() < 0.2 else content
     read_vectors(place.write("x.vec", content), Vocabulary(["card", "lost", "é"]), seed=1)
 

@@ -6,6 +6,7 @@ them knows a kind of task.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +32,15 @@ from textnets.experiment.results import (
     stored_comparison,
     stored_evaluation,
 )
-from textnets.experiment.start import Continue, Finished, decide_start
+from textnets.experiment.source_runs import (
+    extend_vocabularies,
+    open_source,
+    sources_record,
+    tell_of_changes,
+)
+from textnets.experiment.start import Continue, Finished, decide_start, is_in_steps
 from textnets.experiment.stores import Store, check_store_place, open_store, write_store
+from textnets.experiment.warm_start import begin_with_source
 from textnets.predictions import Prediction
 from textnets.progress import Progress
 from textnets.recipe.shipped import recipe_path
@@ -198,15 +206,19 @@ def train(
     if isinstance(start, Finished):
         return _as_trained(start.run, task, device, custom)
     stored = _open_store(Path(store), task) if store else None
+    goes_on = isinstance(start, Continue)
+    sources = None if goes_on else sources_record(task.recipe, target.output)
     data = read_data(task, progress, stored)
     found = prepare_device(device)
     if stored is None:
         require_tensorflow("turning text into ids")
     record = begin_record(task.recipe, data.fingerprints, data.splits, found, command, data.counts)
+    record = dataclasses.replace(record, sources=sources)
     if isinstance(start, Continue):
         record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)
-    resumes = isinstance(start, Continue)
-    done = execute(task, target, data, record, resume=resumes, progress=progress)
+        if not is_in_steps(task.recipe):  # else a part may begin yet, and says so itself
+            tell_of_changes(task.recipe, record.sources, progress)
+    done = execute(task, target, data, record, resume=goes_on, progress=progress)
     return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, custom)
 
 
@@ -384,12 +396,17 @@ def _model_facts(
     from textnets.layers.kernels import recurrent_kernel
 
     facts, plan = [], fit_plan(task)
-    prepared = prepare(task, splits, progress)
+    source = open_source(task.recipe)
+    prepared = prepare(task, splits, progress, source=source)
     for name, coverage in prepared.coverage.items():
         facts += [Fact(f"{name} tokens", coverage_line(coverage)), *prepared.facts[name]]
     preprocessor = prepared.preprocessor
     vectors = vectors_of(task, preprocessor, progress)
     model = build_model(task, preprocessor, vectors)
+    if source is not None:
+        theirs = source.load_model()
+        start = begin_with_source(model, task.recipe, preprocessor, source, theirs)
+        facts.append(Fact("begins with", start.said))
     setup = task.training_setup(model, preprocessor, prepared.encoded["train"])
     check_measured(plan, setup)
     facts += [Fact(name, f"{n:,}") for name, n in preprocessor.sizes.items() if type(n) is int]
@@ -458,7 +475,9 @@ def learn_preprocessor(
     task = read_task(path, as_overrides(overrides), allow_builders=allow_builders)
     data = read_data(task, progress)
     prepare_device("cpu")
-    return task, task.learn(data.splits["train"])
+    learned = task.learn(data.splits["train"])
+    source = open_source(task.recipe) if learned.extended_tables else None
+    return task, extend_vocabularies(learned, source)
 
 
 def load_preprocessor(
@@ -502,7 +521,7 @@ def store_ids(
     check_store_place(place, overwrite=overwrite)
     data = read_data(task, progress)
     prepare_device("cpu")
-    prepared = prepare(task, data.splits, progress)
+    prepared = prepare(task, data.splits, progress, source=open_source(task.recipe))
     write_store(
         place,
         task.recipe,

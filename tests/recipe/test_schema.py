@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from textnets.builders import BUILDERS
-from textnets.recipe.model_section import builder_schema
+from textnets.recipe.model_section import SHARED_KEYS, builder_schema
 from textnets.recipe.reading import SECTIONS
 from textnets.recipe.schema import recipe_schema
 from textnets.recipe.shipped import shipped_recipes
@@ -167,7 +167,7 @@ def test_a_builder_s_keys_are_its_parameters_with_their_descriptions(schema, nam
     )
     parameters = set(inspect.signature(BUILDERS[name]).parameters)
     found = builder_schema(name, BUILDERS[name]).from_data
-    assert set(model["properties"]) == {"builder"} | (parameters - found)
+    assert set(model["properties"]) == {"builder", *SHARED_KEYS} | (parameters - found)
     assert all(about["description"] for about in model["properties"].values())
 
 

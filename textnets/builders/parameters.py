@@ -37,6 +37,8 @@ VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
 NumFeatures = Annotated[int, Gt(0), FromData()]  # the id of padding included
 NumClasses = Annotated[int, Ge(2), FromData()]
 NumTags = Annotated[int, Ge(2), FromData()]
+NumColumns = Annotated[int, Ge(0), FromData()]  # further columns beside the words
+NumColumnValues = Annotated[int, Ge(0), FromData()]  # of all of them, the id of padding included
 NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included
 MultiLabel = Annotated[bool, FromData()]
 # <float32>[vocabulary_size, embedding_width] or None; Any keeps NumPy out of start-up.
@@ -47,6 +49,7 @@ Width = Annotated[int, Gt(0)]
 Widths = Annotated[Sequence[Width], Len(1)]
 OptionalWidths = Annotated[Sequence[Width], Len(0)]
 Cutoffs = Annotated[Sequence[Annotated[int, Gt(4)]], Len(0)]  # token ids
+ColumnWidth = Annotated[int, Gt(0), WrittenIfSet()]
 Shrink = Annotated[int, Gt(0), WrittenIfSet()]
 Count = Annotated[int, Gt(0)]
 OptionalCount = Annotated[int, Ge(0)]

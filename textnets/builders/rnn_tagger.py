@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.parameters import (
     Cell,
     Characters,
+    ColumnWidth,
     EmbeddingVectors,
     Initializer,
     Model,
     NumCharacters,
+    NumColumns,
+    NumColumnValues,
     NumTags,
     Rate,
     Strength,
@@ -33,6 +37,8 @@ def build_rnn_tagger(
     vocabulary_size: VocabularySize,
     num_tags: NumTags,
     num_characters: NumCharacters = 5,
+    num_columns: NumColumns = 0,
+    num_column_values: NumColumnValues = 0,
     embedding_vectors: EmbeddingVectors = None,
     embedding_width: Width = 128,
     train_embeddings: bool = True,
@@ -41,6 +47,7 @@ def build_rnn_tagger(
     character_maps: Width = 64,
     character_window: Width = 3,
     character_units: Width = 32,
+    column_width: ColumnWidth = 16,
     cell: Cell = "lstm",
     units: Widths = (128,),
     bidirectional: bool = True,
@@ -67,6 +74,8 @@ def build_rnn_tagger(
         vocabulary_size: How many token ids there are, special ids included.
         num_tags: How many tags there are.
         num_characters: How many character ids there are, special ids included.
+        num_columns: How many further columns stand beside each word.
+        num_column_values: How many ids of their values there are, that of padding included.
         embedding_vectors: Starting vectors, one row a token id; random when absent.
         embedding_width: Size of a token's vector.
         train_embeddings: Whether the token vectors are trained or kept as they start.
@@ -75,6 +84,7 @@ def build_rnn_tagger(
         character_maps: How many features the convolution of cnn finds.
         character_window: How many neighboring characters each feature of cnn sees.
         character_units: Size of the state of the recurrent net over characters, per direction.
+        column_width: Size of the vector of a value of each further column (data.features).
         cell: The recurrent layer: simple (Elman), lstm or gru.
         units: Size of the state, one number for each layer, per direction.
         bidirectional: Whether a second net reads each sentence from its end.
@@ -90,7 +100,8 @@ def build_rnn_tagger(
     Returns:
         A model from ``token_ids``, ``<int32>[batch, length]``, padded on the right with 0
         and with a token in every row, and, unless ``characters`` is none, ``character_ids``,
-        ``<int32>[batch, length, characters]``, padded on the right with 0, to
+        ``<int32>[batch, length, characters]``, padded on the right with 0, and, with
+        ``num_columns``, ``column_ids``, ``<int32>[batch, length, num_columns]``, to
         ``probabilities``, ``<float32>[batch, length, num_tags]``; those of a CRF are marginals.
 
     Raises:
@@ -136,6 +147,11 @@ def build_rnn_tagger(
             kernel_initializer=kernel_initializer,
         )
         sequence = keras.layers.Concatenate(name="word_vectors")([sequence, spelling])
+    if num_columns:
+        column_ids = keras.Input((None, num_columns), dtype="int32", name="column_ids")
+        inputs["column_ids"] = column_ids
+        values = _column_vectors(column_ids, num_column_values, column_width)
+        sequence = keras.layers.Concatenate(name="words_and_columns")([sequence, values])
     if dropout:
         sequence = keras.layers.Dropout(dropout, name="word_vectors_dropout")(sequence)
     states, _ = read_sequence(
@@ -154,3 +170,18 @@ def build_rnn_tagger(
         states = keras.layers.Dropout(dropout, name="states_dropout")(states)
     probabilities = tag_probabilities(head, states, mask, num_tags, kernel_initializer, l2)
     return keras.Model(inputs if len(inputs) > 1 else token_ids, probabilities, name="rnn_tagger")
+
+
+def _column_vectors(column_ids: Any, num_values: int, width: int) -> Any:
+    """``<int32>[batch, length, columns]`` to ``<float>[batch, length, columns * width]``: columns
+    share no id, so that one table has a part for each."""
+    import keras
+
+    reach = unit_range(width)
+    vectors = keras.layers.Embedding(
+        num_values,
+        width,
+        embeddings_initializer=keras.initializers.RandomUniform(-reach, reach),
+        name="column_embedding",
+    )(column_ids)
+    return keras.layers.Reshape((-1, column_ids.shape[-1] * width), name="columns")(vectors)

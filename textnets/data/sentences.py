@@ -40,6 +40,8 @@ class SentenceLayout:
         tags: of CoNLL-U: ``upos``, ``xpos`` or ``feats``.
         word_column, tag_column: of CoNLL columns, from 0.
         token_key, tag_key: of jsonl.
+        features: further columns beside the words: numbers of CoNLL columns, names of those of
+            CoNLL-U, keys of jsonl.
         dialect: encoding and comments.
     """
 
@@ -49,6 +51,7 @@ class SentenceLayout:
     tag_column: int = 1
     token_key: str = "tokens"
     tag_key: str = "tags"
+    features: tuple[int | str, ...] = ()
     dialect: Dialect = PLAIN
 
 
@@ -58,12 +61,14 @@ class Sentence:
 
     Attributes:
         words, tags: of the same number, or no tags at all.
+        features: the values of the further columns, of each word; empty where there are none.
         origin: the file, or what else a message calls the place that the sentence is from.
         lines: the line of each word, from 1; none where the sentence is from no file.
     """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    features: tuple[tuple[str, ...], ...] = ()
     origin: str = field(default="", compare=False)
     lines: Sequence[int] = field(default=(), compare=False)
 
@@ -102,9 +107,10 @@ def read_sentences(
         DataError: when iterated: the file is missing, empty, damaged, not UTF-8 or not in
             its format, or a sentence has not one tag a word.
     """
-    reader = {"conllu": _read_conllu, "columns": _read_columns, "jsonl": _read_jsonl}[
-        _resolved_format(path, layout.file_format)
-    ]
+    file_format = _resolved_format(path, layout.file_format)
+    if mistake := feature_mistake(layout.features, file_format):
+        raise DataError(f"{path}: data.features: {mistake}")
+    reader = {"conllu": _read_conllu, "columns": _read_columns, "jsonl": _read_jsonl}[file_format]
     is_empty = True
     for sentence in reader(_Source(path, layout, with_tags, count or RowCount(UNIT))):
         is_empty = False
@@ -130,6 +136,19 @@ def _resolved_format(path: Path, file_format: str) -> str:
             f"({', '.join(SENTENCE_FORMATS)})"
         )
     return str(format_of_suffix(path))
+
+
+def feature_mistake(features: Sequence[int | str], file_format: str) -> str:
+    """What is wrong with the further columns of files of a format; ``""`` where nothing is."""
+    for feature in features:
+        is_number = isinstance(feature, int)
+        if is_number != (file_format == "columns"):
+            wanted = "the numbers of columns" if file_format == "columns" else "names of columns"
+            return f"files in {file_format} have {wanted}, was: {feature!r}"
+        if file_format == "conllu" and feature not in _CONLLU_FIELDS[2:]:
+            known = ", ".join(_CONLLU_FIELDS[2:])
+            return f"CoNLL-U has no further column {feature!r}; it has {known}"
+    return ""
 
 
 def format_of_suffix(path: Path) -> str | None:
@@ -159,11 +178,19 @@ def _read_conllu(source: _Source) -> Iterator[Sentence]:
                 for number, fields in rows
                 if with_tags
             )
+            features = tuple(
+                tuple(
+                    _filled(path, number, str(name), fields[_CONLLU_FIELDS.index(str(name))])
+                    for name in source.layout.features
+                )
+                for number, fields in rows
+                if source.layout.features
+            )
         except DataError as error:
             source.count.refuse(error)
             continue
         if words:
-            yield Sentence(words, tags, str(path), [number for number, _ in rows])
+            yield Sentence(words, tags, features, str(path), [number for number, _ in rows])
         else:
             source.count.leave_out("no words", f"{path}:{block[0][0]}", is_told=False)
 
@@ -195,6 +222,8 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
     wanted = {"data.word_column": layout.word_column}
     if with_tags:
         wanted["data.tag_column"] = layout.tag_column
+    further = [int(column) for column in layout.features]
+    wanted |= {f"data.features: {column}": column for column in further}
     table = _Table(path, wanted)
     for block in _blocks(source):
         if layout.dialect.comment is None and _COMMENT.match(block[0][1]):
@@ -214,7 +243,8 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
             continue
         words = tuple(cells[layout.word_column] for _, cells in rows)
         tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
-        yield Sentence(words, tags, str(path), [number for number, _ in rows])
+        features = tuple(tuple(cells[column] for column in further) for _, cells in rows if further)
+        yield Sentence(words, tags, features, str(path), [number for number, _ in rows])
 
 
 class _Table:
@@ -327,22 +357,26 @@ def _filled(path: Path, number: int, what: str, cell: str) -> str:
 
 def _read_jsonl(source: _Source) -> Iterator[Sentence]:
     layout, with_tags = source.layout, source.with_tags
-    keys = [layout.token_key, layout.tag_key] if with_tags else [layout.token_key]
+    further = [str(key) for key in layout.features]
+    keys = [layout.token_key, *([layout.tag_key] if with_tags else []), *further]
     for row in read_rows(
         source.path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=source.count
     ):
         if mistake := _list_mistake(row, keys):
             source.count.refuse(DataError(f"{row.where}: {mistake}"))
             continue
-        words, *tags = (tuple(row.values[key]) for key in keys)
-        if with_tags and len(words) != len(tags[0]):
-            raise DataError(
-                f"{row.where}: each token needs a tag, was: {len(words)} in {keys[0]!r} and "
-                f"{len(tags[0])} in {keys[1]!r}"
-            )
+        words, *others = (tuple(row.values[key]) for key in keys)
+        for key, found in zip(keys[1:], others, strict=True):
+            if len(words) != len(found):
+                what = "a tag" if with_tags and key == layout.tag_key else f"a value of {key!r}"
+                raise DataError(
+                    f"{row.where}: each token needs {what}, was: {len(words)} in {keys[0]!r} and "
+                    f"{len(found)} in {key!r}"
+                )
         if words or not with_tags:
-            lines = [row.line] * len(words)
-            yield Sentence(words, tags[0] if with_tags else (), row.path, lines)
+            tags = others.pop(0) if with_tags else ()
+            features = tuple(zip(*others, strict=True)) if others else ()
+            yield Sentence(words, tags, features, row.path, [row.line] * len(words))
         else:
             source.count.leave_out("no words", row.where)
 
@@ -395,5 +429,7 @@ def _is_in_columns(path: Path, layout: SentenceLayout) -> bool:
         return True
     if width == 1:
         return has_blank
-    is_wide = width > max(layout.word_column, layout.tag_column)
+    # Files to predict need no tags; those with further columns are told by these.
+    further = [column for column in layout.features if isinstance(column, int)]
+    is_wide = width > max(layout.word_column, *(further or [layout.tag_column]))
     return is_wide and widths.total() > 1 and times >= _MOSTLY * widths.total()

@@ -64,7 +64,7 @@ def find_file(name: str, *, beside: Path) -> Path:
             "with --data FILE, or train on one with --set data.train=FILE"
         )
     given = _in_a_home(name, name)
-    places = [given] if given.is_absolute() else [root / name for root in _roots(beside)]
+    places = [given] if given.is_absolute() else [root / name for root in roots(beside)]
     for place in places:
         try:
             if place.exists():
@@ -98,7 +98,7 @@ def find_files(name: str, *, beside: Path) -> list[Path]:
     try:
         return [find_file(name, beside=beside)]
     except DataError:
-        for root in [Path(given.anchor)] if given.is_absolute() else _roots(beside):
+        for root in [Path(given.anchor)] if given.is_absolute() else roots(beside):
             pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else name
             if found := sorted(root.glob(pattern)):
                 return found
@@ -124,7 +124,7 @@ def where_is(name: str, *, beside: Path) -> Path | None:
         DataError: no data set has this name.
     """
     entry = _entry(name)
-    for root in _roots(beside):
+    for root in roots(beside):
         if _holds(root, entry):
             return root
     return None
@@ -140,7 +140,7 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("textnets"))
 
 
-def _roots(beside: Path) -> list[Path]:
+def roots(beside: Path) -> list[Path]:
     data = os.environ.get("TEXTNETS_DATA")
     shared = [_in_a_home(data, "TEXTNETS_DATA")] if data else []
     shipped = shipped_folder() / "data"  # what a recipe copied out no longer lies beside
@@ -205,16 +205,16 @@ class _Transfer:
                     self._step.advance(len(chunk))
 
 
-def _address(source: Source) -> str:
+def address_of(source: Source) -> str:
     mirror = os.environ.get("TEXTNETS_MIRROR")
     return f"{mirror.rstrip('/')}/{source.file_name}" if mirror else source.url
 
 
-def _download(source: Source, folder: Path, progress: Progress) -> Path:
+def download(source: Source, folder: Path, progress: Progress) -> Path:
     """Fetch one file into ``folder``; a connection that breaks is tried once more."""
     from requests import RequestException
 
-    address = _address(source)
+    address = address_of(source)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _retrieve(source, address, folder, progress)
@@ -285,7 +285,7 @@ def _reason(error: Exception) -> str:
 
 def _converted(entry: CatalogEntry, downloads: Mapping[str, Path]) -> Mapping[str, bytes]:
     """The set's files, decompressed; they are the known ones to the byte."""
-    origin = " and ".join(_address(source) for source in entry.sources)
+    origin = " and ".join(address_of(source) for source in entry.sources)
     try:
         contents = entry.convert(downloads)
     except (ValueError, EOFError, OSError, zlib.error, tarfile.TarError) as error:
@@ -310,7 +310,7 @@ def _write_gzip(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _working_folder(name: str, cache: Path) -> Iterator[Path]:
+def working_folder(name: str, cache: Path) -> Iterator[Path]:
     """A hidden folder on the cache's own file system, gone when the block ends."""
     cache.mkdir(parents=True, exist_ok=True)
     _sweep(cache)
@@ -339,9 +339,9 @@ def _move_into_place(finished: Path, target: Path) -> None:
 
 def _fetch(entry: CatalogEntry, cache: Path, progress: Progress) -> None:
     """Download, check, convert, check and keep one data set: all of it or nothing."""
-    with _working_folder(entry.name, cache) as folder:
+    with working_folder(entry.name, cache) as folder:
         downloads = {
-            source.file_name: _download(source, folder, progress) for source in entry.sources
+            source.file_name: download(source, folder, progress) for source in entry.sources
         }
         contents = _converted(entry, downloads)
         finished = folder / "finished"

@@ -32,6 +32,7 @@ from textnets.estimators.packed_run import PackedRun
 from textnets.experiment.compound import execute
 from textnets.experiment.prepare import Data
 from textnets.experiment.record import begin_record, fingerprint_of_examples
+from textnets.experiment.source_runs import sources_record
 from textnets.progress import terminal_progress
 from textnets.recipe.sections import MAX_SEED
 from textnets.run.directory import Run
@@ -181,10 +182,11 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         """
         progress = terminal_progress(quiet=not self.verbose)
         splits = task.with_shares({"train": examples}, {"train": "the examples"}, progress)
+        sources = sources_record(task.recipe)
         device = prepare_device(self.device)
         fingerprint = {"train": fingerprint_of_examples(examples, task)}
         record = begin_record(task.recipe, fingerprint, splits, device, "")
-        record = dataclasses.replace(record, notes=notes)
+        record = dataclasses.replace(record, notes=notes, sources=sources)
         with _generators_kept(), tempfile.TemporaryDirectory(prefix="textnets-") as folder:
             target = RunTarget(Path(folder) / "run")
             try:

@@ -105,7 +105,7 @@ def _examples(X: Any, y: Any) -> TaggedSentences:
         if not words:
             raise InputError(f"X[{index}]: a sentence without words; drop it")
     return TaggedSentences.of(
-        Sentence(tuple(words), tuple(row), f"y[{index}]")
+        Sentence(tuple(words), tuple(row), origin=f"y[{index}]")
         for index, (words, row) in enumerate(zip(sentences, tags, strict=True))
     )
 

@@ -22,6 +22,7 @@ from textnets.experiment.results import (
     write_predictions,
     write_report,
 )
+from textnets.experiment.source_runs import SourceRun, open_source
 from textnets.progress import Progress
 from textnets.run.directory import Run
 from textnets.run.files import recipe_text
@@ -89,15 +90,26 @@ def execute_in(
     if record.prepared is not None and not resume:  # of a training that never began
         record = dataclasses.replace(record, prepared=None)
         write_environment(folder, record.as_json())
-    prepared = _prepare(task, folder, data, progress, resume)
+    # A run that goes on has all that it took of another in its checkpoint.
+    source = None if resume else open_source(task.recipe, record.sources)
+    prepared = _prepare(task, folder, data, progress, resume, source)
     record = dataclasses.replace(record, prepared=prepared_files(folder))
     sync_tree(folder)
     write_environment(folder, record.as_json())
     plan = fit_plan(task, last_epoch)
-    return _train_into(folder, target, task, plan, prepared, record, resume, progress, known)
+    return _train_into(
+        folder, target, task, plan, prepared, record, resume, progress, known, source
+    )
 
 
-def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume: bool) -> Prepared:
+def _prepare(
+    task: AnyTask,
+    folder: Path,
+    data: Data,
+    progress: Progress,
+    resume: bool,
+    source: SourceRun | None,
+) -> Prepared:
     if data.stored is not None:
         encoded = data.stored.load(task.input_names)
         learned = task.load(data.stored.folder)
@@ -105,7 +117,7 @@ def _prepare(task: AnyTask, folder: Path, data: Data, progress: Progress, resume
         data.stored.give_vocabularies(folder)
         return Prepared(learned, data.splits, encoded, {}, {})
     before = task.load(folder) if resume else None
-    prepared = prepare(task, data.splits, progress, learned=before)
+    prepared = prepare(task, data.splits, progress, learned=before, source=source)
     if not resume:
         prepared.preprocessor.save(folder)
     for fact in prepared.told():
@@ -123,6 +135,7 @@ def _train_into(
     resume: bool,
     progress: Progress,
     known: Mapping[str, SplitEvaluation],
+    source: SourceRun | None,
 ) -> Execution:
     train = prepared.encoded["train"]
     compiled = compile_model(
@@ -132,7 +145,11 @@ def _train_into(
         record.device,
         progress,
         fused=record.training_kernels == FUSED,
+        source=source,
     )
+    if compiled.start is not None:
+        record = dataclasses.replace(record, initialized=compiled.start)
+        write_environment(folder, record.as_json())
     check_measured(plan, compiled.setup)
     inference = task.inference(prepared.preprocessor, compiled.model)
     evaluation = task.evaluation(prepared.preprocessor)

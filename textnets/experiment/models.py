@@ -15,6 +15,8 @@ from textnets.backend.inference import input_names
 from textnets.backend.recurrence import train_recurrence_fast
 from textnets.builders.custom import is_custom
 from textnets.errors import InputError, TextnetsError
+from textnets.experiment.source_runs import SourceRun
+from textnets.experiment.warm_start import WarmStart, begin_with_source
 from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -39,12 +41,14 @@ class CompiledModel:
         setup: how it is trained; its model is compiled.
         recurrent_kernel: which one the model uses, and why.
         vectors: the pretrained word vectors that it began with, by table.
+        start: what it began with of another run; ``None`` where there was none.
     """
 
     model: Any
     setup: TrainingSetup
     recurrent_kernel: str
     vectors: Mapping[str, WordVectors]
+    start: WarmStart | None = None
 
     @property
     def parameters(self) -> int:
@@ -60,6 +64,7 @@ def compile_model(
     progress: Progress,
     *,
     fused: bool = True,
+    source: SourceRun | None = None,
 ) -> CompiledModel:
     """A recipe's model, compiled.
 
@@ -71,14 +76,24 @@ def compile_model(
         progress: where to say what it is.
         fused: whether a step of training may be computed by what is faster than Keras's own
             operations, with the same result but for the last digits.
+        source: the run that it begins with.
+
+    Raises:
+        InputError: the builder, or the source, does not fit the recipe.
     """
     import keras
 
     from textnets.layers.kernels import recurrent_kernel
 
+    # Loaded first: making its layers draws numbers, which are then drawn as without it.
+    theirs = source.load_model() if source is not None else None
     keras.utils.set_random_seed(task.recipe.seed)
     vectors = vectors_of(task, preprocessor, progress)
     model = build_model(task, preprocessor, vectors)
+    start = None
+    if source is not None:
+        start = begin_with_source(model, task.recipe, preprocessor, source, theirs)
+        progress.say(f"begins with {start.said}")
     setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
     own_loops: list[str] = []
@@ -95,7 +110,7 @@ def compile_model(
     kernel = describe_kernel(recurrent_kernel(model, device.backend), device)
     if own_loops:
         kernel += "; trained by textnets' own loop"
-    compiled = CompiledModel(model, setup, kernel, vectors)
+    compiled = CompiledModel(model, setup, kernel, vectors, start)
     progress.say(
         f"model: {task.recipe.builder}, {compiled.parameters:,} parameters; "
         f"{device.backend} on {device.name} ({device.reason}), {section.precision}; "

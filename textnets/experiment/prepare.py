@@ -11,6 +11,7 @@ from textnets.data.counts import RowCounts
 from textnets.data.sources import sha256_of
 from textnets.errors import DataError
 from textnets.experiment.record import Fingerprints, fingerprints_of
+from textnets.experiment.source_runs import SourceRun, extend_vocabularies
 from textnets.experiment.stores import Store
 from textnets.progress import Progress
 from textnets.tasks import AnyTask
@@ -119,6 +120,7 @@ def prepare(
     progress: Progress,
     *,
     learned: AnyPreprocessor | None = None,
+    source: SourceRun | None = None,
 ) -> Prepared:
     """Learn from the training split, and encode all of them.
 
@@ -127,6 +129,7 @@ def prepare(
         splits: the examples, by name.
         progress: where to show it.
         learned: what was learned before, of a run that goes on.
+        source: the run that the model begins with, whose vocabulary may be extended.
 
     Raises:
         DataError: there is nothing to learn, or an example cannot be encoded.
@@ -134,7 +137,7 @@ def prepare(
     require_tensorflow("turning text into ids")
     if learned is None:
         progress.say("learning the vocabulary ...")
-        learned = task.learn(splits["train"])
+        learned = extend_vocabularies(task.learn(splits["train"]), source)
     evaluation = task.evaluation(learned)
     encoded, coverage, facts = {}, {}, {}
     for name, examples in splits.items():

@@ -17,6 +17,7 @@ from textnets.backend.devices import Device
 from textnets.data.counts import RowCounts
 from textnets.data.sources import IN_MEMORY, sha256_of
 from textnets.errors import RunError
+from textnets.experiment.warm_start import WarmStart
 from textnets.recipe import Recipe
 from textnets.run.files import checked
 from textnets.run.layout import ENVIRONMENT_FILE
@@ -63,6 +64,9 @@ class RunRecord:
         recurrent_kernel: which one the model uses, and why.
         parameters: of the model.
         vectors: the pretrained word vectors.
+        sources: the runs that its models begin with, by their names in the recipe: path and
+            sha256 of each.
+        initialized: what the model took of one of them, and what it did not.
         best_epoch: whose weights are kept, from 1.
         monitor: the metric that chose it; empty where none did.
         stopped: why training ended early; empty where it did not.
@@ -90,6 +94,8 @@ class RunRecord:
     recurrent_kernel: str | None = None
     parameters: int | None = None
     vectors: Mapping[str, Any] | None = None
+    sources: Fingerprints | None = None
+    initialized: WarmStart | None = None
     best_epoch: int | None = None
     monitor: str | None = None
     stopped: str | None = None
@@ -104,7 +110,8 @@ class RunRecord:
             if name == "notes":
                 content |= value
             elif value is not None:
-                content[name] = dataclasses.asdict(value) if name == "device" else value
+                is_plain = not dataclasses.is_dataclass(value)
+                content[name] = value if is_plain else dataclasses.asdict(value)
         return content
 
     @classmethod

@@ -275,6 +275,8 @@ def _report_facts(record: RunRecord) -> list[tuple[str, str]]:
         ("training", f"{record.training_seconds or 0:,.0f} s"),
         ("python", record.python),
     ]
+    if record.initialized is not None:
+        facts.append(("begins with", record.initialized.said))
     parts = record.batch_parts or 1
     if parts > 1:
         facts.append(("memory", f"ran out; a batch was read in {parts} parts, its update the same"))

@@ -46,6 +46,7 @@ _NUMBERS = {
     "token_ids": ("vocabulary_size",),
     "character_ids": ("num_characters",),
     "feature_ids": ("num_features",),
+    "column_ids": ("num_column_values",),
     "ngram_ids": ("num_features",),
     "source_ids": ("source_vocabulary_size",),
     "target_ids": ("target_vocabulary_size",),
@@ -264,5 +265,13 @@ class _Described:
 def _key(recipe: Recipe) -> str:
     sections = recipe.as_sections()
     decisive = {name: sections[name] for name in ("task", "data", "text", "seed")}
+    if _extends(decisive["text"]):
+        decisive["initialize_from"] = recipe.initialize_from
     decisive["textnets"] = version("textnets")  # tokenizers may differ from version to version
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _extends(text: Mapping[str, Any]) -> bool:
+    """Whether a ``text:`` section, or one inside of it, extends the vocabulary of another run."""
+    inner = [value for value in text.values() if isinstance(value, dict)]
+    return text.get("vocabulary") == "extend" or any(map(_extends, inner))

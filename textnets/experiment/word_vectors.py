@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from textnets.data.sources import find_file, sha256_of
+from textnets.data.sources import sha256_of
+from textnets.data.vector_files import find_vectors
 from textnets.errors import DataError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -54,7 +55,7 @@ def pretrained_vectors(
     Raises:
         DataError: the file is missing or damaged, or its vectors are not as wide as the model's.
     """
-    path = find_file(name, beside=recipe.folder)
+    path = find_vectors(name, beside=recipe.folder, progress=progress)
     digest = sha256_of(path)
     vectors = read_vectors(path, vocabulary, seed=recipe.seed)
     if sha256_of(path) != digest:
@@ -68,4 +69,6 @@ def pretrained_vectors(
     progress.say(
         f"word vectors: {vectors.covered_share:.1%} of the vocabulary is covered by {path.name}"
     )
+    if vectors.passed_over:
+        progress.say(f"{path.name}: {vectors.passed_over:,} words are no UTF-8, and are no tokens")
     return WordVectors(vectors.table, str(path.resolve()), digest, vectors.covered_share)

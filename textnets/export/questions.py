@@ -69,7 +69,9 @@ def _made_texts(subject: Subject) -> list[str]:
     _, vocabulary = next(iter(preprocessor.vector_tables.values()))
     words = [word for word in vocabulary.ordinary_tokens if word.strip()][:1000] or ["a"]
     return [
-        " ".join(words[(7 * number + place) % len(words)] for place in range(1 + number % 40))
+        preprocessor.text_of(
+            [words[(7 * number + place) % len(words)] for place in range(1 + number % 40)]
+        )
         for number in range(_COUNT)
     ]
 

@@ -182,6 +182,11 @@ def _tagger(members: Sequence[Member], preprocessors: Sequence[TaggingPreprocess
             "savedmodel cannot hold a model that reads features of words: Python finds those; "
             "numpy and onnx can"
         )
+    if any(one.columns is not None for one in preprocessors):
+        raise InputError(
+            "savedmodel cannot hold a model that reads further columns of words (data.features); "
+            "numpy and onnx can"
+        )
     readers = [WordGraph(one.encoder) for one in preprocessors]
     labels = tf.constant([label.encode() for label in first.labels])
     tag = _tagging(members, first)

@@ -30,6 +30,7 @@ from textnets.lite.unicode import Unicode
 from textnets.lite.words import read_words
 from textnets.predictions import Prediction, TaggedText, tagged_text
 from textnets.text.encoded import RaggedOutputs
+from textnets.text.word_columns import plain_text
 
 
 class LiteTagger(LitePredictor):
@@ -46,8 +47,9 @@ class LiteTagger(LitePredictor):
         self._fields = [one.get("field") for one in header["models"]]
 
     def _predicted(self, texts: Sequence[str]) -> list[Prediction]:
-        sentences = [text.split() for text in texts]
-        inputs = [encoder.encode(sentences) for encoder in self._encoders]
+        inputs = [encoder.encode_texts(texts) for encoder in self._encoders]
+        if self._encoders[0].columns is not None:
+            texts = list(map(plain_text, texts))
         values, chosen = [], []
         for model, member, field in zip(self._models, self._of_member, self._fields, strict=True):
             forward, tags = _tagging(model, field, self._rules, len(self._labels))

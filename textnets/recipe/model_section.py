@@ -12,13 +12,25 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PydanticUserError,
+    create_model,
+    model_validator,
+)
 
 from textnets.builders.parameters import FromData, WrittenIfSet
+from textnets.recipe.sections import as_tuple, mistake
 
 Builder = Callable[..., Any]
+
+#: What of another run a model may begin with.
+Part = Literal["embeddings", "recurrent", "characters", "convolutions", "output"]
 
 
 class ModelSection(BaseModel):
@@ -26,10 +38,25 @@ class ModelSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    initialize_from: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="A finished run, of any task, whose vectors of shared tokens and whose layers "
+        "the model begins with; a path beside the recipe, or from where textnets is run.",
+    )
+    initialize_parts: (
+        Annotated[tuple[Part, ...], Field(min_length=1), BeforeValidator(as_tuple)] | None
+    ) = Field(None, description="What of that run the model begins with; by default all that fits.")
+
     #: Parameters of the builder that are no recipe keys.
     found_in_data: ClassVar[frozenset[str]] = frozenset()
     #: Keys that are left out of what is written where they have their default.
     written_if_set: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _parts_are_of_a_run(self) -> Self:
+        if self.initialize_parts is not None and self.initialize_from is None:
+            raise mistake("initialize_parts", "has no effect without initialize_from")
+        return self
 
     def as_written(self) -> dict[str, Any]:
         """Plain data with the defaults written out; it reads back."""
@@ -38,7 +65,12 @@ class ModelSection(BaseModel):
         for key in self.written_if_set:
             if written[key] == plain.get(key):
                 del written[key]
-        return written
+        shared = {key: written.pop(key) for key in SHARED_KEYS if key in written}
+        return {**written, **shared}
+
+
+#: Keys of a model that no builder is given.
+SHARED_KEYS = tuple(ModelSection.model_fields)
 
 
 @dataclass(frozen=True)
@@ -74,11 +106,16 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         raise TypeError(f"builder '{name}': has no signature that can be read") from error
     descriptions = _parameter_descriptions(builder)
     fields: dict[str, Any] = {"builder": (Literal[name], Field(description="Which architecture."))}
-    from_data, required, written_if_set = set(), set(), set()
+    from_data, required, written_if_set = set(), set(), set(SHARED_KEYS)
     for parameter in parameters:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or parameter.name not in hints:
             raise TypeError(
                 f"builder '{name}': parameter '{parameter.name}' must be keyword-only and annotated"
+            )
+        if parameter.name in ("builder", *SHARED_KEYS):
+            raise TypeError(
+                f"builder '{name}': parameter '{parameter.name}' is a key of every model; give it "
+                "another name"
             )
         has_default = parameter.default is not inspect.Parameter.empty
         if _is_marked(hints[parameter.name], FromData):

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from textnets.builders import BUILDERS
-from textnets.recipe.model_section import builder_schema
+from textnets.recipe.model_section import SHARED_KEYS, ModelSection, builder_schema
 from textnets.recipe.reading import TaskSchema, fitting_builders
 from textnets.recipe.sections import (
     MAX_SEED,
@@ -49,6 +49,7 @@ _MODEL = """\
 ## `model`
 
 The signature of the builder; what is found in the data, such as the vocabulary's size, is no key.
+Every model has these keys besides:
 """
 _OWN = """\
 ### A builder of your own
@@ -83,7 +84,8 @@ def recipe_reference(tasks: Mapping[str, TaskSchema], about: Mapping[str, str]) 
     for section in _SECTIONS:
         kinds = {name: getattr(schema, section) for name, schema in tasks.items()}
         parts.append(f"## `{section}`\n\n{_ABOUT[section]}\n\n{_shared_table(kinds)}")
-    parts.append(_MODEL)
+    shared = _table(_HEADINGS, map(_cells, _keys(ModelSection)))
+    parts.append(f"{_MODEL}\n{shared}")
     parts += [_builder(name, tasks) for name in BUILDERS]
     parts.append(_OWN)
     ensemble = _table(_HEADINGS, map(_cells, _keys(EnsembleSection)))
@@ -131,7 +133,8 @@ def _builder(name: str, tasks: Mapping[str, TaskSchema]) -> str:
     builder = BUILDERS[name]
     fitting = [task for task, schema in tasks.items() if name in fitting_builders(schema)]
     summary = (inspect.getdoc(builder) or "").splitlines()[0]
-    keys = [key for key in _keys(builder_schema(name, builder).section) if key.name != "builder"]
+    found = _keys(builder_schema(name, builder).section)
+    keys = [key for key in found if key.name not in ("builder", *SHARED_KEYS)]
     table = _table(_HEADINGS, map(_cells, keys)) if keys else "It has no keys.\n"
     return f"### `builder: {name}`\n\nFor {_listed(fitting)}. {summary}\n\n{table}"
 
@@ -196,7 +199,7 @@ def _value(part: Mapping[str, Any]) -> str:
     if "prefixItems" in part:
         return f"list of {len(part['prefixItems'])} {_plural(_value(part['prefixItems'][0]))}"
     if kind == "array":
-        items = _plural(_value(part["items"]))
+        items = _plural(_values(part["items"]))
         least = part.get("minItems", 0)
         return f"list of {items}" + (f"; {least} at least" if least else "")
     if kind == "object" and isinstance(part.get("additionalProperties"), dict):

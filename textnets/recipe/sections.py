@@ -141,6 +141,14 @@ class DataSection(Section):
         return list(given) if isinstance(given, tuple) else []
 
 
+#: Where a vocabulary comes from.
+Vocabulary = Literal["learn", "extend"]
+VOCABULARY_ABOUT = (
+    "'learn': the tokens of the training split. 'extend': those of model.initialize_from's run, "
+    "with their ids, and after them the tokens of the training split that it lacks."
+)
+
+
 class TextKeys(Section):
     """The keys by which texts become token ids, each checked by itself."""
 
@@ -171,9 +179,16 @@ class TextKeys(Section):
     add_eos: bool = Field(False, description="Put [EOS] after every text.")
     vectors: str | None = Field(
         None,
-        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
-        "too). model.embedding_width must be their width.",
+        description="Pretrained word vectors (the text format of GloVe, word2vec or fastText, or "
+        "word2vec's binary one; gzip too), or a name from 'textnets data' such as "
+        "glove-6b-100d. model.embedding_width must be their width.",
     )
+    vocabulary: Vocabulary = Field(
+        "learn",
+        description=VOCABULARY_ABOUT,
+    )
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
 
 Auto = Literal["auto"]
@@ -537,7 +552,21 @@ class Recipe(BaseModel):
     @property
     def builder_parameters(self) -> dict[str, Any]:
         """The builder's recipe parameters, without the sizes found in the data."""
-        return {key: value for key, value in self.model.items() if key != "builder"}
+        others = ("builder", "initialize_from", "initialize_parts")
+        return {key: value for key, value in self.model.items() if key not in others}
+
+    @property
+    def initialize_from(self) -> str | None:
+        """The run whose weights the model begins with, as written; see
+        :class:`textnets.recipe.model_section.ModelSection`."""
+        return self.model.get("initialize_from")
+
+    @property
+    def source_names(self) -> list[str]:
+        """The runs that the models begin with, as written; of all members of an ensemble."""
+        models = [member.model for member in self.ensemble.members] if self.ensemble else []
+        named = [model.get("initialize_from") for model in models or [self.model]]
+        return list(dict.fromkeys(name for name in named if name is not None))
 
     @property
     def name(self) -> str:

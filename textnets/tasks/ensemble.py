@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from textnets.errors import RunError
 from textnets.predictions import Prediction
@@ -75,6 +75,10 @@ class EnsemblePreprocessor(Preprocessor[Any]):
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
         return self.first.vector_tables
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        """Itself: each member was learned by itself."""
+        return self
 
     @property
     def output_width(self) -> int | None:

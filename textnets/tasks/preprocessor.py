@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy.typing as npt
 
@@ -21,6 +21,7 @@ from textnets.tasks.examples import ExamplesT
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.ngrams import NgramEncoder
+from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
 
 
@@ -74,6 +75,10 @@ class Preprocessor(ABC, Generic[ExamplesT]):
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         """The tokens of texts as the model sees them."""
 
+    def text_of(self, words: Sequence[str]) -> str:
+        """A text of some of the model's tokens, which can be predicted."""
+        return " ".join(words)
+
     @property
     @abstractmethod
     def sizes(self) -> dict[str, Any]:
@@ -85,6 +90,25 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         """What a model may have vectors of: by name, the embedding layer and the vocabulary of
         its rows. The first that a model has is the one that people mean, and the one that
         ``text.vectors`` are for."""
+
+    def writing_of(self, table: str) -> Writing:
+        """How the tokens of one of the :attr:`vector_tables` are written."""
+        text = self.recipe.text
+        return Writing(text.tokenizer, text.normalize, text.lowercase)
+
+    @property
+    def extended_tables(self) -> Sequence[str]:
+        """The :attr:`vector_tables` whose vocabularies extend those of the run that the model
+        begins with."""
+        return list(self.vector_tables) if self.recipe.text.vocabulary == "extend" else []
+
+    @abstractmethod
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        """With the ids of vocabularies that there were before, and the tokens that those lack.
+
+        Args:
+            known: of each of the :attr:`extended_tables`.
+        """
 
     @property
     def vector_files(self) -> Mapping[str, str]:
@@ -174,6 +198,10 @@ class EncodedText(Generic[EncoderT]):
         """
         vocabulary = Vocabulary.load(folder / f"{prefix}{VOCABULARY_FILE}")
         return EncodedText(vocabulary, lambda: kind.load(section, folder, prefix))
+
+    def extended(self: EncodedText[LoadedT], known: Vocabulary) -> EncodedText[LoadedT]:
+        """See :meth:`textnets.text.encoder.TextEncoder.extended`."""
+        return EncodedText.learned(self.encoder.extended(known))
 
     @cached_property
     def encoder(self) -> EncoderT:

@@ -67,7 +67,7 @@ def read_run(
     """
     path = folder / RECIPE_FILE
     document = read_document(path)
-    for builder in _builders_of(document.data):
+    for builder in builders_of(document.data):
         if (module := module_of(builder)) and module not in allow_builders:
             raise RunError(
                 f"{folder}: its builder {builder!r} is none of textnets' own; --allow-builder "
@@ -79,7 +79,7 @@ def read_run(
         return task_from(document, path)
 
 
-def _builders_of(sections: Mapping[str, Any]) -> list[str]:
+def builders_of(sections: Mapping[str, Any]) -> list[str]:
     """The builders that a recipe names, of all members of an ensemble too."""
     ensemble = sections.get("ensemble")
     members = ensemble.get("members") if isinstance(ensemble, dict) else None

@@ -125,6 +125,7 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         if claim is not None and self.recipe.data.test is None and self.recipe.data.folds is None:
             mistakes.append((("claim",), "is about the test split, and data.test is not given"))
         mistakes += self._fold_mistakes()
+        mistakes += self._vocabulary_mistakes()
         if self.recipe.ensemble is not None and self.writes_together:
             for number, member in enumerate(self.recipe.ensemble.members):
                 if member.text != self.recipe.text:
@@ -140,6 +141,28 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
             )
             mistakes.append((("training", "refit"), message))
         return mistakes
+
+    def _vocabulary_mistakes(self) -> list[Mistake]:
+        found: list[Mistake] = []
+        members = self.recipe.ensemble.members if self.recipe.ensemble is not None else None
+        parts: Sequence[Any] = members or [self.recipe]
+        for number, part in enumerate(parts):
+            path = ("ensemble", "members", number, "text") if members else ("text",)
+            for where, section in self.vocabulary_sections(part.text):
+                if section.vocabulary != "extend":
+                    continue
+                message = None
+                if part.model.get("initialize_from") is None:
+                    message = "extend: needs the run that is extended: model.initialize_from"
+                elif section.tokenizer == "sentencepiece":
+                    message = "extend: sentencepiece's tokens are its model's, and none is added"
+                if message is not None:
+                    found.append(((*path, *where, "vocabulary"), message))
+        return list(dict.fromkeys(found))
+
+    def vocabulary_sections(self, text: Any) -> list[tuple[tuple[str, ...], Any]]:
+        """The sections that say where a vocabulary comes from, each with its place in ``text``."""
+        return [((), text)]
 
     def _fold_mistakes(self) -> list[Mistake]:
         data = self.recipe.data

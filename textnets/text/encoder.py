@@ -31,6 +31,7 @@ from textnets.text.vocabulary import (
     UNKNOWN_ID,
     VOCABULARY_FILE,
     Vocabulary,
+    extended_vocabulary,
 )
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class TextEncoder:
             with_joins: whether a text must be able to come back from its tokens.
         """
         return cls(section, *learn_tokenizer(section, read_texts, with_joins=with_joins))
+
+    def extended(self, known: Vocabulary) -> Self:
+        """With the ids of a vocabulary that there was before, and the tokens that it lacks."""
+        vocabulary = extended_vocabulary(known, self.vocabulary)
+        return type(self)(self.section, self.tokenizer.with_vocabulary(vocabulary), vocabulary)
 
     @classmethod
     def load(cls, section: TextSection, folder: Path, prefix: str = "") -> Self:

@@ -81,6 +81,10 @@ class Tokenizer(ABC):
         """The same as if the vocabulary had every token, where it decides what a token is."""
         return self.split(texts)
 
+    def with_vocabulary(self, vocabulary: Vocabulary) -> Tokenizer:
+        """The same for another vocabulary, where that decides what a token is."""
+        return self
+
     @staticmethod
     def join(tokens: Sequence[str]) -> str:
         """Tokens back to a text. Exact, but for the kind of blanks, for characters, sentencepiece
@@ -287,6 +291,9 @@ class WordpieceTokenizer(Tokenizer):
             unknown_token="[UNK]",
             no_pretokenization=True,
         )
+
+    def with_vocabulary(self, vocabulary: Vocabulary) -> WordpieceTokenizer:
+        return WordpieceTokenizer(vocabulary, sees_invisible=self.words_tokenizer.sees_invisible)
 
     def split(self, texts: Any) -> Any:
         return self._pieces.tokenize(self.words_tokenizer.split(texts)).merge_dims(-2, -1)

@@ -1,12 +1,12 @@
-"""Pretrained word vectors in the text formats of GloVe, word2vec and fastText."""
+"""Pretrained word vectors: the text formats of GloVe, word2vec and fastText, and word2vec's binary
+one."""
 
 from __future__ import annotations
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.errors import DataError
+from textnets.text.binary_vectors import MAX_WIDTH, binary_words, is_binary, read_binary
+from textnets.text.unpacked import unpacked
 from textnets.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 _DECIMAL_COMMAS = re.compile(r"\S+( -?\d+,\d+)+")
-_GZIP = b"\x1f\x8b"
-_MAX_WIDTH = 100_000
 _LONGEST_LINE = 2**24  # bytes: a vector as wide as that, in long numbers, takes less
+_HINTED = 1000  # words that are looked at
 _LONGEST_SHOWN = 100_000  # bytes; a longer line without UTF-8 is of a binary file
-_UNPACKED_SAFE = 2**24  # bytes that gzip data may always unpack to,
-_LARGEST_RATIO = 200  # and beyond that in bytes a packed byte; numbers have 3, gzip at most 1,032
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,12 @@ class WordVectors:
         table: ``<float32>[vocabulary_size, width]``. Tokens that the file lacks have values
             drawn uniformly with the variance of those it has (Kim 2014); padding is zero.
         known: ``<bool>[vocabulary_size]``, the rows that come from the file.
+        passed_over: words of a binary file that are no UTF-8, and so no token.
     """
 
     table: npt.NDArray[np.float32]
     known: npt.NDArray[np.bool_]
+    passed_over: int = 0
 
     @property
     def width(self) -> int:
@@ -50,28 +51,32 @@ class WordVectors:
 
 
 def read_vectors(path: Path, vocabulary: Vocabulary, *, seed: int) -> WordVectors:
-    """Read a vector file, plain or gzip; a first line ``COUNT WIDTH`` is allowed.
+    """Read a vector file, plain or gzip: text, where a first line ``COUNT WIDTH`` is allowed, or
+    word2vec's binary format, which has one.
 
     Raises:
         DataError: the file is missing, not UTF-8, cut short, or a line does not have the width of
             the others; with file and line.
     """
+    passed_over = 0
     try:
-        width, found = _collect(path, _numbered_lines(path), vocabulary)
+        if is_binary(path):
+            ids = {
+                token.encode(errors="surrogatepass"): number
+                for number, token in enumerate(vocabulary.ordinary_tokens, len(SPECIAL_TOKENS))
+            }
+            width, found, passed_over = read_binary(path, ids)
+        else:
+            width, found = _collect(path, _numbered_lines(path), vocabulary)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: the vectors cannot be read: {error}") from None
     if not found:
         raise DataError(f"{path}: holds a vector for no token of the vocabulary{_hint(path)}")
-    return _fill(vocabulary, width, found, seed)
+    return replace(_fill(vocabulary, width, found, seed), passed_over=passed_over)
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    if not path.is_file():
-        raise DataError(f"{path}: the vectors cannot be read: it is no plain file")
-    with path.open("rb") as file:
-        zipped = file.read(2) == _GZIP
-        file.seek(0)
-        stream = gzip.GzipFile(fileobj=file) if zipped else file
+    with unpacked(path) as stream:
         number = 0
         while line := stream.readline(_LONGEST_LINE + 1):
             number += 1
@@ -79,11 +84,6 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 raise DataError(
                     f"{path}:{number}: a line of more than {_LONGEST_LINE:,} bytes, which is no "
                     "word with its vector"
-                )
-            if zipped and stream.tell() > max(_UNPACKED_SAFE, _LARGEST_RATIO * file.tell()):
-                raise DataError(
-                    f"{path}: unpacks to more than {_LARGEST_RATIO} times its size, as no vectors "
-                    "do: it is damaged or a gzip bomb"
                 )
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n ")
@@ -96,7 +96,10 @@ def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 def _undecodable(path: Path, number: int, line: bytes, error: UnicodeDecodeError) -> DataError:
     where = f"{path}:{number}: not UTF-8 text at byte {error.start} of the line ({error.reason})"
     if b"\0" in line or len(line) > _LONGEST_SHOWN or sum(byte < 9 for byte in line) > 2:
-        return DataError(f"{where}; a binary file must be converted first, into word2vec's text")
+        return DataError(
+            f"{where}; a binary file other than word2vec's must be "
+            "converted first, into its text format"
+        )
     return DataError(f"{where}, was: {line[:60]!r}; mend the line or remove it")
 
 
@@ -109,7 +112,7 @@ def _collect(
         if not width:
             header = line.split(" ")
             if len(header) == 2 and all(part.isdecimal() for part in header):
-                said, width = int(header[0][:18]), min(int(header[1][:9]), _MAX_WIDTH)
+                said, width = int(header[0][:18]), min(int(header[1][:9]), MAX_WIDTH)
                 continue
             width = _count_numbers(path, number, line)
         word, values = _cut(path, number, line, width)
@@ -134,7 +137,7 @@ def _collect(
 
 def _count_numbers(path: Path, number: int, line: str) -> int:
     """How many numbers stand after the word; the word itself may be one, or have blanks."""
-    parts = line.rsplit(" ", _MAX_WIDTH)
+    parts = line.rsplit(" ", MAX_WIDTH)
     count = 0
     while count < len(parts) - 1 and _is_number(parts[-1 - count]):
         count += 1
@@ -190,7 +193,11 @@ def _malformed(path: Path, number: int, line: str, width: int | None) -> DataErr
 
 def _hint(path: Path) -> str:
     """Whether case may be why a file has none of the words."""
-    words = [line.split(" ")[0] for _, line in islice(_numbered_lines(path), 1000)]
+    words = (
+        binary_words(path, _HINTED)
+        if is_binary(path)
+        else [line.split(" ")[0] for _, line in islice(_numbered_lines(path), _HINTED)]
+    )
     shown = ", ".join(map(repr, words[:3]))
     if any(word != word.lower() for word in words):
         return f"; its words have capitals, as {shown}: see text.lowercase"

@@ -101,6 +101,13 @@ def build_vocabulary(
     return Vocabulary([*first, *frequent])
 
 
+def extended_vocabulary(known: Vocabulary, more: Vocabulary) -> Vocabulary:
+    """A vocabulary with the ids that it has, and after them the tokens of another that it lacks,
+    in their order."""
+    new = [token for token in more.ordinary_tokens if token not in known]
+    return Vocabulary([*known.ordinary_tokens, *new])
+
+
 def save_lines(path: Path, names: Sequence[str]) -> None:
     """Write one name a line, line breaks and backslashes escaped; beside, then renamed."""
     temporary = path.with_name(path.name + ".new")

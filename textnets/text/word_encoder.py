@@ -10,6 +10,7 @@ import numpy as np
 
 from textnets.text.encoded import RaggedIds, join_rows
 from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
+from textnets.text.word_columns import Values, WordColumns
 from textnets.text.word_features import WordFeatures
 
 
@@ -24,6 +25,7 @@ class WordEncoder:
         normalize: ``none``, ``nfc`` or ``nfkc``.
         lowercase: whether words are looked up so.
         max_word_length: characters of a word, [BOS] and [EOS] included.
+        columns: further columns beside the words; ``None`` where there are none.
     """
 
     words: Vocabulary
@@ -32,10 +34,31 @@ class WordEncoder:
     normalize: str
     lowercase: bool
     max_word_length: int
+    columns: WordColumns | None = None
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> dict[str, RaggedIds]:
-        """Ids of words, of their characters, and of their features where there are those;
-        a sentence without words is one ``[UNK]``."""
+    def encode_texts(self, texts: Sequence[str]) -> dict[str, RaggedIds]:
+        """As :meth:`encode`, of sentences that are a text each.
+
+        Raises:
+            InputError: a word lacks the further columns.
+        """
+        if self.columns is None:
+            return self.encode([text.split() for text in texts])
+        cut = [self.columns.cut(text) for text in texts]
+        return self.encode([words for words, _ in cut], [values for _, values in cut])
+
+    def encode(
+        self,
+        sentences: Sequence[Sequence[str]],
+        columns: Sequence[Sequence[Values]] | None = None,
+    ) -> dict[str, RaggedIds]:
+        """Ids of words, of their characters, and of their features and further columns where there
+        are those; a sentence without words is one ``[UNK]``.
+
+        Args:
+            sentences: words.
+            columns: the values of each of them.
+        """
         places: dict[str, int] = {"": 0}
         token_ids, spellings = [UNKNOWN_ID], [self._spell("")]
         rows = []
@@ -58,8 +81,11 @@ class WordEncoder:
                 [
                     [normalized_word(word, self.normalize) for word in sentence] or [""]
                     for sentence in sentences
-                ]
+                ],
+                columns,
             )
+        if self.columns is not None and columns is not None:
+            inputs["column_ids"] = self.columns.encode(columns)
         return inputs
 
     def as_token(self, word: str) -> str:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from textnets.errors import RunError
 from textnets.text.encoded import IntArray, RaggedIds
 from textnets.text.vocabulary import load_lines, save_lines
+from textnets.text.word_columns import Values
 
 _LONGEST_PREFIX, _LONGEST_SUFFIX = 4, 5
 _LONGEST_SHAPE, _ENDING = 12, 3
@@ -41,6 +42,7 @@ _NONE, _EDGE, _FIRST = 0, 1, 2
 _UNKNOWN = -1
 _NO_KEY = -1
 _REACH = 2  # of templates, in words
+_COLUMN = re.compile(r"column([1-9]\d{0,3})")  # a slot of a further column, counted from 1
 
 _Keys = npt.NDArray[np.int64]
 
@@ -72,7 +74,8 @@ class Template:
         found = [re.fullmatch(r"(\w+?)([+-]\d)", part) for part in name.split(" ")]
         parts = tuple((match[1], int(match[2])) for match in found if match)
         if len(parts) < len(found) or any(
-            slot not in SLOTS or abs(offset) > _REACH for slot, offset in parts
+            not (slot in SLOTS or _COLUMN.fullmatch(slot)) or abs(offset) > _REACH
+            for slot, offset in parts
         ):
             raise ValueError(repr(name))
         return cls(parts)
@@ -96,6 +99,22 @@ TEMPLATES = (
     _of(("ending", -1), ("ending", 1)),
     _of(("outline", -1), ("outline", 0), ("outline", 1)),
 )
+
+
+def column_templates(count: int) -> tuple[Template, ...]:
+    """Of further columns beside the words: the value of a word and its neighbors, two of them
+    together, and the value with the word (Sha and Pereira 2003 have the like for chunks)."""
+    found: list[Template] = []
+    for slot in (f"column{number}" for number in range(1, count + 1)):
+        found += [
+            Template(((slot, 0),)),
+            *(_of((slot, offset)) for offset in (-2, -1, 1, 2)),
+            _of((slot, -1), (slot, 0)),
+            _of((slot, 0), (slot, 1)),
+            _of((slot, -1), (slot, 1)),
+            _of(("word", 0), (slot, 0)),
+        ]
+    return tuple(found)
 
 
 def describe(word: str) -> tuple[str, ...]:
@@ -153,18 +172,25 @@ class WordFeatures:
 
     @classmethod
     def learn(
-        cls, sentences: Sequence[Sequence[str]], templates: Sequence[Template] = TEMPLATES
+        cls,
+        sentences: Sequence[Sequence[str]],
+        templates: Sequence[Template] = TEMPLATES,
+        columns: Sequence[Sequence[Values]] | None = None,
     ) -> WordFeatures:
         """Of the training split, and of it alone.
 
         Args:
             sentences: normalized words, in none of which there is a blank.
             templates: what makes features.
+            columns: the values of further columns of each word, where templates name such.
         """
         described = [describe(word) for word in {word for words in sentences for word in words}]
         values = {slot: _numbered(row[at] for row in described) for at, slot in enumerate(SLOTS)}
+        rows = [row for sentence in columns or () for row in sentence]
+        for at in range(len(rows[0]) if rows else 0):
+            values[f"column{at + 1}"] = _numbered(row[at] for row in rows)
         none_yet = cls(tuple(templates), values, tuple(np.zeros(0, np.int64) for _ in templates))
-        table, places = none_yet._look_up(sentences)
+        table, places = none_yet._look_up(sentences, columns)
         known = []
         for template in templates:
             keys, counts = np.unique(none_yet._keys(template, table, places), return_counts=True)
@@ -175,13 +201,21 @@ class WordFeatures:
         """How many ids there are, 0 included."""
         return 1 + sum(map(len, self.known))
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> RaggedIds:
+    def encode(
+        self,
+        sentences: Sequence[Sequence[str]],
+        columns: Sequence[Sequence[Values]] | None = None,
+    ) -> RaggedIds:
         """The ids of each word's features, 0 for one that is not known or not there.
+
+        Args:
+            sentences: normalized words.
+            columns: the values of further columns of each, where it was learned with such.
 
         Returns:
             ``<int32>[words, templates]``, by sentences.
         """
-        table, places = self._look_up(sentences)
+        table, places = self._look_up(sentences, columns)
         ids: IntArray = np.zeros((len(places), len(self.templates)), np.int32)
         first = 1
         for column, (template, known) in enumerate(zip(self.templates, self.known, strict=True)):
@@ -192,8 +226,13 @@ class WordFeatures:
             first += len(known)
         return RaggedIds(ids, np.cumsum([0, *map(len, sentences)], dtype=np.int64))
 
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """What there are values of, in the order of a table's columns."""
+        return (*SLOTS, *(slot for slot in self.values if slot not in SLOTS))
+
     def _look_up(
-        self, sentences: Sequence[Sequence[str]]
+        self, sentences: Sequence[Sequence[str]], columns: Sequence[Sequence[Values]] | None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Ids of the values at every place, and which of the places are words.
 
@@ -213,13 +252,40 @@ class WordFeatures:
                 self.values[slot].get(value, _UNKNOWN) if value else _NONE
                 for slot, value in zip(SLOTS, describe(word), strict=True)
             ]
-        return table[np.array(flat, np.int64)], np.array(places, np.int64)
+        found = table[np.array(flat, np.int64)]
+        further = self.slots[len(SLOTS) :]
+        if further:
+            found = np.hstack([found, self._look_up_columns(further, len(flat), places, columns)])
+        return found, np.array(places, np.int64)
+
+    def _look_up_columns(
+        self,
+        slots: Sequence[str],
+        size: int,
+        places: Sequence[int],
+        columns: Sequence[Sequence[Values]] | None,
+    ) -> npt.NDArray[np.int64]:
+        """Ids of the values of further columns, ``<int64>[size, slots]``."""
+        table = np.full((size, len(slots)), _EDGE, np.int64)
+        if columns is None:
+            table[places] = _UNKNOWN
+            return table
+        # A sentence without words was read as one word, of which nothing is known.
+        nothing: list[Values | None] = [None]
+        rows = [row for sentence in columns for row in (list(sentence) or nothing)]
+        for at, slot in enumerate(slots):
+            known, place = self.values[slot], int(slot.removeprefix("column")) - 1
+            table[places, at] = [
+                _UNKNOWN if row is None else known.get(row[place], _UNKNOWN) for row in rows
+            ]
+        return table
 
     def _keys(
         self, template: Template, table: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
     ) -> _Keys:
         """Of a template's feature at every word, ``<int64>[words]``."""
-        found = [table[places + offset, SLOTS.index(slot)] for slot, offset in template.parts]
+        slots = self.slots
+        found = [table[places + offset, slots.index(slot)] for slot, offset in template.parts]
         is_there = np.all([ids > _NONE for ids in found], axis=0)
         return np.where(is_there, self._joined(template, found), _NO_KEY)
 
@@ -264,6 +330,8 @@ class WordFeatures:
         except ValueError as error:
             raise RunError(f"{path}: no list of features: {error}") from None
         seen: dict[str, set[str]] = {slot: set() for slot in SLOTS}
+        further = {slot for one, _ in read for slot, _ in one.parts if slot not in SLOTS}
+        seen |= {slot: set() for slot in sorted(further, key=lambda slot: int(slot[6:]))}
         for template, columns in read:
             for (slot, _), column in zip(template.parts, columns, strict=True):
                 seen[slot].update(column)

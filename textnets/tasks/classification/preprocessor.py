@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -149,6 +149,12 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     @property
     def manner(self) -> dict[str, Any]:
         return {"labels": list(self.labels), "separator": self.separator}
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        encoder = self.text.encoder
+        if not isinstance(encoder, TextEncoder):
+            raise TypeError("a set of n-grams has no ids of another run")
+        return replace(self, text=EncodedText.learned(encoder.extended(known["tokens"])))
 
     @property
     def output_width(self) -> int:

@@ -125,7 +125,7 @@ class ClassificationText(TextSection):
         "ngram_bag_classifier; chosen by the data where it is left out.",
     )
 
-    not_written: ClassVar[frozenset[str]] = frozenset({"ngrams"})
+    not_written: ClassVar[frozenset[str]] = TextSection.not_written | {"ngrams"}
 
     @model_validator(mode="after")
     def _ngrams_are_of_tokens(self) -> ClassificationText:

@@ -44,7 +44,7 @@ from textnets.text.encoded import EncodedSplit
 from textnets.training.setup import TrainingSetup, example_batches
 
 # Keys of text: that are about tokens in their order, and vocabularies of them.
-_OF_SEQUENCES = ("max_tokens", "min_count", "add_bos", "add_eos", "vectors")
+_OF_SEQUENCES = ("max_tokens", "min_count", "add_bos", "add_eos", "vectors", "vocabulary")
 
 
 class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -125,6 +125,9 @@ class LanguageModelingPreprocessor(Preprocessor[TextLines]):
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
         return {"tokens": ("embedding", self.vocabulary)}
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        return replace(self, text=self.text.extended(known["tokens"]))
 
 
 def _without_eos(recipe: Recipe) -> TextSection:

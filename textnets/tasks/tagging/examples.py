@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textnets.data.sentences import Sentence
 from textnets.tasks.examples import Examples
+from textnets.text.word_columns import COLUMN_MARK, joined
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,11 @@ class TaggedSentences(Examples):
         pieces = (
             replace(
                 sentence,
-                words=tuple(map(in_one_piece, sentence.words)),
-                tags=tuple(map(in_one_piece, sentence.tags)),
+                **{
+                    "words": tuple(map(in_one_piece, sentence.words)),
+                    "tags": tuple(map(in_one_piece, sentence.tags)),
+                    **_columns_in_one_piece(sentence),
+                },
             )
             for sentence in sentences
         )
@@ -37,7 +42,14 @@ class TaggedSentences(Examples):
 
     @property
     def texts(self) -> list[str]:
-        return [" ".join(sentence.words) for sentence in self.sentences]
+        """As a tagger is given them: of words with further columns see
+        :mod:`textnets.text.word_columns`."""
+        return [
+            joined(sentence.words, sentence.features)
+            if sentence.features
+            else " ".join(sentence.words)
+            for sentence in self.sentences
+        ]
 
     def select(self, rows: npt.NDArray[np.int64]) -> TaggedSentences:
         return TaggedSentences([self.sentences[row] for row in rows.tolist()])
@@ -48,6 +60,26 @@ class TaggedSentences(Examples):
     def all_tags(self) -> Iterator[str]:
         """The tag of each word of each sentence."""
         return (tag for sentence in self.sentences for tag in sentence.tags)
+
+
+def _columns_in_one_piece(sentence: Sentence) -> dict[str, Any]:
+    """Where a sentence has further columns: these, and its words, without what divides them where
+    the sentence is one text."""
+    if not sentence.features:
+        return {}
+    return {
+        "words": tuple(map(_without_mark, sentence.words)),
+        "features": tuple(tuple(map(_without_mark, values)) for values in sentence.features),
+    }
+
+
+def _without_mark(word: str) -> str:
+    return in_one_piece(word.replace(COLUMN_MARK, "|"))
+
+
+def as_text(sentence: Sentence) -> str:
+    """A sentence as a text that is tagged: its words, with the values of further columns."""
+    return TaggedSentences.of([sentence]).texts[0]
 
 
 def in_one_piece(word: str) -> str:

@@ -75,5 +75,5 @@ class TaggingInference(Inference[TagOutputs]):
         probabilities, tags = outputs.probabilities, outputs.tags
         return [
             tagged_text(text, probabilities.row(index), tags.row(index), self._labels)
-            for index, text in enumerate(texts)
+            for index, text in enumerate(map(self._preprocessor.plain, texts))
         ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from textnets.builders.custom import is_custom
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -20,16 +21,19 @@ from textnets.tasks.tagging.examples import TaggedSentences
 from textnets.tasks.tagging.recipe import TaggingText
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows
 from textnets.text.encoder import Coverage, Token
+from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import (
     UNKNOWN_ID,
     VOCABULARY_FILE,
     Vocabulary,
     build_vocabulary,
+    extended_vocabulary,
     load_lines,
     save_lines,
 )
+from textnets.text.word_columns import COLUMN_MARK, WordColumns, joined, plain_text
 from textnets.text.word_encoder import WordEncoder, normalized_word
-from textnets.text.word_features import WordFeatures
+from textnets.text.word_features import TEMPLATES, WordFeatures, column_templates
 
 _CHARACTERS_FILE = "characters.txt"
 _LABELS_FILE = "labels.txt"
@@ -45,6 +49,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         characters: of the words, with their case.
         labels: the tags, sorted.
         features: of the words and their neighbors, for a builder that asks how many there are.
+        columns: the further columns of ``data.features``.
     """
 
     output_rule = "the probability of each tag"
@@ -53,6 +58,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
     characters: Vocabulary
     labels: Sequence[str]
     features: WordFeatures | None = None
+    columns: WordColumns | None = None
 
     @classmethod
     def learn(cls, recipe: Recipe, train: TaggedSentences) -> TaggingPreprocessor:
@@ -78,8 +84,16 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             max_tokens=None,
             min_count=1,
         )
-        features = WordFeatures.learn(sentences) if reads_features(recipe) else None
-        return cls(recipe, words, characters, sorted(set(train.all_tags())), features)
+        columns = None
+        values = [sentence.features for sentence in train.sentences]
+        if names := column_names(recipe):
+            columns = WordColumns.learn(names, (row for rows in values for row in rows))
+        features = None
+        if reads_features(recipe):
+            templates = (*TEMPLATES, *column_templates(len(names)))
+            features = WordFeatures.learn(sentences, templates, values if names else None)
+        labels = sorted(set(train.all_tags()))
+        return cls(recipe, words, characters, labels, features, columns)
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path) -> TaggingPreprocessor:
@@ -91,7 +105,9 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two tags")
         reads = reads_features(recipe)
         features = WordFeatures.load(folder / _FEATURES_FILE) if reads else None
-        return cls(recipe, words, characters, labels, features)
+        names = column_names(recipe)
+        columns = WordColumns.load(folder, names) if names else None
+        return cls(recipe, words, characters, labels, features, columns)
 
     def save(self, folder: Path) -> None:
         self.words.save(folder / VOCABULARY_FILE)
@@ -99,6 +115,8 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         save_lines(folder / _LABELS_FILE, self.labels)
         if self.features is not None:
             self.features.save(folder / _FEATURES_FILE)
+        if self.columns is not None:
+            self.columns.save(folder)
 
     @property
     def section(self) -> TaggingText:
@@ -111,7 +129,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
     ) -> tuple[EncodedSplit, Coverage]:
         """The ids of tags that only this split has follow those of the labels: a model never says
         them, so each is an error, but the spans that they mark are counted."""
-        inputs = self.encode_words([sentence.words for sentence in examples.sentences])
+        values = [sentence.features for sentence in examples.sentences]
+        inputs = self.encoder.encode(
+            [sentence.words for sentence in examples.sentences],
+            values if self.columns is not None else None,
+        )
         unseen = tuple(sorted(set(examples.all_tags()) - set(self.labels)))
         ids = {tag: index for index, tag in enumerate([*self.labels, *unseen])}
         targets = join_rows([ids[tag] for tag in sentence.tags] for sentence in examples.sentences)
@@ -127,14 +149,12 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         return EncodedSplit(inputs, targets, unseen_labels=unseen), coverage
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
-        return EncodedSplit(
-            self.encode_words([text.split() for text in texts]), np.zeros(0, np.int32)
-        )
+        return EncodedSplit(self.encoder.encode_texts(texts), np.zeros(0, np.int32))
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         encoder, form = self.encoder, self.section.normalize
         named = [
-            [encoder.as_token(normalized_word(word, form)) for word in text.split()]
+            [encoder.as_token(normalized_word(word, form)) for word in self.plain(text).split()]
             for text in texts
         ]
         return [[Token(token, self.words.encode_token(token)) for token in row] for row in named]
@@ -143,6 +163,16 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         """Ids of words, of their characters, and of their features where the model asks for those;
         see :meth:`textnets.text.word_encoder.WordEncoder.encode`."""
         return self.encoder.encode(sentences)
+
+    def text_of(self, words: Sequence[str]) -> str:
+        if self.columns is None:
+            return super().text_of(words)
+        values = [(of_column or ("_",))[0] for of_column in self.columns.values]
+        return joined([word.replace(COLUMN_MARK, "|") for word in words], [values] * len(words))
+
+    def plain(self, text: str) -> str:
+        """A text without the further columns of its words."""
+        return text if self.columns is None else plain_text(text)
 
     @property
     def encoder(self) -> WordEncoder:
@@ -155,6 +185,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             section.normalize,
             section.lowercase,
             section.max_word_length,
+            self.columns,
         )
 
     @property
@@ -164,7 +195,22 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             "num_tags": len(self.labels),
             "num_characters": len(self.characters),
         }
-        return found if self.features is None else {**found, "num_features": len(self.features)}
+        if self.features is not None:
+            found["num_features"] = len(self.features)
+        if self.columns is not None:
+            found["num_columns"] = len(self.columns.names)
+            found["num_column_values"] = len(self.columns)
+        return found
+
+    def check_model(self, model: Any, folder: Path) -> None:
+        super().check_model(model, folder)
+        rows = {layer.name: layer.weights[0].shape[0] for layer in model.layers if layer.weights}
+        count = 0 if self.columns is None else len(self.columns)
+        if rows.get("column_embedding", count) != count and not is_custom(self.recipe.builder):
+            raise RunError(
+                f"{folder}: the columns and the model do not fit: it has a row for something else; "
+                "copy the run again, or train it again"
+            )
 
     @property
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
@@ -189,6 +235,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
                 },
                 "known": [kept.array(keys) for keys in self.features.known],
             }
+        if self.columns is not None:
+            found["columns"] = {
+                "names": list(self.columns.names),
+                "values": [kept.texts(list(values)) for values in self.columns.values],
+            }
         return found
 
     @property
@@ -198,9 +249,34 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             "constrained": self.recipe.evaluation.constrained,
         }
 
+    def writing_of(self, table: str) -> Writing:
+        if table == "characters":  # with their case
+            return Writing("characters", self.section.normalize, lowercase=False)
+        return super().writing_of(table)
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        return replace(
+            self,
+            words=extended_vocabulary(known["tokens"], self.words),
+            characters=extended_vocabulary(known["characters"], self.characters)
+            if "characters" in known
+            else self.characters,
+        )
+
     @property
     def output_width(self) -> int:
         return len(self.labels)
+
+
+def column_names(recipe: Recipe) -> list[str]:
+    """The further columns that a recipe names."""
+    return [str(name) for name in recipe.data.features or ()]
+
+
+def reads_columns(recipe: Recipe) -> bool:
+    """Whether a recipe's model reads ``column_ids``: its builder asks how many there are."""
+    takes = builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
+    return recipe.data.features is not None and "num_columns" in takes
 
 
 def reads_features(recipe: Recipe) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from textnets.data.sentences import feature_mistake
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
+    VOCABULARY_ABOUT,
     DataSection,
     EvaluationSection,
     PositiveInt,
     Section,
     TrainingSection,
+    Vocabulary,
+    as_tuple,
     mistake,
 )
 
@@ -40,6 +44,36 @@ class TaggingData(DataSection):
         False,
         description="The tags mark spans (B-NP, I-NP, O; IOB, IOB2 or IOBES): score those too.",
     )
+
+    features: (
+        Annotated[
+            tuple[Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)], ...],
+            Field(min_length=1),
+            BeforeValidator(as_tuple),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Further columns of the files that the model reads beside each word, such as "
+        "parts of speech: their numbers, from 0 (columns), their names (conllu), or keys (jsonl).",
+    )
+
+    not_written: ClassVar[frozenset[str]] = DataSection.not_written | {"features"}
+
+    @model_validator(mode="after")
+    def _features_are_further_columns(self) -> Self:
+        features = self.features or ()
+        own: set[int | str] = {"form", self.tags, self.token_key, self.tag_key}
+        if self.format in ("auto", "columns"):
+            own |= {self.word_column, self.tag_column}
+        for feature in features:
+            if feature in own:
+                raise mistake("features", f"{feature!r} is the column of the words, or the tags'")
+            if features.count(feature) > 1:
+                raise mistake("features", f"names {feature!r} twice")
+        if self.format != "auto" and (wrong := feature_mistake(features, self.format)):
+            raise mistake("features", wrong)
+        return self
 
     @model_validator(mode="after")
     def _words_are_not_tags(self) -> Self:
@@ -75,9 +109,13 @@ class TaggingText(Section):
     )
     vectors: str | None = Field(
         None,
-        description="Pretrained word vectors (GloVe, word2vec or fastText text format, gzip "
-        "too). model.embedding_width must be their width.",
+        description="Pretrained word vectors (the text format of GloVe, word2vec or fastText, or "
+        "word2vec's binary one; gzip too), or a name from 'textnets data' such as "
+        "glove-6b-100d. model.embedding_width must be their width.",
     )
+    vocabulary: Vocabulary = Field("learn", description=VOCABULARY_ABOUT)
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
 
 class TaggingEvaluation(EvaluationSection):
@@ -95,7 +133,15 @@ TAGGING_SCHEMA = TaskSchema(
     text=TaggingText,
     training=TrainingSection,
     sizes=frozenset(
-        {"vocabulary_size", "num_tags", "num_characters", "num_features", "embedding_vectors"}
+        {
+            "vocabulary_size",
+            "num_tags",
+            "num_characters",
+            "num_features",
+            "num_columns",
+            "num_column_values",
+            "embedding_vectors",
+        }
     ),
     required_sizes=frozenset({"num_tags"}),
     evaluation=TaggingEvaluation,

@@ -27,10 +27,14 @@ from textnets.recipe import Recipe
 from textnets.tasks.evaluation import Fact, counted
 from textnets.tasks.examples import SPLITS
 from textnets.tasks.tagging.evaluation import TaggingEvaluation
-from textnets.tasks.tagging.examples import TaggedSentences, in_one_piece
+from textnets.tasks.tagging.examples import TaggedSentences, as_text
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
 from textnets.tasks.tagging.predictor import TaggingPredictor
-from textnets.tasks.tagging.preprocessor import TaggingPreprocessor, reads_features
+from textnets.tasks.tagging.preprocessor import (
+    TaggingPreprocessor,
+    reads_columns,
+    reads_features,
+)
 from textnets.tasks.tagging.recipe import TAGGING_SCHEMA, TaggingData
 from textnets.tasks.tagging.span_tags import as_iobes, check_span_tags
 from textnets.tasks.task import Mistake, Task, own_format
@@ -66,13 +70,15 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             tag_column=self.data.tag_column,
             token_key=self.data.token_key,
             tag_key=self.data.tag_key,
+            features=self.data.features or (),
             dialect=self.dialect,
         )
 
     @property
     def input_names(self) -> tuple[str, ...]:
         always = ("token_ids", "character_ids")
-        return (*always, "feature_ids") if reads_features(self.recipe) else always
+        features = ("feature_ids",) if reads_features(self.recipe) else ()
+        return (*always, *features, *(("column_ids",) if reads_columns(self.recipe) else ()))
 
     # --- Metrics ---
 
@@ -99,6 +105,14 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         found = super().mistakes()
         if self.recipe.evaluation.constrained and not self.data.spans:
             found.append((("evaluation", "constrained"), "needs data.spans: true, was: false"))
+        recipes = [run.recipe for run in self.recipe.member_runs] or [self.recipe]
+        for builder in dict.fromkeys(
+            recipe.builder
+            for recipe in recipes
+            if self.data.features and not (reads_columns(recipe) or reads_features(recipe))
+        ):
+            message = f"{builder} reads no further columns; use rnn_tagger or feature_tagger"
+            found.append((("data", "features"), message))
         return found
 
     # --- Files to examples ---
@@ -153,7 +167,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
     def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
         layout = self._layout_of(path)
         for sentence in read_sentences(path, layout, with_tags=False, count=count):
-            yield " ".join(map(in_one_piece, sentence.words))
+            yield as_text(sentence)
 
     def facts(self, splits: Mapping[str, TaggedSentences]) -> list[Fact]:
         train = splits["train"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from textnets.tasks.translation.examples import SentencePairs
 from textnets.tasks.translation.recipe import TranslationText
 from textnets.text.encoded import EncodedSplit, join_rows
 from textnets.text.encoder import Coverage, RunningTextEncoder, TextEncoder, Token
+from textnets.text.token_mapping import Writing
 from textnets.text.tokenizers import has_joins, join_tokens
 from textnets.text.vocabulary import BOS_ID, EOS_ID, Vocabulary
 
@@ -129,6 +130,29 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
             **{name: getattr(self.recipe.evaluation, name) for name in names},
             "target_tokenizer": self.target_section.tokenizer,
         }
+
+    def writing_of(self, table: str) -> Writing:
+        section = self._section_of(table)
+        return Writing(section.tokenizer, section.normalize, section.lowercase)
+
+    @property
+    def extended_tables(self) -> Sequence[str]:
+        sides = ["source"] if self.recipe.text.shared_vocabulary else ["source", "target"]
+        return [side for side in sides if self._section_of(side).vocabulary == "extend"]
+
+    def extended(self, known: Mapping[str, Vocabulary]) -> Self:
+        source = self.source.extended(known["source"]) if "source" in known else self.source
+        target = self.target.extended(known["target"]) if "target" in known else self.target
+        if self.recipe.text.shared_vocabulary:
+            encoder = source.encoder
+            target = EncodedText.learned(
+                RunningTextEncoder(self.target_section, encoder.tokenizer, encoder.vocabulary)
+            )
+        return replace(self, source=source, target=target)
+
+    def _section_of(self, side: str) -> TextSection:
+        of_source, of_target = sections_of(self.recipe)
+        return of_source if side == "source" else of_target
 
     @property
     def vector_files(self) -> Mapping[str, str]:

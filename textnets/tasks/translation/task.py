@@ -90,6 +90,12 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
             found.append((("evaluation", "attention"), "the model has none: model.attention: none"))
         return found
 
+    def vocabulary_sections(self, text: Any) -> list[tuple[tuple[str, ...], Any]]:
+        return [
+            (() if getattr(text, side) is None else (side,), text.of_side(side))
+            for side in ("source", "target")
+        ]
+
     # --- Files to examples ---
 
     def sides_of(self, given: str) -> list[tuple[str, str]]:

@@ -50,6 +50,8 @@ Cutoffs = Annotated[Sequence[Annotated[int, Gt(4)]], Len(0)]  # token ids
 Shrink = Annotated[int, Gt(0), WrittenIfSet()]
 Rate = Annotated[float, Ge(0), Lt(1)]
 WordDropoutRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
+AddedRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
+AddedSwitch = Annotated[bool, WrittenIfSet()]
 Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
 MaxNorm = Annotated[float, Gt(0)] | None
 

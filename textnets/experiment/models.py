@@ -24,6 +24,7 @@ from textnets.tasks import AnyTask
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.training.optimizers import build_optimizer, token_tables
+from textnets.training.r_drop import with_r_drop
 from textnets.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def compile_model(
     keras.utils.set_random_seed(task.recipe.seed)
     vectors = vectors_of(task, preprocessor, progress)
     model = build_model(task, preprocessor, vectors)
-    setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
+    setup = with_r_drop(task.training_setup(model, preprocessor, train), section.r_drop)
     own_loops: list[str] = []
     if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:
         own_loops = train_recurrence_fast(setup.model)

@@ -204,6 +204,9 @@ def _settings(first: AnyPreprocessor) -> dict[str, Any]:
         names = ("beam_size", "length_penalty", "n_best", "length_ratio", "attention")
         return {
             **{name: getattr(evaluation, name) for name in names},
+            "no_repeat_ngram": evaluation.no_repeat_ngram or 0,
+            "coverage_penalty": evaluation.coverage_penalty,
+            "copy_unknown": evaluation.copy_unknown,
             "target_tokenizer": first.target_section.tokenizer,
         }
     if isinstance(first, LanguageModelingPreprocessor):

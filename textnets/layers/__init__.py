@@ -16,7 +16,13 @@ from textnets.layers.cells import (
 )
 from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
-from textnets.layers.dropout import FeatureDropout, WordDropout
+from textnets.layers.divergence import (
+    PairedSoftmaxLoss,
+    divergence_of_answers,
+    divergence_of_logits,
+    divergence_of_probabilities,
+)
+from textnets.layers.dropout import FeatureDropout, VocabularyDropout, WordDropout
 from textnets.layers.feature_scores import FeatureScores
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
@@ -29,6 +35,12 @@ from textnets.layers.pooling import (
 )
 from textnets.layers.softmax_losses import FullSoftmaxLoss, SampledSoftmaxLoss, token_losses
 from textnets.layers.token_table import TokenTable
+from textnets.layers.weight_dropout import (
+    WeightDropGRU,
+    WeightDropLSTM,
+    WeightDropRNN,
+    WeightDropSimpleRNN,
+)
 
 __all__ = [
     "CELLS",
@@ -56,6 +68,7 @@ __all__ = [
     "NgramBag",
     "OneVersusRest",
     "PaddingMask",
+    "PairedSoftmaxLoss",
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
     "ReducedTokenTable",
@@ -63,9 +76,17 @@ __all__ = [
     "RowsAsWords",
     "SampledSoftmaxLoss",
     "TokenTable",
+    "VocabularyDropout",
+    "WeightDropGRU",
+    "WeightDropLSTM",
+    "WeightDropRNN",
+    "WeightDropSimpleRNN",
     "WordDropout",
     "WordsAsRows",
     "ZeroStates",
+    "divergence_of_answers",
+    "divergence_of_logits",
+    "divergence_of_probabilities",
     "recurrent_kernel",
     "state_sizes",
     "token_losses",

@@ -15,6 +15,8 @@ from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import TaskSchema, fitting_builders
 from textnets.recipe.sections import (
     MAX_SEED,
+    AverageSection,
+    CacheSection,
     Claim,
     EarlyStopping,
     EnsembleSection,
@@ -57,7 +59,7 @@ _OWN = """\
 parameters are the keys; see [extending](extending.md).
 """
 #: Sections inside of a section.
-_INNER = (EarlyStopping, NgramSection, MemberSection)
+_INNER = (EarlyStopping, AverageSection, CacheSection, NgramSection, MemberSection)
 _NUMBERS = {"integer": "whole number", "number": "number"}
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "object": "keys and values"}
 

@@ -136,7 +136,7 @@ def test_finished_hypotheses_are_ranked_by_what_they_are_rewarded_for_too() -> N
         np.testing.assert_allclose(scores[text][found], [s for s, _ in expected], atol=1e-4)
         best = tokens[text][0]
         assert tuple(best[best != 0].tolist()) == expected[0][1]
-        plain = dict((one, score) for score, one in model.every_sequence(text, 0.0))
+        plain = {one: score for score, one in model.every_sequence(text, 0.0)}
         assert sums[text][0] == pytest.approx(plain[expected[0][1]], abs=1e-4)
 
 

@@ -54,7 +54,7 @@ def recurrent_layer(
         "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
         "recurrent_regularizer": keras.regularizers.L2(l2) if l2 else None,
     }
-    dropped = {"weight_dropout": weight_dropout} if weight_dropout else {}
+    dropped: dict[str, Any] = {"weight_dropout": weight_dropout} if weight_dropout else {}
     if cell in layers.CELLS:
         # Named, or Keras would number the cells of a process, and with them the weights.
         variant = layers.CELLS[cell](units, name=cell, **arguments)

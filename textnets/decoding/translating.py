@@ -267,7 +267,7 @@ def with_copies(
         if any(UNKNOWN_ID in one.token_ids for one in of_text)
     ]
     sources = dict(zip(holds, source_tokens(holds) if holds else [], strict=True))
-    found = []
+    found: list[list[Hypothesis]] = []
     for row, of_text in enumerate(hypotheses):
         found.append([])
         for one in of_text:

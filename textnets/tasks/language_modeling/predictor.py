@@ -74,14 +74,9 @@ class LanguageModelPredictor(Predictor):
             raise InputError(
                 "try_caches: a cache is of what a text held before, and this run reads sentences"
             )
-        for name, values, fits in (
-            ("sizes", sizes, lambda size: size >= 1),
-            ("thetas", thetas, lambda theta: theta >= 0.0),
-            ("weights", weights, lambda weight: 0.0 < weight < 1.0),
-        ):
-            for value in values:
-                if not fits(value):
-                    raise InputError(f"{name}: not in the range of evaluation.cache, was: {value}")
+        _check_caches("sizes", sizes, all(size >= 1 for size in sizes))
+        _check_caches("thetas", thetas, all(theta >= 0.0 for theta in thetas))
+        _check_caches("weights", weights, all(0.0 < weight < 1.0 for weight in weights))
         examples = self.task.read(Path(path), Progress(), RowCount(self.task.unit))
         split, _ = self.preprocessor.encode(examples, Progress(), "encoding")
         rules = list(itertools.starmap(CacheRule, itertools.product(sizes, thetas, weights)))
@@ -155,6 +150,12 @@ class LanguageModelPredictor(Predictor):
             seed=(seed, 0),
             num_alternatives=num_alternatives,
         )
+
+
+def _check_caches(name: str, values: Sequence[float], fits: bool) -> None:
+    if not fits:
+        told = ", ".join(f"{value:g}" for value in values)
+        raise InputError(f"{name}: not in the range of evaluation.cache, was: {told}")
 
 
 def _check_wishes(prompt: str, length: int, seed: int, num_alternatives: int) -> None:

@@ -119,7 +119,7 @@ def _jax_part(model: Any) -> Callable[..., tuple[Any, list[Any]]]:
     def part(values: Any, other_values: Any, data: Any, share: Any) -> Any:
         inputs, targets, weights = data
         mapping = [*zip(trained, values, strict=True), *zip(others, other_values, strict=True)]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(inputs, targets, outputs, weights, training=True)
             model.compute_metrics(inputs, targets, outputs, weights)

@@ -23,6 +23,7 @@ from textnets.recipe.reading import find_builder
 from textnets.tasks import AnyTask
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
+from textnets.training.adversary import with_adversary
 from textnets.training.optimizers import build_optimizer, token_tables
 from textnets.training.r_drop import with_r_drop
 from textnets.training.setup import TrainingSetup
@@ -81,7 +82,9 @@ def compile_model(
     vectors = vectors_of(task, preprocessor, progress)
     model = build_model(task, preprocessor, vectors)
     section = task.recipe.training
-    setup = with_r_drop(task.training_setup(model, preprocessor, train), section.r_drop)
+    setup = task.training_setup(model, preprocessor, train)
+    setup = with_adversary(setup, section.virtual_adversarial, task.recipe.seed)
+    setup = with_r_drop(setup, section.r_drop)
     own_loops: list[str] = []
     if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:
         own_loops = train_recurrence_fast(setup.model)

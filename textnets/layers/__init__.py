@@ -35,6 +35,7 @@ from textnets.layers.pooling import (
 )
 from textnets.layers.softmax_losses import FullSoftmaxLoss, SampledSoftmaxLoss, token_losses
 from textnets.layers.token_table import TokenTable
+from textnets.layers.virtual_adversary import VirtualAdversary
 from textnets.layers.weight_dropout import (
     WeightDropGRU,
     WeightDropLSTM,
@@ -76,6 +77,7 @@ __all__ = [
     "RowsAsWords",
     "SampledSoftmaxLoss",
     "TokenTable",
+    "VirtualAdversary",
     "VocabularyDropout",
     "WeightDropGRU",
     "WeightDropLSTM",

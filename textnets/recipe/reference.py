@@ -23,6 +23,7 @@ from textnets.recipe.sections import (
     MemberSection,
     NgramSection,
     Section,
+    VirtualAdversarialSection,
 )
 
 _HEAD = """\
@@ -59,7 +60,14 @@ _OWN = """\
 parameters are the keys; see [extending](extending.md).
 """
 #: Sections inside of a section.
-_INNER = (EarlyStopping, AverageSection, CacheSection, NgramSection, MemberSection)
+_INNER = (
+    EarlyStopping,
+    VirtualAdversarialSection,
+    AverageSection,
+    CacheSection,
+    NgramSection,
+    MemberSection,
+)
 _NUMBERS = {"integer": "whole number", "number": "number"}
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "object": "keys and values"}
 

@@ -22,6 +22,7 @@ from . import options
     show_default=True,
     help="How to write the scores.",
 )
+@options.overrides
 @options.allow_builders
 @options.device
 @options.quiet
@@ -29,11 +30,15 @@ def evaluate(
     run: str,
     data: str | None,
     output_format: str,
+    overrides: tuple[str, ...],
     allow_builders: tuple[str, ...],
     device: str,
     quiet: bool,
 ) -> None:
-    """Score the trained RUN, with confidence intervals. Nothing in RUN is changed."""
+    """Score the trained RUN, with confidence intervals. Nothing in RUN is changed.
+
+    --set changes how it is scored, such as evaluation.resamples=0 or evaluation.cache.weight=0.2.
+    """
     from textnets.pipeline import evaluate as score
     from textnets.progress import terminal_progress
 
@@ -42,6 +47,7 @@ def evaluate(
     found = score(
         run,
         data,
+        overrides=overrides,
         device=device,
         allow_builders=allow_builders,
         progress=terminal_progress(quiet=quiet),

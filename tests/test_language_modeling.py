@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -18,10 +19,13 @@ from tests.conftest import ROOT
 from tests.jax_runs import jax_runs
 from tests.sharing import made_once
 from textnets import Predictor
+from textnets.data.counts import RowCount
+from textnets.decoding.cache import cache_shares, with_cache
 from textnets.decoding.sampling import Sampling
-from textnets.errors import DataError, RecipeError
+from textnets.errors import DataError, InputError, RecipeError
 from textnets.progress import Progress
 from textnets.tasks import read_task
+from textnets.tasks.language_modeling import LanguageModelPredictor
 from textnets.text.encoded import RaggedIds
 
 RECIPE = """\
@@ -338,6 +342,68 @@ def test_nobody_chooses_by_the_share_of_unknown_tokens(project: Callable[..., Pa
 
 
 @pytest.mark.heavy
+def test_a_cache_has_scores_of_its_own(characters: Path) -> None:
+    """What the model scores without it is the same as ever."""
+    keys = [
+        "evaluation.cache.size=300",
+        "evaluation.cache.theta=0.1",
+        "evaluation.cache.weight=0.2",
+    ]
+    plain = Predictor.load(characters)
+    cached = Predictor.load(characters, overrides=keys)
+    examples = plain.task.read(characters.parent / "play.txt", Progress(), RowCount("lines"))
+    split = plain.preprocessor.encode(examples, Progress(), "encoding")[0].beginning(20, 60)
+    known = plain.evaluation.score(plain.outputs(split), split)
+    found = cached.evaluation.score(cached.outputs(split), split)
+    assert {name: found[name] for name in known} == known
+    own = {"cache_cross_entropy", "cache_bits_per_character", "cache_perplexity"}
+    assert found.keys() - known.keys() == own
+    assert own < set(cached.task.score_names)
+    assert found["cache_cross_entropy"].low < found["cache_cross_entropy"].value
+    # By the vectors that the softmax reads, of the text read in one piece.
+    core, ids = plain.model, split.inputs["token_ids"].ids
+    features = keras.Model(core.input, core.get_layer("features").output)
+    states = [np.zeros((1, state.shape[-1]), "float32") for state in core.input["states"]]
+    read = np.asarray(features({"token_ids": ids[None], "states": states}))[0]
+    targets = split.ragged_targets.ids
+    shares = cache_shares(read, targets, size=300, theta=0.1)
+    surprisals = plain.outputs(split).values
+    by_hand = with_cache(surprisals, shares, 0.2).mean()
+    assert found["cache_cross_entropy"].value == pytest.approx(float(by_hand), abs=1e-4)
+    assert cached.outputs(split).cached is not None
+    assert cached.inference.outputs(split, Progress(), quick=True).cached is None
+
+
+def test_caches_are_tried_on_a_text_of_ones_own(characters: Path, tmp_path: Path) -> None:
+    predictor = LanguageModelPredictor.load(characters)
+    path = tmp_path / "valid.txt"
+    path.write_text(play(40), encoding="utf-8")
+    found = predictor.try_caches(path, sizes=[50], thetas=[0.0, 0.1], weights=[0.05, 0.9])
+    assert [one.cross_entropy for one in found] == sorted(one.cross_entropy for one in found)
+    assert {(one.theta, one.weight) for one in found} == {
+        (0.0, 0.05), (0.1, 0.05), (0.0, 0.9), (0.1, 0.9),
+    }  # fmt: skip
+    keys = [
+        f"evaluation.cache.{key}={getattr(found[0], key)}" for key in ("size", "theta", "weight")
+    ]
+    with_it = Predictor.load(characters, overrides=keys)
+    split = with_it.preprocessor.encode(
+        with_it.task.read(path, Progress(), RowCount("lines")), Progress(), "encoding"
+    )[0]
+    scored = with_it.evaluation.values(with_it.outputs(split), split)
+    assert scored["cache_cross_entropy"] == pytest.approx(found[0].cross_entropy, rel=1e-5)
+    with pytest.raises(InputError, match=r"weights: not in the range .* was: 1\.5"):
+        predictor.try_caches(path, weights=[1.5])
+
+
+@pytest.mark.heavy
+def test_sentences_have_no_cache(sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"evaluation.cache.*data.stream: true"):
+        Predictor.load(sentences, overrides=["evaluation.cache.size=10"])
+    with pytest.raises(InputError, match="this run reads sentences"):
+        LanguageModelPredictor.load(sentences).try_caches(tmp_path / "none.txt")
+
+
 def test_a_sentence_pays_for_its_end(sentences: Path) -> None:
     record = json.loads(succeed("score", sentences, "--format", "jsonl", "-t", "").out)
     assert record["tokens"] == ["[EOS]"]

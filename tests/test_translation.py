@@ -7,6 +7,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ import numpy as np
 import pytest
 
 import textnets
+import textnets.lite
 from tests.cli.conftest import refuse, succeed
 from tests.conftest import ROOT
 from tests.jax_runs import jax_runs
+from tests.lite.test_answers import assert_same
 from tests.sharing import made_once
 from textnets import Predictor
+from textnets.data.counts import RowCount
+from textnets.errors import InputError
+from textnets.export import export_run
+from textnets.progress import Progress
+from textnets.tasks.translation import TranslationPredictor
 
 RECIPE = """\
 task: translation
@@ -172,6 +180,80 @@ def test_the_best_of_several_and_what_they_look_at(trained: Path) -> None:
     found = json.loads(greedy.out)
     assert "others" not in found
     assert found["score"] == found["log_probability"]  # nothing to compete with, so no penalty
+
+
+RULES = """\
+  beam_size: 4
+  n_best: 2
+  no_repeat_ngram: 2
+  coverage_penalty: 0.3
+  copy_unknown: true
+  baselines: false
+"""
+
+
+@pytest.mark.heavy
+def test_words_are_covered_copied_and_not_repeated(
+    project: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each by hand, from the tokens and the attention that are told of every translation."""
+    rules = {
+        "  beam_size: 3\n": RULES, "max_tokens: 300": "max_tokens: 40", "epochs: 15": "epochs: 2",
+        "cell: gru": "cell: simple",
+    }  # fmt: skip
+    run = textnets.train(tmp_path / project(rules), output=tmp_path / "run").run.folder
+    predictor = TranslationPredictor.load(run)
+    texts = [source for source, _ in pairs(260)[200:240]]
+    sources = [[token.text for token in row] for row in predictor.tokens(texts)]
+    copied = 0
+    for translation, source in zip(
+        predictor.translate(texts, n_best=2, attention=True), sources, strict=True
+    ):
+        scores = [one.score for one in translation.alternatives]
+        assert scores == sorted(scores, reverse=True)
+        for one in translation.alternatives:
+            *tokens, end = one.tokens
+            assert end == "[EOS]"
+            bigrams = list(itertools.pairwise(tokens))
+            assert len(set(bigrams)) == len(bigrams)
+            seen = np.array(one.attention).sum(axis=0)
+            assert len(seen) == len(source)
+            covered = np.log(np.clip(seen, 1e-6, 1.0)).sum()
+            penalty = (5 + len(one.tokens)) / 6
+            wanted = one.log_probability / penalty + 0.3 * covered
+            assert one.score == pytest.approx(wanted, rel=1e-3)
+            words = [
+                source[int(np.argmax(weights))] if token == "[UNK]" else token
+                for token, weights in zip(tokens, one.attention, strict=False)
+            ]
+            copied += tokens.count("[UNK]")
+            inference = predictor.inference
+            assert one.text == inference._preprocessor.target_text(words)
+    assert copied > 5
+    # What is scored is what is answered.
+    plain = predictor.predict(texts)
+    assert not plain[0].alternatives[0].attention
+    examples = predictor.task.read(tmp_path / "test.{side}.gz", Progress(), RowCount("pairs"))
+    answered = [one.alternatives[0].text for one in predictor.predict(list(examples.texts))]
+    by_hand = predictor.evaluation.score_texts(answered, examples.targets, resamples=0)
+    stored = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
+    assert stored["bleu"]["value"] == by_hand["bleu"].value
+    # NumPy alone finds the same, and where it is asked for attention as well.
+    exported = textnets.lite.load(export_run(run, "numpy", tmp_path / "out").folder)
+    assert_same(exported.predict(texts), [one.as_json() for one in plain])
+    with pytest.raises(InputError, match=r"evaluation\.copy_unknown: a SavedModel cannot copy"):
+        export_run(run, "savedmodel", tmp_path / "saved")
+    with pytest.raises(InputError, match=r"evaluation\.copy_unknown: .*stored ids hold none"):
+        predictor.outputs(replace(predictor.preprocessor.encode_inputs(texts), texts=None))
+
+
+@pytest.mark.parametrize("key", ["coverage_penalty: 0.2", "copy_unknown: true"])
+def test_what_needs_attention(project: Callable[..., Path], key: str) -> None:
+    recipe = project({"luong_general": "none", "  beam_size: 3\n": f"  beam_size: 3\n  {key}\n"})
+    refused = refuse("check", recipe)
+    assert f"evaluation.{key.partition(':')[0]}: needs attention" in refused
+    recipe = project({"  beam_size: 3\n": "  beam_size: 1\n  coverage_penalty: 0.2\n"})
+    assert "beam_size of 2 or more" in refuse("check", recipe)
 
 
 def test_what_cannot_be_asked_of_a_trained_run(trained: Path) -> None:

@@ -251,6 +251,7 @@ def evaluate(
     run: str | Path,
     data: str | Path | None = None,
     *,
+    overrides: Sequence[str] = (),
     device: str = "auto",
     allow_builders: Sequence[str] = (),
     progress: Progress | None = None,
@@ -269,6 +270,7 @@ def evaluate(
     Args:
         run: a run directory.
         data: a file written like the recipe's own; the run's test split by default.
+        overrides: ``["evaluation.beam_size=1"]``: other keys of ``evaluation``, for these scores.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         allow_builders: modules that may be imported, for a run whose builder is of one.
         progress: where to show what happens.
@@ -276,12 +278,22 @@ def evaluate(
     Raises:
         RunError: the run is incomplete, damaged or from a newer version.
         DataError: the data is missing or not what it should be.
+        InputError: an override is none of the evaluation's keys, or not in its range.
     """
-    predictor = Predictor.load(run, device=device, allow_builders=allow_builders)
-    return _evaluate(predictor, data, progress or Progress())
+    predictor = Predictor.load(
+        run, overrides=overrides, device=device, allow_builders=allow_builders
+    )
+    # What a run holds of the comparison with its baselines is of the scores that it holds.
+    return _evaluate(predictor, data, progress or Progress(), is_as_trained=not overrides)
 
 
-def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress) -> SplitEvaluation:
+def _evaluate(
+    predictor: Predictor,
+    data: str | Path | None,
+    progress: Progress,
+    *,
+    is_as_trained: bool = True,
+) -> SplitEvaluation:
     task, preprocessor, evaluation = predictor.task, predictor.preprocessor, predictor.evaluation
     splits: Mapping[str, Examples] = {}
     if data is None:
@@ -307,7 +319,8 @@ def _evaluate(predictor: Predictor, data: str | Path | None, progress: Progress)
         scored = Split(examples, split)
         baselines = evaluation.baselines(Split(splits["train"]), scored, progress)
     found = SplitEvaluation(name, len(examples), scores, baselines)
-    return judged(task, found, stored_comparison(predictor.run, name))
+    known = stored_comparison(predictor.run, name) if is_as_trained else None
+    return judged(task, found, known)
 
 
 def _recorded_split(predictor: Predictor, progress: Progress) -> tuple[str, Mapping[str, Examples]]:

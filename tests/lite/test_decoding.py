@@ -53,27 +53,41 @@ def tensors(states: list[Any]) -> list[Any]:
     limits=st.lists(st.integers(1, 7), min_size=1, max_size=4),
     beam_size=st.integers(1, 4),
     penalty=st.sampled_from([0.0, 0.6, 1.0]),
+    ngram=st.sampled_from([0, 0, 1, 2, 3]),
+    unknown=st.booleans(),
+    is_rewarded=st.booleans(),
 )
-def test_searches(seed: int, limits: list[int], beam_size: int, penalty: float) -> None:
+def test_searches(
+    seed: int,
+    limits: list[int],
+    beam_size: int,
+    penalty: float,
+    ngram: int,
+    unknown: bool,
+    is_rewarded: bool,
+) -> None:
     (step, known_step), most = random_steps(seed), np.array(limits, "int32")
     room = max(limits) + 2
+    rules: dict[str, Any] = {"no_repeat_ngram": ngram, "writes_unknown": unknown}
+    rewards = [lambda states: states[0][:, 5] * 0.5] * 2 if is_rewarded else [None, None]
     known = [
         np.asarray(one)
         for one in beam_search(
             known_step, tensors(starts(len(limits))), most, room, beam_size=beam_size,
-            length_penalty=penalty,
+            length_penalty=penalty, reward=rewards[0], **rules,
         )
     ]  # fmt: skip
     found = lite.beam_search(
-        step, starts(len(limits)), most, room, beam_size=beam_size, length_penalty=penalty
-    )
+        step, starts(len(limits)), most, room, beam_size=beam_size, length_penalty=penalty,
+        reward=rewards[1], **rules,
+    )  # fmt: skip
     is_found = known[1] > NO_SCORE / 2
     np.testing.assert_array_equal(found[1] > NO_SCORE / 2, is_found)
     np.testing.assert_array_equal(found[0][is_found], known[0][is_found])
     for one, other in zip(found[1:], known[1:], strict=True):
         np.testing.assert_allclose(one[is_found], other[is_found], rtol=1e-5)
-    ids, sums = greedy_search(known_step, tensors(starts(len(limits))), most, room)
-    greedy_ids, greedy_sums = lite.greedy_search(step, starts(len(limits)), most, room)
+    ids, sums = greedy_search(known_step, tensors(starts(len(limits))), most, room, **rules)
+    greedy_ids, greedy_sums = lite.greedy_search(step, starts(len(limits)), most, room, **rules)
     np.testing.assert_array_equal(greedy_ids, np.asarray(ids))
     np.testing.assert_allclose(greedy_sums, np.asarray(sums), rtol=1e-5)
 

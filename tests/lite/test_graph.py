@@ -128,6 +128,10 @@ LANGUAGE_MODELS: list[dict[str, Any]] = [
     {"adaptive_softmax": (6,), "tie_embeddings": True, "variational_dropout": True},
     {"adaptive_softmax": (6, 9), "adaptive_shrink": 2, "tie_embeddings": True},
     {"adaptive_softmax": (6, 9), "adaptive_shrink": 2},
+    *(
+        {"cell": cell, "weight_dropout": 0.3, "vocabulary_dropout": 0.2}
+        for cell in ("simple", "lstm", "gru", "peephole_lstm")
+    ),
 ]
 
 
@@ -263,6 +267,7 @@ def test_every_layer_that_a_model_may_hold_is_known_or_named_here() -> None:
     training = {
         "AdaptiveSoftmaxLoss", "BestTags", "CRFLoss", "CarriedStates", "FullSoftmaxLoss",
         "KeptStates", "SampledSoftmaxLoss", "ZeroStates", "CELLS", "KernelPath",
+        "PairedSoftmaxLoss", "VirtualAdversary",
     }  # fmt: skip
     assert named - {f"textnets.{name}" for name in training} == {
         name for name in LAYERS if name.startswith("textnets.")

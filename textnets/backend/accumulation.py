@@ -22,13 +22,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return type(error).__name__ == "ResourceExhaustedError" or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def parted_step(model: Any, at_row: Callable[[int], None] | None = None) -> PartedStep:
+def parted_step(
+    model: Any, at_row: Callable[[int], None] | None = None, rows_together: int = 1
+) -> PartedStep:
     """The function that trains a compiled model on one batch, a part at a time.
 
     Args:
         model: a compiled ``keras.Model``, on TensorFlow or JAX.
         at_row: told which row of the batch a part begins with, before it is read, by models
             that keep something for each row; and 0 when the batch is done.
+        rows_together: so many rows, one after the other, are in the same part.
 
     Returns:
         ``(inputs, targets, weights, parts) -> logs``, as of
@@ -49,10 +52,12 @@ def parted_step(model: Any, at_row: Callable[[int], None] | None = None) -> Part
         loss = 0.0
         model.reset_metrics()
         try:
-            for rows in np.array_split(np.arange(size), min(parts, size)):
-                part = slice(int(rows[0]), int(rows[-1]) + 1)
+            groups = size // rows_together
+            for rows in np.array_split(np.arange(groups), min(parts, groups)):
+                part = slice(int(rows[0]) * rows_together, (int(rows[-1]) + 1) * rows_together)
                 part_weights = None if weights is None else weights[part]
-                share = _mass(model, part_weights, len(rows)) / total if total else 0.0
+                held = part.stop - part.start
+                share = _mass(model, part_weights, held) / total if total else 0.0
                 if share == 0.0:  # padding only: a mean over nothing
                     continue
                 tell(part.start)
@@ -114,7 +119,7 @@ def _jax_part(model: Any) -> Callable[..., tuple[Any, list[Any]]]:
     def part(values: Any, other_values: Any, data: Any, share: Any) -> Any:
         inputs, targets, weights = data
         mapping = [*zip(trained, values, strict=True), *zip(others, other_values, strict=True)]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(inputs, targets, outputs, weights, training=True)
             model.compute_metrics(inputs, targets, outputs, weights)

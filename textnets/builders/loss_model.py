@@ -27,7 +27,12 @@ class LossModel:
 
 
 def build_loss_model(
-    core: Any, *, streams: int | None, num_sampled: int | None, seed: int
+    core: Any,
+    *,
+    streams: int | None,
+    num_sampled: int | None,
+    seed: int,
+    r_drop: float | None = None,
 ) -> LossModel:
     """Put a loss, and states that are carried or zero, around a language model.
 
@@ -38,6 +43,13 @@ def build_loss_model(
             (Zaremba et al. 2014); ``None`` for rows that are texts of their own.
         num_sampled: size of the sampled softmax's sample; ``None`` for the full softmax.
         seed: of the sampling.
+        r_drop: what the divergence of neighboring rows counts, each of which is the same text read
+            with another dropout (:class:`textnets.layers.PairedSoftmaxLoss`); ``None`` for rows
+            that have nothing to do with each other.
+
+    Raises:
+        InputError: a softmax is to be sampled, or answers are to be compared, and the model has
+            not the layers for it.
     """
     import keras
 
@@ -50,6 +62,13 @@ def build_loss_model(
     before = carried or layers.ZeroStates(sizes, name="zero_states")
     read = {"token_ids": token_ids, "states": before(token_ids)}
     inner, output, loss = split_at_loss(core, num_sampled=num_sampled, seed=seed)
+    if r_drop is not None:
+        if output != "logits":
+            raise InputError(
+                "training.r_drop: compares the probabilities of all tokens, which an adaptive or "
+                "a sampled softmax does not give; remove one of the two keys"
+            )
+        loss = layers.PairedSoftmaxLoss(r_drop, name="loss")
     outputs = inner(read)
     losses = loss([outputs[output], target_ids])
     if carried is not None:

@@ -56,6 +56,8 @@ OptionalCount = Annotated[int, Ge(0)]
 Levels = Annotated[int, Gt(0), WrittenIfSet()]
 Rate = Annotated[float, Ge(0), Lt(1)]
 WordDropoutRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
+AddedRate = Annotated[float, Ge(0), Lt(1), WrittenIfSet()]
+AddedSwitch = Annotated[bool, WrittenIfSet()]
 Strength = Annotated[float, Ge(0)]  # of a penalty; 0 turns it off
 MaxNorm = Annotated[float, Gt(0)] | None
 

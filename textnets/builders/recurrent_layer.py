@@ -15,6 +15,7 @@ def recurrent_layer(
     *,
     name: str,
     recurrent_dropout: Rate = 0.0,
+    weight_dropout: Rate = 0.0,
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
     l2: Strength = 0.0,
@@ -28,6 +29,7 @@ def recurrent_layer(
         units: size of the state.
         name: of the layer.
         recurrent_dropout: share of the state to drop, the same at every step.
+        weight_dropout: share of the weights from state to state to drop, for a whole batch.
         kernel_initializer: how the kernel from the inputs starts.
         recurrent_initializer: how the kernel from state to state starts.
         l2: strength of the penalty on both squared kernels.
@@ -52,18 +54,22 @@ def recurrent_layer(
         "kernel_regularizer": keras.regularizers.L2(l2) if l2 else None,
         "recurrent_regularizer": keras.regularizers.L2(l2) if l2 else None,
     }
+    dropped: dict[str, Any] = {"weight_dropout": weight_dropout} if weight_dropout else {}
     if cell in layers.CELLS:
         # Named, or Keras would number the cells of a process, and with them the weights.
         variant = layers.CELLS[cell](units, name=cell, **arguments)
-        return keras.layers.RNN(
-            variant, return_sequences=True, return_state=return_state, name=name
-        )
-    layer = {
-        "simple": keras.layers.SimpleRNN,
-        "lstm": keras.layers.LSTM,
-        "gru": keras.layers.GRU,  # its default, reset_after=True, is what cuDNN computes
+        kind = layers.WeightDropRNN if weight_dropout else keras.layers.RNN
+        return kind(variant, return_sequences=True, return_state=return_state, name=name, **dropped)
+    plain, with_holes = {
+        "simple": (keras.layers.SimpleRNN, layers.WeightDropSimpleRNN),
+        "lstm": (keras.layers.LSTM, layers.WeightDropLSTM),
+        # Its default, reset_after=True, is what cuDNN computes.
+        "gru": (keras.layers.GRU, layers.WeightDropGRU),
     }[cell]
-    return layer(units, return_sequences=True, return_state=return_state, name=name, **arguments)
+    layer = with_holes if weight_dropout else plain
+    return layer(
+        units, return_sequences=True, return_state=return_state, name=name, **arguments, **dropped
+    )
 
 
 def num_states(layer: Any) -> int:

@@ -22,6 +22,8 @@ def read_sequence(
     l2: float,
     kernel_initializer: Initializer,
     recurrent_initializer: Initializer,
+    variational_dropout: bool = False,
+    weight_dropout: float = 0.0,
 ) -> tuple[Any, list[Any]]:
     """Read a sequence with stacked recurrent layers, in one or both directions.
 
@@ -36,18 +38,20 @@ def read_sequence(
         l2: strength of the penalty on every kernel.
         kernel_initializer: how the kernels start.
         recurrent_initializer: how the kernels from state to state start.
+        variational_dropout: whether a component that is dropped between two layers is so at all
+            places of a row.
+        weight_dropout: share of the weights from state to state to drop, for a whole batch.
 
     Returns:
         All states of the top layer in the order of the tokens,
         ``<float>[batch, length, states]``, and those of each of its directions in its own
         order of reading.
     """
-    import keras
-
     recurrent = functools.partial(
         recurrent_layer,
         cell,
         recurrent_dropout=recurrent_dropout,
+        weight_dropout=weight_dropout,
         kernel_initializer=kernel_initializer,
         recurrent_initializer=recurrent_initializer,
         l2=l2,
@@ -56,10 +60,23 @@ def read_sequence(
     for number, size in enumerate(units, start=1):
         name = f"{cell}_{number}"
         if number > 1 and dropout:
-            sequence = keras.layers.Dropout(dropout, name=f"{name}_dropout")(sequence)
+            sequence = drop(sequence, dropout, variational_dropout, f"{name}_dropout")
         layer = functools.partial(recurrent, units=size)
         sequence, directions = _read(sequence, mask, layer, name=name, bidirectional=bidirectional)
     return sequence, directions
+
+
+def drop(sequence: Any, rate: float, variational: bool, name: str) -> Any:
+    """``<float>[batch, length, width]`` with dropout, or as it is with rate 0.
+
+    Variational dropout drops a component from all places of a row (Gal and Ghahramani 2016).
+    """
+    import keras
+
+    if not rate:
+        return sequence
+    dropout = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
+    return dropout(rate, name=name)(sequence)
 
 
 def _read(

@@ -9,6 +9,8 @@ from textnets.builders.arguments import checked
 from textnets.builders.classification_head import classify
 from textnets.builders.parameters import (
     Activation,
+    AddedRate,
+    AddedSwitch,
     Cell,
     EmbeddingVectors,
     Initializer,
@@ -48,6 +50,9 @@ def build_rnn_classifier(
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    variational_dropout: AddedSwitch = False,
+    weight_dropout: AddedRate = 0.0,
+    vocabulary_dropout: AddedRate = 0.0,
     l2: Strength = 0.0,
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
@@ -75,6 +80,9 @@ def build_rnn_classifier(
         embedding_dropout: Share of token vector components to drop, the same for a whole text.
         dropout: Share of the outputs of each recurrent and hidden layer to drop.
         recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
+        variational_dropout: Whether what is dropped between layers is the same at all places.
+        weight_dropout: Share of the weights from state to state to drop, for a whole batch.
+        vocabulary_dropout: Share of the vocabulary that a batch reads as zeros.
         l2: Strength of the penalty on squared kernels of recurrent and dense layers.
         kernel_initializer: How the kernels of recurrent and dense layers start.
         recurrent_initializer: How the kernels from state to state start.
@@ -104,6 +112,7 @@ def build_rnn_classifier(
         train_embeddings=train_embeddings,
         embedding_dropout=embedding_dropout,
         word_dropout=word_dropout,
+        vocabulary_dropout=vocabulary_dropout,
     )
     sequence, directions = read_sequence(
         sequence,
@@ -116,6 +125,8 @@ def build_rnn_classifier(
         l2=l2,
         kernel_initializer=kernel_initializer,
         recurrent_initializer=recurrent_initializer,
+        variational_dropout=variational_dropout,
+        weight_dropout=weight_dropout,
     )
     probabilities = classify(
         _pool(kinds, sequence, directions, mask),

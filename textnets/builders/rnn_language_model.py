@@ -7,6 +7,7 @@ from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.parameters import (
+    AddedRate,
     Cell,
     Cutoffs,
     EmbeddingVectors,
@@ -21,7 +22,8 @@ from textnets.builders.parameters import (
     WordDropoutRate,
 )
 from textnets.builders.recurrent_layer import num_states, recurrent_layer
-from textnets.builders.token_embedding import drop_words, scaled_vectors
+from textnets.builders.recurrent_stack import drop
+from textnets.builders.token_embedding import drop_vocabulary, drop_words, scaled_vectors
 from textnets.builders.token_tables import build_output_table, start_vectors
 
 
@@ -42,6 +44,8 @@ def build_rnn_language_model(
     dropout: Rate = 0.0,
     variational_dropout: bool = False,
     recurrent_dropout: Rate = 0.0,
+    weight_dropout: AddedRate = 0.0,
+    vocabulary_dropout: AddedRate = 0.0,
     l2: Strength = 0.0,
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
@@ -72,6 +76,8 @@ def build_rnn_language_model(
         dropout: Share of the outputs of each recurrent layer to drop.
         variational_dropout: Whether both drop the same components at all places of a row.
         recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
+        weight_dropout: Share of the weights from state to state to drop, for a whole batch.
+        vocabulary_dropout: Share of the vocabulary that a batch reads as zeros.
         l2: Strength of the penalty on squared kernels of recurrent and dense layers.
         kernel_initializer: How the kernels of recurrent and dense layers start.
         recurrent_initializer: How the kernels from state to state start.
@@ -97,6 +103,7 @@ def build_rnn_language_model(
             size,
             name=f"{cell}_{number}",
             recurrent_dropout=recurrent_dropout,
+            weight_dropout=weight_dropout,
             kernel_initializer=kernel_initializer,
             recurrent_initializer=recurrent_initializer,
             l2=l2,
@@ -127,18 +134,20 @@ def build_rnn_language_model(
     # --- Model ---
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     initial_states = _state_inputs(recurrent, units)
-    sequence = embedding(drop_words(token_ids, word_dropout))
+    seen_ids = drop_words(token_ids, word_dropout)
+    sequence = embedding(seen_ids)
     start_vectors(embedding, embedding_vectors)
     if embedding_vectors is None:  # pretrained vectors are large enough to be heard
         sequence = scaled_vectors(sequence)
-    sequence = _drop(sequence, embedding_dropout, variational_dropout, "embedding_dropout")
+    sequence = drop_vocabulary(sequence, seen_ids, vocabulary_size, vocabulary_dropout)
+    sequence = drop(sequence, embedding_dropout, variational_dropout, "embedding_dropout")
     remaining, states = list(initial_states), []
     for layer in recurrent:
         count = num_states(layer)
         before, remaining = remaining[:count], remaining[count:]
         sequence, *after = layer(sequence, initial_state=before)
         states += after
-        sequence = _drop(sequence, dropout, variational_dropout, f"{layer.name}_dropout")
+        sequence = drop(sequence, dropout, variational_dropout, f"{layer.name}_dropout")
     if tie_embeddings and units[-1] != embedding_width:
         sequence = keras.layers.Dense(
             embedding_width,
@@ -163,13 +172,3 @@ def _state_inputs(recurrent: Sequence[Any], units: Sequence[int]) -> list[Any]:
         for layer, size in zip(recurrent, units, strict=True)
         for number in range(1, num_states(layer) + 1)
     ]
-
-
-def _drop(sequence: Any, rate: float, variational: bool, name: str) -> Any:
-    """``<float>[batch, length, width]``; variational as in Gal and Ghahramani (2016)."""
-    import keras
-
-    if not rate:
-        return sequence
-    dropout = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
-    return dropout(rate, name=name)(sequence)

@@ -7,6 +7,8 @@ from typing import Any
 
 from textnets.builders.arguments import checked
 from textnets.builders.parameters import (
+    AddedRate,
+    AddedSwitch,
     Cell,
     Characters,
     ColumnWidth,
@@ -25,7 +27,7 @@ from textnets.builders.parameters import (
     Widths,
 )
 from textnets.builders.recurrent_layer import recurrent_layer
-from textnets.builders.recurrent_stack import read_sequence
+from textnets.builders.recurrent_stack import drop, read_sequence
 from textnets.builders.spelling import spell_words
 from textnets.builders.tag_head import tag_probabilities
 from textnets.builders.token_embedding import embed_tokens, unit_range
@@ -55,6 +57,9 @@ def build_rnn_tagger(
     embedding_dropout: Rate = 0.0,
     dropout: Rate = 0.0,
     recurrent_dropout: Rate = 0.0,
+    variational_dropout: AddedSwitch = False,
+    weight_dropout: AddedRate = 0.0,
+    vocabulary_dropout: AddedRate = 0.0,
     l2: Strength = 0.0,
     kernel_initializer: Initializer = "glorot_uniform",
     recurrent_initializer: Initializer = "orthogonal",
@@ -92,6 +97,9 @@ def build_rnn_tagger(
         embedding_dropout: Share of word vector components to drop, the same for a sentence.
         dropout: Share of the inputs of each recurrent layer and of the last layer to drop.
         recurrent_dropout: Share of the recurrent state to drop; slow on a GPU.
+        variational_dropout: Whether dropout drops the same components at all places.
+        weight_dropout: Share of the weights from state to state to drop, for a whole batch.
+        vocabulary_dropout: Share of the vocabulary that a batch reads as zeros.
         l2: Strength of the penalty on squared kernels of recurrent and dense layers.
         kernel_initializer: How the kernels of recurrent and dense layers start.
         recurrent_initializer: How the kernels from state to state start.
@@ -124,6 +132,7 @@ def build_rnn_tagger(
         embedding_dropout=embedding_dropout,
         word_dropout=word_dropout,
         initial_range=unit_range(embedding_width),
+        vocabulary_dropout=vocabulary_dropout,
     )
     if characters != "none":
         character_ids = keras.Input((None, None), dtype="int32", name="character_ids")
@@ -152,8 +161,7 @@ def build_rnn_tagger(
         inputs["column_ids"] = column_ids
         values = _column_vectors(column_ids, num_column_values, column_width)
         sequence = keras.layers.Concatenate(name="words_and_columns")([sequence, values])
-    if dropout:
-        sequence = keras.layers.Dropout(dropout, name="word_vectors_dropout")(sequence)
+    sequence = drop(sequence, dropout, variational_dropout, "word_vectors_dropout")
     states, _ = read_sequence(
         sequence,
         mask,
@@ -165,9 +173,10 @@ def build_rnn_tagger(
         l2=l2,
         kernel_initializer=kernel_initializer,
         recurrent_initializer=recurrent_initializer,
+        variational_dropout=variational_dropout,
+        weight_dropout=weight_dropout,
     )
-    if dropout:
-        states = keras.layers.Dropout(dropout, name="states_dropout")(states)
+    states = drop(states, dropout, variational_dropout, "states_dropout")
     probabilities = tag_probabilities(head, states, mask, num_tags, kernel_initializer, l2)
     return keras.Model(inputs if len(inputs) > 1 else token_ids, probabilities, name="rnn_tagger")
 

@@ -31,6 +31,22 @@ def drop_words(token_ids: Any, rate: float, name: str = "word_dropout") -> Any:
     return layers.WordDropout(rate, name=name)(token_ids) if rate else token_ids
 
 
+def drop_vocabulary(
+    vectors: Any,
+    token_ids: Any,
+    vocabulary_size: int,
+    rate: float,
+    name: str = "vocabulary_dropout",
+) -> Any:
+    """Read some words of the vocabulary as zeros while training (Merity et al. 2018); with rate 0
+    none."""
+    from textnets import layers
+
+    if not rate:
+        return vectors
+    return layers.VocabularyDropout(vocabulary_size, rate, name=name)([vectors, token_ids])
+
+
 def embed_tokens(
     token_ids: Any,
     *,
@@ -41,6 +57,7 @@ def embed_tokens(
     embedding_dropout: float,
     word_dropout: float = 0.0,
     initial_range: float = 0.05,
+    vocabulary_dropout: float = 0.0,
 ) -> Any:
     """Look up each token's vector: ``<int32>[batch, length]`` to ``[batch, length, width]``.
 
@@ -56,6 +73,7 @@ def embed_tokens(
             otherwise give away what is missing.
         word_dropout: share of the tokens that are read as ``[UNK]`` while training.
         initial_range: vectors start uniformly within this of zero; the default is Keras's.
+        vocabulary_dropout: share of the vocabulary that is read as zeros in a batch.
 
     Raises:
         InputError: if ``embedding_vectors`` is not the table's shape.
@@ -82,6 +100,7 @@ def embed_tokens(
     if embedding_vectors is not None:
         # Assigned, not passed as an initializer, which would write them into the config.
         embedding.embeddings.assign(np.asarray(embedding_vectors, dtype="float32"))
+    sequence = drop_vocabulary(sequence, seen_ids, vocabulary_size, vocabulary_dropout)
     if embedding_dropout:
         sequence = keras.layers.SpatialDropout1D(embedding_dropout, name="embedding_dropout")(
             sequence

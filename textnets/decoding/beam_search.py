@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from textnets.backend.picking import at_each, largest, rows_at
+from textnets.decoding.repetition import repeating_tokens
 from textnets.decoding.step import NO_SCORE, Step
-from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, UNKNOWN_ID
 
 
 def beam_search(
@@ -19,6 +21,9 @@ def beam_search(
     *,
     beam_size: int,
     length_penalty: float = 0.0,
+    no_repeat_ngram: int = 0,
+    writes_unknown: bool = False,
+    reward: Callable[[Any], Any] | None = None,
 ) -> tuple[Any, Any, Any]:
     """Search for the most probable sequences, each ending in ``[EOS]``.
 
@@ -35,6 +40,10 @@ def beam_search(
         max_length: the largest of them, a Python int or a scalar ``<int32>``.
         beam_size: hypotheses a text.
         length_penalty: 0 prefers short sequences, 1 about none.
+        no_repeat_ngram: no sequence holds so many tokens in a row twice; 0 for whatever it holds.
+        writes_unknown: whether ``[UNK]`` may be written.
+        reward: what is added to a finished hypothesis, ``<float32>[rows]`` from the states after
+            its last step.
 
     Returns:
         ``<int32>[batch, beam_size, max_length]`` tokens, ``[EOS]`` and then padding at their
@@ -52,6 +61,9 @@ def beam_search(
             lambda array: ops.repeat(array, beam_size, axis=0), states
         ),
     }
+    if no_repeat_ngram:
+        room = (batch * beam_size, max_length)
+        alive["written"] = ops.full(room, PADDING_ID, dtype="int32")
     finished = {
         "scores": ops.full((batch, beam_size), NO_SCORE, dtype="float32"),
         "log_probabilities": ops.full((batch, beam_size), NO_SCORE, dtype="float32"),
@@ -74,7 +86,11 @@ def beam_search(
     def advance(time: Any, alive: Any, finished: Any, trail: Any, done: Any) -> Any:
         logits, after = step(alive["last"], alive["states"])
         must_end = time + 1 >= limits
-        found = _candidates(logits, alive["scores"], must_end)
+        banned = None
+        if no_repeat_ngram:
+            size = logits.shape[-1]
+            banned = repeating_tokens(alive["written"], time, no_repeat_ngram, size)
+        found = _candidates(logits, alive["scores"], must_end, banned, writes_unknown)
         is_end = found["tokens"] == EOS_ID
 
         # --- What ends among the best, in rows that are not done, is set aside ---
@@ -83,8 +99,11 @@ def beam_search(
         )
         counts = ops.logical_and(counts, found["scores"] > NO_SCORE / 2)
         penalty = _penalty(time + 1, length_penalty)
+        ranked = found["scores"] / penalty
+        if reward is not None:
+            ranked += at_each(ops.reshape(reward(after), (-1, beam_size)), found["beams"])
         ended = {
-            "scores": ops.where(counts, found["scores"] / penalty, NO_SCORE),
+            "scores": ops.where(counts, ranked, NO_SCORE),
             "log_probabilities": found["scores"],
             "times": ops.zeros_like(found["beams"]) + time,
             "beams": found["beams"],
@@ -101,19 +120,22 @@ def beam_search(
             ops.reshape(at_each(found[name], places), (-1,)) for name in ("beams", "tokens")
         )
         rows = beams + ops.repeat(every[:, 0] * beam_size, beam_size)
-        alive = {
+        going_on = {
             "last": tokens,
             "scores": scores,
             "states": keras.tree.map_structure(lambda array: rows_at(array, rows), after),
         }
         now = times == time
+        if no_repeat_ngram:
+            written = rows_at(alive["written"], rows)
+            going_on["written"] = ops.where(now[:, 0][None, :], tokens[:, None], written)
         trail = {
             "tokens": ops.where(now, tokens[None], trail["tokens"]),
             "beams": ops.where(now, rows[None], trail["beams"]),
         }
         count = ops.sum(ops.cast(finished["scores"] > NO_SCORE / 2, "int32"), axis=1)
         done = ops.logical_or(done, ops.logical_or(count >= beam_size, must_end))
-        return time + 1, alive, finished, trail, done
+        return time + 1, going_on, finished, trail, done
 
     start = (ops.zeros((), dtype="int32"), alive, finished, trail, done)
     _, _, finished, trail, _ = ops.while_loop(goes_on, advance, start)
@@ -121,12 +143,16 @@ def beam_search(
     return tokens, finished["scores"], finished["log_probabilities"]
 
 
-def never_written(token_ids: Any) -> Any:
-    """Padding, ``[UNK]`` and ``[BOS]`` stand for no text, so no decoder writes them."""
-    return token_ids < EOS_ID  # special ids are fixed, and these come first
+def never_written(token_ids: Any, writes_unknown: bool = False) -> Any:
+    """Padding, ``[UNK]`` and ``[BOS]`` stand for no text, so no decoder writes them, but for
+    ``[UNK]`` where ``writes_unknown``: something else is put in its place."""
+    never = token_ids < EOS_ID  # special ids are fixed, and these come first
+    return keras.ops.logical_and(never, token_ids != UNKNOWN_ID) if writes_unknown else never
 
 
-def _candidates(logits: Any, alive: Any, must_end: Any) -> dict[str, Any]:
+def _candidates(
+    logits: Any, alive: Any, must_end: Any, banned: Any, writes_unknown: bool
+) -> dict[str, Any]:
     """The ``2 * beam_size`` best ways to go on, best first, so that half of them can end.
 
     They are looked for among the best of each hypothesis, which are few: nothing but the softmax
@@ -136,6 +162,8 @@ def _candidates(logits: Any, alive: Any, must_end: Any) -> dict[str, Any]:
         logits: ``<float>[batch * beam_size, vocabulary]``.
         alive: ``<float32>[batch, beam_size]``, log-probabilities so far.
         must_end: ``<bool>[batch]``: of these rows only ``[EOS]`` may come.
+        banned: ``<bool>[batch * beam_size, vocabulary]``: what may not come; ``None`` for nothing.
+        writes_unknown: whether ``[UNK]`` may.
 
     Returns:
         ``scores``, ``beams`` and ``tokens``, each ``[batch, 2 * beam_size]``.
@@ -143,8 +171,8 @@ def _candidates(logits: Any, alive: Any, must_end: Any) -> dict[str, Any]:
     ops = keras.ops
     batch, beam_size = ops.shape(alive)[0], alive.shape[1]
     count = min(2 * beam_size + EOS_ID, logits.shape[-1])  # as many as may be never written
-    best, tokens, ending = best_tokens(logits, count)
-    best = ops.where(never_written(tokens), NO_SCORE, best)
+    best, tokens, ending = best_tokens(logits, count, banned)
+    best = ops.where(never_written(tokens, writes_unknown), NO_SCORE, best)
     must_end = ops.repeat(must_end, beam_size)[:, None]
     is_first = (ops.arange(count) == 0)[None, :]
     best = ops.where(must_end, ops.where(is_first, ending[:, None], NO_SCORE), best)
@@ -157,7 +185,7 @@ def _candidates(logits: Any, alive: Any, must_end: Any) -> dict[str, Any]:
     return {"scores": found, "beams": places // count, "tokens": tokens}
 
 
-def best_tokens(logits: Any, count: int) -> tuple[Any, Any, Any]:
+def best_tokens(logits: Any, count: int, banned: Any = None) -> tuple[Any, Any, Any]:
     """The most likely tokens of each row.
 
     A logarithm is taken of what it is needed for, and not of the whole softmax.
@@ -165,6 +193,8 @@ def best_tokens(logits: Any, count: int) -> tuple[Any, Any, Any]:
     Args:
         logits: ``<float>[rows, vocabulary]``.
         count: how many.
+        banned: ``<bool>[rows, vocabulary]``: these are not looked for, and keep their share of the
+            probability; ``None`` for none.
 
     Returns:
         Their log-probabilities, ``<float32>[rows, count]``, the highest first, the tokens,
@@ -172,6 +202,10 @@ def best_tokens(logits: Any, count: int) -> tuple[Any, Any, Any]:
     """
     ops = keras.ops
     logits = ops.cast(logits, "float32")
+    if banned is not None:
+        best, tokens = largest(ops.where(banned, NO_SCORE, logits), count)
+        whole = ops.logsumexp(logits, axis=-1)
+        return best - whole[:, None], tokens, logits[:, EOS_ID] - whole
     best, tokens = largest(logits, count)
     shares = at_each(ops.softmax(logits, axis=-1), tokens[:, :1])
     total = best[:, :1] - ops.log(shares)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.backend.steps import compiled
-from textnets.errors import TrainingError
+from textnets.errors import InputError, TrainingError
 from textnets.progress import Progress
 from textnets.text.encoded import IntArray, padded_width
 
@@ -38,7 +38,8 @@ class SurprisalReader:
     """Reads texts with one language model.
 
     Attributes:
-        score: ``(token_ids, target_ids, states) -> (surprisals, states)``, compiled.
+        score: ``(token_ids, target_ids, states) -> (surprisals, states)``, compiled; what it gives
+            for each place may also be a vector, see :meth:`of_features`.
         state_sizes: of the model's states.
         vocabulary_size: what the softmax is over.
     """
@@ -63,6 +64,32 @@ class SurprisalReader:
 
         sizes = tuple(state.shape[-1] for state in core.input["states"])
         return cls(compiled(core, score), sizes, core.output["logits"].shape[-1])
+
+    @classmethod
+    def of_features(cls, core: Any) -> SurprisalReader:
+        """One that gives, in place of surprisals, the vectors that the softmax reads,
+        ``<float32>[tokens, width]``.
+
+        Raises:
+            InputError: the model has no layer ``features``.
+        """
+        import keras
+
+        if "features" not in {layer.name for layer in core.layers}:
+            raise InputError(
+                "evaluation.cache: needs a model with a layer 'features', which gives what the "
+                "softmax reads; remove the key"
+            )
+        outputs = {"features": core.get_layer("features").output, "states": core.output["states"]}
+        inner = keras.Model(core.input, outputs)
+
+        def read(token_ids: Any, target_ids: Any, states: Any) -> Any:
+            found = inner({"token_ids": token_ids, "states": states}, training=False)
+            after = [keras.ops.cast(state, "float32") for state in found["states"]]
+            return keras.ops.cast(found["features"], "float32"), after
+
+        sizes = tuple(state.shape[-1] for state in core.input["states"])
+        return cls(compiled(core, read), sizes, core.output["logits"].shape[-1])
 
     def read_stream(
         self, token_ids: IntArray, target_ids: IntArray, progress: Progress, *, parts: int = PARTS
@@ -149,7 +176,9 @@ class SurprisalReader:
                 np.where(inside, target_ids[places], 0).astype(np.int32),
                 states,
             )
-            found = np.where(inside, np.asarray(surprisals), 0.0).astype(np.float32)
+            found = np.asarray(surprisals)
+            counts = inside if found.ndim == 2 else inside[:, :, None]
+            found = np.where(counts, found, 0.0).astype(np.float32)
             if not np.isfinite(found).all():
                 raise TrainingError(
                     "the model's outputs are no longer finite numbers: its weights have diverged. "

@@ -15,7 +15,7 @@ from textnets.decoding.step import NO_SCORE
 from textnets.errors import TrainingError
 from textnets.progress import Progress
 from textnets.text.encoded import EncodedSplit, RaggedIds, join_rows, padded_width
-from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, SPECIAL_TOKENS, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from textnets.decoding.encoder_decoder import EncoderDecoder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A beam of five holds five times the states, and the softmax is over thousands of words.
 _TOKENS_PER_BATCH = 64 * 32
 LENGTH_EXTRA = 10  # tokens that the shortest source's translation may have
+LEAST_COVERAGE = 1e-6  # of a word that was hardly looked at: its logarithm is finite
 _LENGTH_BUCKET = 32  # what a decoding's room is rounded up to: few compilations
 
 
@@ -37,12 +38,15 @@ class Hypothesis:
         log_probability: in nats, ``[EOS]`` included.
         attention: ``<float32>[length + 1, source_length]``, the weights of each step, that of
             ``[EOS]`` last; ``None`` where not asked for.
+        words: the tokens as texts, where words of the source stand in place of ``[UNK]``; ``None``
+            where none does.
     """
 
     token_ids: npt.NDArray[np.int32]
     score: float
     log_probability: float
     attention: npt.NDArray[np.float32] | None = None
+    words: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,38 @@ class TranslatorOutputs:
 
 
 @dataclass(frozen=True)
-class Search:
-    """How translations are searched for.
+class SearchRules:
+    """What a step of a search goes by.
 
     Attributes:
         beam_size: hypotheses a text; 1 is greedy search.
         length_penalty: see :func:`textnets.decoding.beam_search.beam_search`.
+        no_repeat_ngram: no translation holds so many tokens in a row twice; 0 for whatever it
+            holds.
+        coverage_penalty: how much a finished hypothesis of a beam loses for words of the source
+            that it looked at too little: for each the logarithm of the sum of its attention, 1 at
+            most (Wu et al. 2016, equation 14); 0 for nothing.
+        writes_unknown: whether ``[UNK]`` may be written.
+    """
+
+    beam_size: int = 1
+    length_penalty: float = 0.0
+    no_repeat_ngram: int = 0
+    coverage_penalty: float = 0.0
+    writes_unknown: bool = False
+
+
+@dataclass(frozen=True)
+class Search:
+    """How translations are searched for.
+
+    Attributes:
+        beam_size, length_penalty, no_repeat_ngram, coverage_penalty: see :class:`SearchRules`.
         num_best: how many hypotheses are given.
         length_ratio: see :func:`search_limits`.
         attention: whether the weights are given too.
+        copy_unknown: whether ``[UNK]`` is written, for a word of the source to stand in its place:
+            see :func:`copied_words`.
     """
 
     beam_size: int = 1
@@ -79,6 +106,25 @@ class Search:
     num_best: int = 1
     length_ratio: float = 2.0
     attention: bool = False
+    no_repeat_ngram: int = 0
+    coverage_penalty: float = 0.0
+    copy_unknown: bool = False
+
+    @property
+    def rules(self) -> SearchRules:
+        """What of it the search itself needs to know."""
+        return SearchRules(
+            self.beam_size,
+            self.length_penalty,
+            self.no_repeat_ngram,
+            self.coverage_penalty if self.beam_size > 1 else 0.0,
+            self.copy_unknown,
+        )
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the weights of attention are looked at."""
+        return self.attention or self.copy_unknown
 
 
 def search_limits(
@@ -104,7 +150,7 @@ class TranslatorCalls(Protocol):
     def weights(self, source_ids: Any, target_ids: Any) -> Any:
         """Those of attention: ``<float32>[batch, target_length, source_length]``."""
 
-    def search(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+    def search(self, rules: SearchRules) -> Callable[..., Any]:
         """``(source_ids, limits, room) -> (ids, scores, log_probabilities)``, best first, as of
         :func:`textnets.decoding.beam_search.beam_search`; ``room`` is as long as the largest of
         the limits, or longer."""
@@ -121,7 +167,7 @@ class CompiledCalls:
         self._parts = parts
         self._surprisals = compiled(parts, self._surprisal_graph)
         self._weights = compiled(parts, self._weights_graph)
-        self._searches: dict[tuple[int, float], Callable[..., Any]] = {}
+        self._searches: dict[SearchRules, Callable[..., Any]] = {}
 
     def surprisals(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
         """See :class:`TranslatorCalls`."""
@@ -131,12 +177,11 @@ class CompiledCalls:
         """See :class:`TranslatorCalls`."""
         return self._weights(source_ids, target_ids)
 
-    def search(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+    def search(self, rules: SearchRules) -> Callable[..., Any]:
         """See :class:`TranslatorCalls`."""
-        key = (beam_size, length_penalty)
-        if key not in self._searches:
-            self._searches[key] = compiled(self._parts, search_graph(self._parts, *key))
-        return self._searches[key]
+        if rules not in self._searches:
+            self._searches[rules] = compiled(self._parts, search_graph(self._parts, rules))
+        return self._searches[rules]
 
     def _surprisal_graph(self, source_ids: Any, target_ids: Any, targets: Any, weights: Any) -> Any:
         import keras
@@ -152,7 +197,7 @@ class CompiledCalls:
 
 
 def search_graph(
-    parts: EncoderDecoder | JointEncoderDecoder, beam_size: int, length_penalty: float
+    parts: EncoderDecoder | JointEncoderDecoder, rules: SearchRules
 ) -> Callable[..., Any]:
     """From ``source_ids``, the ``limits`` of :func:`search_limits` and an array as long as the
     largest of them to ids, scores and log-probabilities; in ``keras.ops``."""
@@ -162,8 +207,10 @@ def search_graph(
     from textnets.decoding.encoder_decoder import with_room
     from textnets.decoding.greedy import greedy_search
 
+    ops, shared = keras.ops, _shared_rules(rules)
+
     def search(source_ids: Any, limits: Any, room: Any) -> Any:
-        length = keras.ops.shape(room)[0]
+        length = ops.shape(room)[0]
         encoded = parts.encode(source_ids)
         # What is left is the same for all hypotheses of a text.
         states = with_room(encoded.pop("states"), length)
@@ -172,14 +219,92 @@ def search_graph(
             logits, after, _ = parts.decode(token_ids[:, None], {"states": states, **encoded})
             return logits[:, 0], after
 
-        if beam_size == 1:
-            ids, sums = greedy_search(step, states, limits, length)
+        if rules.beam_size == 1:
+            ids, sums = greedy_search(step, states, limits, length, **shared)
             return ids[:, None], sums[:, None], sums[:, None]
-        return beam_search(
-            step, states, limits, length, beam_size=beam_size, length_penalty=length_penalty
-        )
+        of_beam = {"beam_size": rules.beam_size, "length_penalty": rules.length_penalty, **shared}
+        if not rules.coverage_penalty:
+            return beam_search(step, states, limits, length, **of_beam)
+
+        is_token = ops.repeat(ops.not_equal(source_ids, PADDING_ID), rules.beam_size, axis=0)
+
+        def covering_step(token_ids: Any, states: Any) -> tuple[Any, Any]:
+            given = {"states": states["of_model"], **encoded}
+            logits, after, weights = parts.decode(token_ids[:, None], given)
+            seen = states["seen"] + ops.cast(weights[:, 0], "float32")
+            return logits[:, 0], {"of_model": after, "seen": seen}
+
+        def reward(states: Any) -> Any:
+            each = ops.log(ops.clip(states["seen"], LEAST_COVERAGE, 1.0))
+            return rules.coverage_penalty * ops.sum(ops.where(is_token, each, 0.0), axis=1)
+
+        start = {"of_model": states, "seen": ops.zeros_like(source_ids, dtype="float32")}
+        return beam_search(covering_step, start, limits, length, reward=reward, **of_beam)
 
     return search
+
+
+def _shared_rules(rules: SearchRules) -> dict[str, Any]:
+    """What greedy searches go by too."""
+    return {"no_repeat_ngram": rules.no_repeat_ngram, "writes_unknown": rules.writes_unknown}
+
+
+def with_copies(
+    hypotheses: Sequence[Sequence[Hypothesis]],
+    how: Search,
+    target_tokens: Callable[[Sequence[int]], Sequence[str]],
+    source_tokens: Callable[[Sequence[int]], Sequence[Sequence[str]]],
+) -> list[list[Hypothesis]]:
+    """Hypotheses whose ``[UNK]`` are words of their sources.
+
+    Args:
+        hypotheses: of each text, with their attention.
+        how: they were searched for; their attention goes unless it was asked for.
+        target_tokens: token ids of a translation as texts.
+        source_tokens: rows, to the tokens of those texts as they are written.
+    """
+    holds = [
+        row
+        for row, of_text in enumerate(hypotheses)
+        if any(UNKNOWN_ID in one.token_ids for one in of_text)
+    ]
+    sources = dict(zip(holds, source_tokens(holds) if holds else [], strict=True))
+    found: list[list[Hypothesis]] = []
+    for row, of_text in enumerate(hypotheses):
+        found.append([])
+        for one in of_text:
+            words = None
+            if one.attention is not None and UNKNOWN_ID in one.token_ids:
+                tokens = target_tokens(one.token_ids.tolist())
+                words = copied_words(tokens, one.attention, sources[row])
+            attention = one.attention if how.attention else None
+            found[row].append(replace(one, words=words, attention=attention))
+    return found
+
+
+def copied_words(
+    tokens: Sequence[str], attention: npt.NDArray[np.float32], source: Sequence[str]
+) -> list[str]:
+    """The tokens of a translation, with a word of the source in place of each ``[UNK]``: the one
+    that was looked at most (Luong et al. 2015, "Addressing the Rare Word Problem"; Jean et al.
+    2015).
+
+    Args:
+        tokens: as texts.
+        attention: ``<float32>[tokens or more, source_length or less]``, the weights of each step.
+        source: its tokens, as they are written; ``[BOS]`` and ``[EOS]`` are never copied.
+
+    Returns:
+        As many. Where the source has no word an ``[UNK]`` is left out.
+    """
+    known = min(attention.shape[1], len(source))
+    is_word = np.array([word not in SPECIAL_TOKENS for word in source[:known]], bool)
+    found = list(tokens)
+    for place, token in enumerate(tokens):
+        if token == SPECIAL_TOKENS[UNKNOWN_ID]:
+            weights = np.where(is_word, attention[place, :known], -1.0)
+            found[place] = source[int(weights.argmax())] if is_word.any() else ""
+    return [word for word in found if word]
 
 
 def translating_parts(
@@ -260,7 +385,7 @@ class Translator:
         limits = search_limits(sources.lengths[rows], how.length_ratio)
         # Its length says how far to go; as an array's shape it is static where XLA compiles.
         room = np.zeros(padded_width(int(limits.max()), _LENGTH_BUCKET), np.int32)
-        search = self._calls.search(how.beam_size, how.length_penalty)
+        search = self._calls.search(how.rules)
         answered = search(source_ids, limits, room)
         ids, scores, sums = (np.asarray(array) for array in answered)
         found = [
@@ -273,7 +398,9 @@ class Translator:
         ]
         if not all(found):
             raise _diverged()
-        return self._with_attention(source_ids, sources, rows, found) if how.attention else found
+        if not how.needs_attention:
+            return found
+        return self._with_attention(source_ids, sources, rows, found)
 
     # --- Attention ---
 

@@ -25,7 +25,9 @@ from textnets.recipe.reading import find_builder
 from textnets.tasks import AnyTask
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
+from textnets.training.adversary import with_adversary
 from textnets.training.optimizers import build_optimizer, token_tables
+from textnets.training.r_drop import with_r_drop
 from textnets.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
@@ -94,8 +96,10 @@ def compile_model(
     if source is not None:
         start = begin_with_source(model, task.recipe, preprocessor, source, theirs)
         progress.say(f"begins with {start.said}")
-    setup = task.training_setup(model, preprocessor, train)
     section = task.recipe.training
+    setup = task.training_setup(model, preprocessor, train)
+    setup = with_adversary(setup, section.virtual_adversarial, task.recipe.seed)
+    setup = with_r_drop(setup, section.r_drop)
     own_loops: list[str] = []
     if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:
         own_loops = train_recurrence_fast(setup.model)

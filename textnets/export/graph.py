@@ -43,6 +43,8 @@ _CHANNELS = {"data_format": "channels_last"}
 _CONV = ("strides", "padding", "dilation_rate", "groups")
 _RNN = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
 _LSTM_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
+_OF_KERAS = ("RNN", "LSTM", "GRU", "SimpleRNN")
+_RECURRENT = (*_OF_KERAS, *(f"textnets.WeightDrop{name}" for name in _OF_KERAS))
 
 _KINDS: dict[str, _Kind] = {
     "Embedding": _Kind(weights=("embeddings",), fixed={"mask_zero": False}),
@@ -82,7 +84,7 @@ _KINDS: dict[str, _Kind] = {
     "ZeroPadding1D": _Kind(("padding",)),
     "UpSampling1D": _Kind(("size",)),
     "Rescaling": _Kind(("scale", "offset")),
-    **dict.fromkeys(("RNN", "LSTM", "GRU", "SimpleRNN"), _Kind(_RNN, fixed={"stateful": False})),
+    **dict.fromkeys(_RECURRENT, _Kind(_RNN, fixed={"stateful": False})),
     "SimpleRNNCell": _Kind(("units",), _LSTM_WEIGHTS, ("activation",)),
     "LSTMCell": _Kind(("units",), _LSTM_WEIGHTS, ("activation", "recurrent_activation")),
     "GRUCell": _Kind(
@@ -314,7 +316,7 @@ def _weights_of(layer: Any, known: _Kind) -> list[tuple[str, Any]]:
 
 
 def _inner_of(layer: Any, kind: str) -> list[tuple[str, Sequence[Any]]]:
-    if kind in ("RNN", "LSTM", "GRU", "SimpleRNN"):
+    if kind in _RECURRENT:
         return [("cell", getattr(layer.cell, "cells", [layer.cell]))]
     if kind == "Bidirectional":
         return [("forward", [layer.forward_layer]), ("backward", [layer.backward_layer])]

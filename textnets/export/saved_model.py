@@ -281,6 +281,7 @@ def _translator(
 
     from textnets.decoding.step import NO_SCORE
     from textnets.decoding.translating import LENGTH_EXTRA, search_graph, translating_parts
+    from textnets.tasks.translation.inference import search_of
     from textnets.text.vocabulary import EOS_ID, PADDING_ID
 
     preprocessor = preprocessors[0]  # models that write together have the same tokens
@@ -290,7 +291,11 @@ def _translator(
     parts = translating_parts(
         [member.model for member in members], [member.weight for member in members]
     )
-    search = search_graph(parts, section.beam_size, section.length_penalty)
+    if section.copy_unknown:
+        raise InputError(
+            "evaluation.copy_unknown: a SavedModel cannot copy words of the source; --to numpy can"
+        )
+    search = search_graph(parts, search_of(section).rules)
 
     def answer(texts: Any) -> _Found:
         rows = source.encode_graph(texts)

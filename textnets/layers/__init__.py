@@ -17,7 +17,13 @@ from textnets.layers.cells import (
 )
 from textnets.layers.characters import CharacterConvolution, RowsAsWords, WordsAsRows
 from textnets.layers.crf import BestTags, CRFLoss, LinearChainCRF
-from textnets.layers.dropout import FeatureDropout, WordDropout
+from textnets.layers.divergence import (
+    PairedSoftmaxLoss,
+    divergence_of_answers,
+    divergence_of_logits,
+    divergence_of_probabilities,
+)
+from textnets.layers.dropout import FeatureDropout, VocabularyDropout, WordDropout
 from textnets.layers.feature_scores import FeatureScores
 from textnets.layers.halving import HalvedByMaximum
 from textnets.layers.headed_attention import CachedAttention, MemoryAttention, SelfAttention
@@ -33,6 +39,13 @@ from textnets.layers.pooling import (
 )
 from textnets.layers.softmax_losses import FullSoftmaxLoss, SampledSoftmaxLoss, token_losses
 from textnets.layers.token_table import TokenTable
+from textnets.layers.virtual_adversary import VirtualAdversary
+from textnets.layers.weight_dropout import (
+    WeightDropGRU,
+    WeightDropLSTM,
+    WeightDropRNN,
+    WeightDropSimpleRNN,
+)
 
 __all__ = [
     "CELLS",
@@ -66,6 +79,7 @@ __all__ = [
     "NgramBag",
     "OneVersusRest",
     "PaddingMask",
+    "PairedSoftmaxLoss",
     "PeepholeLSTMCell",
     "PrototypeLSTMCell",
     "ReducedTokenTable",
@@ -75,9 +89,18 @@ __all__ = [
     "SelfAttention",
     "SinusoidalPositions",
     "TokenTable",
+    "VirtualAdversary",
+    "VocabularyDropout",
+    "WeightDropGRU",
+    "WeightDropLSTM",
+    "WeightDropRNN",
+    "WeightDropSimpleRNN",
     "WordDropout",
     "WordsAsRows",
     "ZeroStates",
+    "divergence_of_answers",
+    "divergence_of_logits",
+    "divergence_of_probabilities",
     "recurrent_kernel",
     "state_sizes",
     "token_losses",

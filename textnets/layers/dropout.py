@@ -94,3 +94,53 @@ class FeatureDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships n
     def get_config(self) -> dict[str, Any]:
         """What the constructor needs."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("textnets")
+class VocabularyDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """In training, zeroes the vectors of some words of the vocabulary, wherever they stand.
+
+    A word is dropped from a whole batch, and the vectors of the others are divided by what is left
+    of 1 (Merity et al. 2018, "Regularizing and Optimizing LSTM Language Models", after Gal and
+    Ghahramani 2016). :class:`WordDropout` draws for each place, and reads ``[UNK]`` there.
+
+    Args:
+        vocabulary_size: how many token ids there are.
+        rate: share of them to drop.
+        seed: of the draws.
+
+    Call with ``[vectors, token_ids]``, ``<float>[batch, length, width]`` and
+    ``<int32>[batch, length]``; returns the vectors.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        rate: float,
+        seed: int | None = None,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.vocabulary_size, self.rate, self.seed = vocabulary_size, rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """``<float>[batch, length, width]``."""
+        vectors, token_ids = inputs
+        if not training:
+            return vectors
+        ones = keras.ops.ones((self.vocabulary_size,), dtype=vectors.dtype)
+        kept = keras.random.dropout(ones, self.rate, seed=self.seed_generator)
+        return vectors * keras.ops.take(kept, token_ids, axis=0)[..., None]
+
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
+        """That of the vectors."""
+        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor needs."""
+        own = {"vocabulary_size": self.vocabulary_size, "rate": self.rate, "seed": self.seed}
+        return {**super().get_config(), **own}

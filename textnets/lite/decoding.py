@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from textnets.decoding.step import NO_SCORE
+from textnets.decoding.translating import LEAST_COVERAGE, SearchRules
 from textnets.lite.activations import log_softmax, softmax
 from textnets.lite.graph import Array
-from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID
+from textnets.text.vocabulary import BOS_ID, EOS_ID, PADDING_ID, UNKNOWN_ID
 
 _NONE = np.float32(NO_SCORE)
 _IMPOSSIBLE = np.float32(-1e9)
@@ -28,7 +29,15 @@ def mapped(function: Callable[[Array], Array], nest: Any) -> Any:
     return function(nest)
 
 
-def greedy_search(step: NumpyStep, states: Any, limits: Array, room: int) -> tuple[Array, Array]:
+def greedy_search(
+    step: NumpyStep,
+    states: Any,
+    limits: Array,
+    room: int,
+    *,
+    no_repeat_ngram: int = 0,
+    writes_unknown: bool = False,
+) -> tuple[Array, Array]:
     """As :func:`textnets.decoding.greedy.greedy_search`."""
     batch = len(limits)
     tokens = np.full((batch, room), PADDING_ID, np.int32)
@@ -38,7 +47,10 @@ def greedy_search(step: NumpyStep, states: Any, limits: Array, room: int) -> tup
         if done.all():
             break
         logits, states = step(last, states)
-        scores = _closed(log_softmax(logits), time + 1 >= limits)
+        scores = log_softmax(logits)
+        if no_repeat_ngram:
+            _ban_repeating(scores, tokens, time, no_repeat_ngram)
+        scores = _closed(scores, time + 1 >= limits, writes_unknown)
         best = scores.argmax(axis=-1).astype(np.int32)
         sums = sums + np.where(done, np.float32(0), scores.max(axis=-1))
         last = np.where(done, PADDING_ID, best).astype(np.int32)
@@ -47,10 +59,27 @@ def greedy_search(step: NumpyStep, states: Any, limits: Array, room: int) -> tup
     return tokens, sums
 
 
-def _closed(scores: Array, must_end: Array) -> Array:
+def _ban_repeating(scores: Array, written: Array, time: int, size: int) -> None:
+    """Rule out what would end an n-gram that a row holds already; as
+    :func:`textnets.decoding.repetition.repeating_tokens`.
+
+    Args:
+        scores: ``<float32>[rows, vocabulary]``, which are changed.
+        written: ``<int32>[rows, room]``, of which the first ``time`` columns are written.
+        time: tokens of each row.
+        size: of the n-grams.
+    """
+    for begin in range(time - size + 1):
+        alike = written[:, begin : begin + size - 1] == written[:, time - size + 1 : time]
+        rows = np.flatnonzero(alike.all(axis=1))
+        scores[rows, written[rows, begin + size - 1]] = _NONE
+
+
+def _closed(scores: Array, must_end: Array, writes_unknown: bool) -> Array:
     """What is never written is out of the question, and all but the end where that must come."""
     scores = scores.copy()
-    scores[..., :EOS_ID] = _NONE
+    never = [PADDING_ID, BOS_ID, *([] if writes_unknown else [UNKNOWN_ID])]
+    scores[..., never] = _NONE
     ends = scores[..., EOS_ID].copy()
     scores[must_end] = _NONE
     scores[..., EOS_ID] = ends
@@ -65,6 +94,9 @@ def beam_search(
     *,
     beam_size: int,
     length_penalty: float,
+    no_repeat_ngram: int = 0,
+    writes_unknown: bool = False,
+    reward: Callable[[Any], Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """As :func:`textnets.decoding.beam_search.beam_search`."""
     batch = len(limits)
@@ -84,15 +116,21 @@ def beam_search(
             break
         logits, after = step(last.reshape(-1), states)
         size = logits.shape[-1]
-        each = log_softmax(logits).reshape(batch, beam_size, size)
-        total = _closed(scores[:, :, None] + each, time + 1 >= limits)
+        each = log_softmax(logits)
+        if no_repeat_ngram:
+            _ban_repeating(each, tokens.reshape(-1, room), time, no_repeat_ngram)
+        each = each.reshape(batch, beam_size, size)
+        total = _closed(scores[:, :, None] + each, time + 1 >= limits, writes_unknown)
         found, places = _highest(total.reshape(batch, -1), 2 * beam_size)
         beams, new = places // size, (places % size).astype(np.int32)
         written = tokens[rows, beams]
         written[:, :, time] = new
         ends = new == EOS_ID
         penalty = np.float32(((5.0 + time + 1) / 6.0) ** length_penalty)
-        _set_aside(kept, written, found, ends, done, beam_size, penalty)
+        ranked = found / penalty
+        if reward is not None:
+            ranked = ranked + reward(after).reshape(batch, beam_size)[rows, beams]
+        _set_aside(kept, written, found, ranked, ends, done, beam_size)
         scores, chosen = _highest(np.where(ends, _NONE, found), beam_size)
         last, tokens = new[rows, chosen], written[rows, chosen]
         from_rows = (rows * beam_size + beams[rows, chosen]).reshape(-1)
@@ -106,16 +144,16 @@ def _set_aside(
     kept: dict[str, Array],
     written: Array,
     found: Array,
+    ranked: Array,
     ends: Array,
     done: Array,
     beam_size: int,
-    penalty: Any,
 ) -> None:
     """Keep what ends among the best, in rows that are not done."""
     counts = ends & (np.arange(2 * beam_size) < beam_size) & ~done[:, None] & (found > _NONE / 2)
     if not counts.any():
         return
-    scores = np.where(counts, found / penalty, _NONE)
+    scores = np.where(counts, ranked, _NONE)
     best, places = _highest(np.concatenate([kept["scores"], scores], axis=1), beam_size)
     rows = np.arange(len(best))[:, None]
     kept["tokens"] = np.concatenate([kept["tokens"], written], axis=1)[rows, places]
@@ -312,8 +350,14 @@ class NumpyCalls:
         """Those of attention."""
         return self._parts.decode(target_ids, *self._parts.encode(source_ids))[2]
 
-    def search(self, beam_size: int, length_penalty: float) -> Callable[..., Any]:
+    def search(self, rules: SearchRules) -> Callable[..., Any]:
         """Greedy, or with a beam."""
+        beam_size = rules.beam_size
+        shared: dict[str, Any] = {
+            "no_repeat_ngram": rules.no_repeat_ngram,
+            "writes_unknown": rules.writes_unknown,
+        }
+        of_beam = {"beam_size": beam_size, "length_penalty": rules.length_penalty, **shared}
 
         def search(source_ids: Array, limits: Array, room: Array) -> tuple[Array, Array, Array]:
             states, others = self._parts.encode(source_ids)
@@ -325,11 +369,28 @@ class NumpyCalls:
                 return logits[:, 0], after
 
             if beam_size == 1:
-                ids, sums = greedy_search(step, states, limits, len(room))
+                ids, sums = greedy_search(step, states, limits, len(room), **shared)
                 return ids[:, None], sums[:, None], sums[:, None]
-            return beam_search(
-                step, states, limits, len(room), beam_size=beam_size, length_penalty=length_penalty
-            )
+            if not rules.coverage_penalty:
+                return beam_search(step, states, limits, len(room), **of_beam)
+            is_token = np.repeat(source_ids != PADDING_ID, beam_size, axis=0)
+
+            def covering_step(token_ids: Array, states: Any) -> tuple[Array, Any]:
+                logits, after, weights = self._parts.decode(
+                    token_ids[:, None], states["of_model"], given
+                )
+                if weights is None:
+                    raise TypeError("a model without attention covers nothing")
+                return logits[:, 0], {"of_model": after, "seen": states["seen"] + weights[:, 0]}
+
+            def reward(states: Any) -> Array:
+                each = np.log(np.clip(states["seen"], np.float32(LEAST_COVERAGE), np.float32(1.0)))
+                total = np.where(is_token, each, np.float32(0.0)).sum(axis=1)
+                found: Array = np.float32(rules.coverage_penalty) * total
+                return found
+
+            start = {"of_model": states, "seen": np.zeros(source_ids.shape, np.float32)}
+            return beam_search(covering_step, start, limits, len(room), reward=reward, **of_beam)
 
         return search
 

@@ -776,6 +776,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
         ),
         _same,
     ),
+    "textnets.VocabularyDropout": lambda layer, both: both[0],
     # --- Tables and dense layers ---
     "Embedding": _embedding,
     "ReversibleEmbedding": _reversible,
@@ -823,6 +824,13 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "TimeDistributed": _time_distributed,
     # --- Recurrent ---
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU", "RNN"), recurrent),
+    **dict.fromkeys(
+        (
+            "textnets.WeightDropSimpleRNN", "textnets.WeightDropLSTM", "textnets.WeightDropGRU",
+            "textnets.WeightDropRNN",
+        ),
+        recurrent,
+    ),
     **dict.fromkeys(CELLS, no_layer),
     "Bidirectional": bidirectional,
     "textnets.AttentionRNN": attention_rnn,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from textnets.data.values import checked_whole
-from textnets.decoding.translating import Hypothesis, Search, Translator
+from textnets.decoding.translating import Hypothesis, Search, Translator, with_copies
 from textnets.errors import InputError
 from textnets.lite.contents import Contents
 from textnets.lite.decoding import NumpyCalls, NumpyEncoderDecoder
@@ -43,6 +44,10 @@ class LiteTranslator(LitePredictor):
             num_best=int(of["n_best"]),
             length_ratio=float(of["length_ratio"]),
             attention=bool(of["attention"]),
+            # Files of earlier versions have no such keys.
+            no_repeat_ngram=int(of.get("no_repeat_ngram", 0)),
+            coverage_penalty=float(of.get("coverage_penalty", 0.0)),
+            copy_unknown=bool(of.get("copy_unknown", False)),
         )
 
     @property
@@ -73,15 +78,14 @@ class LiteTranslator(LitePredictor):
             n_best: translations of each text.
             attention: whether its weights are told.
         """
-        search = Search(
+        search = replace(
+            self._search,
             beam_size=self._search.beam_size
             if beam_size is None
             else checked_whole(beam_size, "beam_size", 1),
-            length_penalty=self._search.length_penalty,
             num_best=self._search.num_best
             if n_best is None
             else checked_whole(n_best, "n_best", 1),
-            length_ratio=self._search.length_ratio,
             attention=self._search.attention if attention is None else bool(attention),
         )
         if search.num_best > search.beam_size:
@@ -105,6 +109,13 @@ class LiteTranslator(LitePredictor):
 
     def _translated(self, texts: Sequence[str], search: Search) -> list[Prediction]:
         hypotheses = self._translator.search(self._source.encode(texts), search, Progress())
+        if search.copy_unknown:
+            hypotheses = with_copies(
+                hypotheses,
+                search,
+                self._target_tokens,
+                lambda rows: self._source_tokens([texts[row] for row in rows]),
+            )
         names = self._source.tokens(texts) if search.attention else [[] for _ in texts]
         return [
             Translation(
@@ -116,12 +127,16 @@ class LiteTranslator(LitePredictor):
             for text, of_text, row in zip(texts, hypotheses, names, strict=True)
         ]
 
+    def _source_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        return [[token.text for token in row] for row in self._source.tokens(texts)]
+
+    def _target_tokens(self, token_ids: Sequence[int]) -> list[str]:
+        return [self._target.vocabulary.decode_id(token_id) for token_id in token_ids]
+
     def _alternative(self, one: Hypothesis) -> Alternative:
-        tokens = [
-            self._target.vocabulary.decode_id(token_id) for token_id in one.token_ids.tolist()
-        ]
+        tokens = self._target_tokens(one.token_ids.tolist())
         return Alternative(
-            text=self._target.join(tokens, with_joins=self._with_joins),
+            text=self._target.join(one.words or tokens, with_joins=self._with_joins),
             score=one.score,
             log_probability=one.log_probability,
             tokens=[] if one.attention is None else [*tokens, SPECIAL_TOKENS[EOS_ID]],

@@ -15,12 +15,15 @@ from textnets.recipe.model_section import SHARED_KEYS, ModelSection, builder_sch
 from textnets.recipe.reading import TaskSchema, fitting_builders
 from textnets.recipe.sections import (
     MAX_SEED,
+    AverageSection,
+    CacheSection,
     Claim,
     EarlyStopping,
     EnsembleSection,
     MemberSection,
     NgramSection,
     Section,
+    VirtualAdversarialSection,
 )
 
 _HEAD = """\
@@ -58,7 +61,14 @@ _OWN = """\
 parameters are the keys; see [extending](extending.md).
 """
 #: Sections inside of a section.
-_INNER = (EarlyStopping, NgramSection, MemberSection)
+_INNER = (
+    EarlyStopping,
+    VirtualAdversarialSection,
+    AverageSection,
+    CacheSection,
+    NgramSection,
+    MemberSection,
+)
 _NUMBERS = {"integer": "whole number", "number": "number"}
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "object": "keys and values"}
 

@@ -67,12 +67,15 @@ class Section(BaseModel):
     def as_written(self) -> dict[str, Any]:
         """Every key that has an effect, with its value: it reads back."""
         written = self.model_dump(mode="json")
+        for key in written:
+            if isinstance(value := getattr(self, key), Section):
+                written[key] = value.as_written()
         for key in self.not_written:
             if getattr(self, key) == type(self).model_fields[key].default:
                 del written[key]
         for key, (owner, values) in self.only_with.items():
             if getattr(self, owner) not in values:
-                del written[key]
+                written.pop(key, None)
         return written
 
 
@@ -262,6 +265,63 @@ class EarlyStopping(Section):
     )
 
 
+class AverageSection(Section):
+    """Predict with a mean of the weights that training goes through, not with the last ones."""
+
+    kind: Literal["ema", "epochs", "steps"] = Field(
+        "ema",
+        description="ema: of all steps, each counting less the longer ago it was; epochs: of the "
+        "ends of epochs (stochastic weight averaging); steps: of all steps since averaging "
+        "began (averaged SGD).",
+    )
+    decay: Rate = Field(
+        0.999,
+        description="What a step counts when another one is made; less in the first steps, "
+        "(1 + steps) / (10 + steps) at most. With kind: ema.",
+    )
+    first: PositiveInt | None = Field(
+        None, description="The epoch with which averaging begins. With kind: epochs or steps."
+    )
+    last: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="So many epochs, the last ones, are averaged. With kind: epochs."
+    )
+    patience: PositiveInt | None = Field(
+        None,
+        description="Averaging begins when the monitored metric is no better than its best of "
+        "more than so many epochs ago. With kind: steps.",
+    )
+
+    only_with: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "decay": ("kind", ("ema",)),
+        "first": ("kind", ("epochs", "steps")),
+        "last": ("kind", ("epochs",)),
+        "patience": ("kind", ("steps",)),
+    }
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"first", "last", "patience"})
+
+    @model_validator(mode="after")
+    def _begins_once(self) -> Self:
+        other = {"epochs": "last", "steps": "patience"}.get(self.kind)
+        if other is None:
+            return self
+        if (self.first is None) == (getattr(self, other) is None):
+            key = "first" if self.first is None else other
+            raise mistake(key, f"with kind: {self.kind} give 'first' or '{other}', and not both")
+        return self
+
+
+class VirtualAdversarialSection(Section):
+    """Answers shall not change where the token vectors are moved a little, the worst way."""
+
+    epsilon: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.02,
+        description="How far, as a share of the norm of a text's vectors. Steps of 0.1 and more "
+        "did harm to small nets.",
+    )
+    weight: Annotated[float, Field(gt=0)] = Field(1.0, description="Of this part of the loss.")
+
+
 class TrainingSection(Section):
     """How the weights are found."""
 
@@ -305,6 +365,18 @@ class TrainingSection(Section):
     clip_value: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Largest size of each component of the gradient."
     )
+    r_drop: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Read each example twice, each time with another dropout, and let so many "
+        "times the divergence of both answers be a part of the loss (R-Drop, Wu et al. 2021). A "
+        "step takes twice the time. Off unless given.",
+    )
+    virtual_adversarial: VirtualAdversarialSection | None = Field(
+        None,
+        description="Let how much the answer changes where the token vectors are moved, the worst "
+        "way, be a part of the loss (Miyato et al. 2017); for classifiers, and taggers with head: "
+        "softmax. A step takes three to four times the time. Off unless given.",
+    )
     refit: Literal["all"] | None = Field(
         None,
         description="'all': when validation has told the best epoch, train once more, for as "
@@ -316,6 +388,11 @@ class TrainingSection(Section):
         "task chooses, of the validation split.",
     )
     early_stopping: EarlyStopping | None = Field(None, description="Off unless given.")
+    average: AverageSection | None = Field(
+        None,
+        description="Measure and keep a mean of the weights of many steps; training goes on with "
+        "those of the last one. Off unless given.",
+    )
     bucket_width: PositiveInt = Field(
         16, description="Batches hold texts of similar length, padded to a multiple of this."
     )
@@ -344,7 +421,9 @@ class TrainingSection(Section):
         "plateau_patience": ("schedule", ("plateau",)),
     }
 
-    not_written: ClassVar[frozenset[str]] = frozenset({"refit", "warmup_share"})
+    not_written: ClassVar[frozenset[str]] = frozenset(
+        {"refit", "warmup_share", "average", "r_drop", "virtual_adversarial"}
+    )
 
     @model_validator(mode="after")
     def _one_way_each(self) -> Self:
@@ -352,6 +431,9 @@ class TrainingSection(Section):
             raise mistake("clip_value", "give 'clip_norm' or 'clip_value', not both")
         if self.warmup_steps and self.warmup_share:
             raise mistake("warmup_share", "give 'warmup_steps' or 'warmup_share', not both")
+        if self.average is not None and (self.average.first or 0) > self.epochs:
+            message = f"expected an epoch that is trained: there are {self.epochs}"
+            raise mistake("average.first", message)
         return self
 
 
@@ -371,6 +453,18 @@ class EvaluationSection(Section):
         True, description="Score the test split at the end; false keeps it unseen while a recipe "
         "is still being chosen by its validation scores."
     )  # fmt: skip
+
+
+class CacheSection(Section):
+    """A cache of the last words of a text, beside a language model's softmax."""
+
+    size: PositiveInt = Field(2000, description="Words that it holds.")
+    theta: Annotated[float, Field(ge=0)] = Field(
+        0.3, description="How much the likeness of two places counts; 0 counts words."
+    )
+    weight: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="Its share of the probability."
+    )
 
 
 class Claim(Section):

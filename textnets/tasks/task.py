@@ -140,7 +140,21 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
                 "validation, which the last training learns from"
             )
             mistakes.append((("training", "refit"), message))
-        return mistakes
+        return mistakes + self._average_mistakes()
+
+    def _average_mistakes(self) -> list[Mistake]:
+        training, path = self.recipe.training, ("training", "average", "patience")
+        if training.average is None or training.average.patience is None:
+            return []
+        if training.refit is not None:
+            message = (
+                "needs validation, which the last training of refit: all learns from; name the "
+                "epoch by training.average.first"
+            )
+            return [(path, message)]
+        if training.monitor is None and self.recipe.data.validation is None:
+            return [(path, "needs data.validation, which tells when; or training.monitor")]
+        return []
 
     def _vocabulary_mistakes(self) -> list[Mistake]:
         found: list[Mistake] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ class TrainingBatches(ABC):
 
     #: What is counted, in progress bars and in the history's rates.
     unit: ClassVar[str] = "examples"
+    #: So many rows of a batch belong together, one after the other, where it is read in parts.
+    rows_together: ClassVar[int] = 1
 
     @abstractmethod
     def __len__(self) -> int:
@@ -92,6 +94,7 @@ class TargetsAsInput(TrainingBatches):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", self.batches.unit)
+        object.__setattr__(self, "rows_together", self.batches.rows_together)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -106,6 +109,44 @@ class TargetsAsInput(TrainingBatches):
         inputs, targets, weights = self.batches.load(rows)
         named = inputs if isinstance(inputs, dict) else {self.only_input: inputs}
         return {**named, self.input_name: targets}, targets, weights
+
+
+@dataclass(frozen=True)
+class RowsTwice(TrainingBatches):
+    """Batches with each row twice in a row, so that a model with dropout answers it in two ways.
+
+    Attributes:
+        batches: what is read.
+    """
+
+    rows_together: ClassVar[int] = 2
+
+    batches: TrainingBatches
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", self.batches.unit)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def of_epoch(self, epoch: int) -> list[Rows]:
+        return self.batches.of_epoch(epoch)
+
+    def count(self, rows: Rows) -> int:
+        return self.batches.count(rows)
+
+    def load(self, rows: Rows) -> Batch:
+        inputs, targets, weights = self.batches.load(rows)
+        twice: Any = (
+            {name: np.repeat(ids, 2, axis=0) for name, ids in inputs.items()}
+            if isinstance(inputs, dict)
+            else np.repeat(inputs, 2, axis=0)
+        )
+        return (
+            twice,
+            np.repeat(targets, 2, axis=0),
+            None if weights is None else np.repeat(weights, 2, axis=0),
+        )
 
 
 def training_batches(

@@ -211,6 +211,7 @@ class EncodedSplit:
         weights: ``<float32>[examples]`` sample weights, or ``None`` where all are one.
         references: texts that outputs are compared with, where those are no targets.
         unseen_labels: names of the target ids that follow those which training has.
+        texts: what was encoded, where answers take words of it; they are not stored.
 
     Ragged targets stand for one target a place: a batch of them always has weights, zero
     where there is padding, so that padding counts in no loss.
@@ -221,6 +222,7 @@ class EncodedSplit:
     weights: npt.NDArray[np.float32] | None = None
     references: Sequence[str] | None = None
     unseen_labels: Sequence[str] = ()
+    texts: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -255,6 +257,7 @@ class EncodedSplit:
             None if self.weights is None else self.weights[:examples],
             None if self.references is None else self.references[:examples],
             self.unseen_labels,
+            None if self.texts is None else self.texts[:examples],
         )
 
     def batch(self, rows: npt.NDArray[np.int64], bucket_width: int) -> Batch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from textnets.run.layout import CHECKPOINT_STATE_FILE
 
 Variables = dict[str, Any]  # keras.Variable by a stable name
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+")
 
 
@@ -75,29 +77,43 @@ def are_lost(model: Any) -> bool:
     return any(value.is_deleted() for value in values if hasattr(value, "is_deleted"))
 
 
-def save_checkpoint(folder: Path, model: Any, state: Mapping[str, object]) -> bool:
+def save_checkpoint(
+    folder: Path, model: Any, state: Mapping[str, object], others: Mapping[str, Any] = _NONE
+) -> bool:
     """Write all variables of a compiled model, and the training state.
+
+    Args:
+        folder: of the checkpoint.
+        model: compiled.
+        state: of the training.
+        others: arrays besides those of the variables, by names that no variable has.
 
     Returns:
         False, with nothing written, where a variable is not finite: the checkpoint that is there
         is worth more.
     """
-    arrays = _values(variables_of(model))
+    arrays = _values(variables_of(model)) | dict(others)
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
         return False
     write_checkpoint(folder, arrays, dict(state))
     return True
 
 
-def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
-    """Put every variable back and return the training state.
+def load_checkpoint(folder: Path, model: Any) -> tuple[dict[str, Any], Arrays]:
+    """Put every variable back.
+
+    Returns:
+        The training state, and the arrays that are of no variable.
 
     Raises:
         RunError: the file is damaged, or is of another model.
     """
     arrays, state = read_checkpoint(folder)
-    _assign(variables_of(model), arrays, str(folder / CHECKPOINT_STATE_FILE))
-    return state
+    of_variables = {
+        name: array for name, array in arrays.items() if name.startswith(("model/", "optimizer/"))
+    }
+    _assign(variables_of(model), of_variables, str(folder / CHECKPOINT_STATE_FILE))
+    return state, {name: arrays[name] for name in arrays.keys() - of_variables.keys()}
 
 
 def _named(variables: Iterable[Any], prefix: str = "") -> Variables:

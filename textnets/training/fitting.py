@@ -1,5 +1,8 @@
 """The training loop: epochs, the monitored metric, early stopping, exact continuation.
 
+Where the weights are averaged, it is the mean that is measured and kept, and training goes on with
+the weights themselves (:mod:`textnets.training.averaging`).
+
 The loop is ours rather than ``Model.fit`` because the order of batches, the learning rate
 and everything that must survive an interruption are then plain data: batches are a pure
 function of (seed, epoch), the learning rate of the step, and the rest is
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +28,7 @@ from textnets.run.checkpoint_files import drop_other_bests, has_checkpoint
 from textnets.run.files import write_lines
 from textnets.run.layout import CHECKPOINT_FOLDER, CHECKPOINT_STATE_FILE, HISTORY_FILE
 from textnets.text.batches import Rows, TrainingBatches
+from textnets.training.averaging import WeightAverage
 from textnets.training.checkpoints import BestWeights, are_lost, load_checkpoint, save_checkpoint
 from textnets.training.interrupts import Interrupts
 from textnets.training.memory import StepInMemory, WeightsLostError
@@ -97,15 +102,20 @@ class _Fitting:
         self.section, self.checkpoint = self.plan.section, self.folder / CHECKPOINT_FOLDER
         self.state = TrainingState.at_the_start(self.plan)
         self.best = BestWeights(self.checkpoint, self.model)
+        self.average = self._average()
         self.clock = CheckpointClock(self.section.checkpoint_minutes, self.section.checkpoint_every)
         self.interrupts = Interrupts()
+
+    def _average(self) -> WeightAverage | None:
+        section = self.section.average
+        return None if section is None else WeightAverage(section, self.model, self.plan.monitor)
 
     def build_step(self, at_row: Callable[[int], None] | None) -> None:
         """Make the optimizer's variables and the compiled step."""
         self.model.optimizer.build(self.model.trainable_variables)
         self.step = StepInMemory(
             train_step(self.model, *self.train.load(self.train.of_epoch(0)[0])),
-            partial(parted_step, self.model, at_row),
+            partial(parted_step, self.model, at_row, self.train.rows_together),
             partial(are_lost, self.model),
             self.progress,
         )
@@ -166,16 +176,22 @@ class _Fitting:
         count = self.train.count(rows)
         so_far.add(logs, count)
         state.step += 1
+        if self.average is not None:
+            self.average.after_step(state)
         self.clock.count(steps=1)
         so_far.seconds += time.monotonic() - started
         shown.advance(count, _note(so_far.means()))
 
     def _end_epoch(self) -> None:
-        state, record = self.state, self._record()
+        state = self.state
+        if self.average is not None:
+            self.average.after_epoch(state)
+        with nullcontext() if self.average is None else self.average.in_place(state):
+            record = self._record()
+            is_best = state.best.follow(record)
+            if is_best:
+                self.best.keep()
         state.history.append(record)
-        is_best = state.best.follow(record)
-        if is_best:
-            self.best.keep()
         state.plateau.follow(is_best)
         state.stopping.follow(record)
         state.epoch, state.so_far = state.epoch + 1, EpochSoFar()
@@ -210,7 +226,8 @@ class _Fitting:
         state = self.state
         with self.clock.saving():
             self.best.save(state.best_epoch)
-            if not save_checkpoint(self.checkpoint, self.model, to_record(state)):
+            averages = {} if self.average is None else self.average.arrays()
+            if not save_checkpoint(self.checkpoint, self.model, to_record(state), averages):
                 raise TrainingError(
                     f"the weights are no longer finite numbers in {state.place}; those of the last "
                     "checkpoint are kept. Try a lower training.learning_rate, or "
@@ -220,8 +237,11 @@ class _Fitting:
 
     def _restore(self) -> None:
         parts = self.state.parts
-        record = load_checkpoint(self.checkpoint, self.model)
-        self.state = from_record(record, self.plan, self.checkpoint / CHECKPOINT_STATE_FILE)
+        path = self.checkpoint / CHECKPOINT_STATE_FILE
+        record, arrays = load_checkpoint(self.checkpoint, self.model)
+        self.state = from_record(record, self.plan, path)
+        if self.average is not None:
+            self.average.restore(arrays, str(path))
         self.state.parts = max(parts, self.state.parts)
         self.best.load(self.state.best_epoch)
         self.clock.restart()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+
+from textnets.layers import (
+    divergence_of_answers,
+    divergence_of_logits,
+    divergence_of_probabilities,
+)
 
 
 class OutputAsLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
@@ -88,3 +95,47 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras sh
         is_right = keras.ops.expand_dims(classes, -1) == keras.ops.arange(size)
         wanted = keras.ops.where(is_right, 1.0 - self.smoothing + even, even)
         return keras.ops.categorical_crossentropy(wanted, y_pred, from_logits=True)
+
+
+class PairedLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+    """A loss of batches that hold each example twice, one after the other: R-Drop.
+
+    Wu et al. (2021), "R-Drop: Regularized Dropout for Neural Networks": an example is answered
+    twice, each time with another dropout, and what the answers differ by costs something. To what
+    ``loss`` makes of each row is added ``weight`` times half the sum of both Kullback-Leibler
+    divergences of the two answers, so that the mean is the mean loss of both and the divergence.
+
+    Args:
+        loss: one of those that :func:`has_divergence` knows.
+        weight: of the divergence.
+    """
+
+    def __init__(self, loss: Any, weight: float, name: str = "paired_loss") -> None:
+        super().__init__(name=name, reduction=loss.reduction, dtype=loss.dtype)
+        self.loss, self.weight = loss, weight
+        self._divergence = _DIVERGENCES[type(loss)]
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """A loss a row, or a place of it."""
+        return self.loss.call(y_true, y_pred) + self.weight * self._divergence(y_pred)
+
+
+def has_divergence(loss: Any) -> bool:
+    """Whether :class:`PairedLoss` knows how far two answers are apart that this loss judges."""
+    return type(loss) in _DIVERGENCES
+
+
+def _mean_of_answers(probabilities: Any) -> Any:
+    return keras.ops.mean(divergence_of_answers(probabilities), axis=-1)  # as the loss is a mean
+
+
+def _sum_of_answers(logits: Any) -> Any:
+    return keras.ops.sum(divergence_of_answers(keras.ops.sigmoid(logits)), axis=-1)
+
+
+_DIVERGENCES: dict[type[Any], Callable[[Any], Any]] = {
+    keras.losses.BinaryCrossentropy: _mean_of_answers,
+    keras.losses.SparseCategoricalCrossentropy: divergence_of_probabilities,
+    OneVersusRestCrossEntropy: _sum_of_answers,
+    SmoothedCrossEntropy: divergence_of_logits,
+}

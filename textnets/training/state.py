@@ -51,6 +51,8 @@ class TrainingState:
         best, plateau, stopping: what the policies remember.
         parts: in how many parts a batch is read, because memory ran out; 1 where it did not.
         history: one record an epoch.
+        averaged: how many weights the mean of ``training.average`` counts; ``None`` where nothing
+            is averaged.
     """
 
     epoch: int = 0
@@ -61,6 +63,7 @@ class TrainingState:
     stopping: EarlyStopping = field(default_factory=EarlyStopping)
     parts: int = 1
     history: list[dict[str, float]] = field(default_factory=list)
+    averaged: int | None = None
 
     @classmethod
     def at_the_start(cls, plan: FitPlan) -> TrainingState:
@@ -69,6 +72,7 @@ class TrainingState:
             best=BestEpoch(plan.monitor),
             plateau=Plateau(plan.section.plateau_patience),
             stopping=EarlyStopping(plan.stopping, plan.patience),
+            averaged=None if plan.section.average is None else 0,
         )
 
     @property
@@ -88,7 +92,8 @@ class TrainingState:
 
 
 def to_record(state: TrainingState) -> dict[str, object]:
-    """What is saved of a state: these keys, in this order, since version 0.1.0."""
+    """What is saved of a state: these keys, in this order, since version 0.1.0; and ``averaged``
+    where weights are."""
     so_far, best, stopping, plateau = state.so_far, state.best, state.stopping, state.plateau
     return {
         "epoch": state.epoch, "batch": so_far.batches, "step": state.step,
@@ -97,6 +102,7 @@ def to_record(state: TrainingState) -> dict[str, object]:
         "stopping_best": stopping.best, "stopping_waited": stopping.waited,
         "plateau_waited": plateau.waited, "plateau_drops": plateau.drops,
         "parts": state.parts, "history": state.history, "stopped": stopping.stopped,
+        **({} if state.averaged is None else {"averaged": state.averaged}),
     }  # fmt: skip
 
 
@@ -119,17 +125,20 @@ class _Record:
     parts: int
     history: list[dict[str, int | float]]
     stopped: str
+    averaged: int = 0
 
 
 def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> TrainingState:
     """The state that :func:`to_record` was given, to be continued by a plan.
+
+    A plan that averages weights may go on from a record that did not, and the other way round.
 
     Raises:
         RunError: the record, of the checkpoint at ``path``, has other keys, or values of other
             types.
     """
     state = TrainingState.at_the_start(plan)
-    if differing := sorted(record.keys() ^ to_record(state).keys()):
+    if differing := sorted((record.keys() ^ to_record(state).keys()) - {"averaged"}):
         raise RunError(
             f"{path}: the checkpoint is of another version of textnets, whose training state "
             f"differs in {', '.join(differing)}; continue with the version that environment.json "
@@ -142,4 +151,6 @@ def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> Trainin
     state.plateau.waited, state.plateau.drops = record["plateau_waited"], record["plateau_drops"]
     state.stopping.go_on(record["stopping_best"], record["stopping_waited"], record["stopped"])
     state.history = record["history"]
+    if state.averaged is not None:
+        state.averaged = record.get("averaged", 0)
     return state

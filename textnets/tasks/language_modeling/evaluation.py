@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,7 +45,13 @@ class LanguageModelingEvaluation(Evaluation[TextLines, LanguageModelOutputs]):
     def estimates(
         self, outputs: LanguageModelOutputs, split: EncodedSplit, *, resamples: int
     ) -> Scores:
-        return self._scores_of(_surprisals(outputs), resamples)
+        found = _surprisals(outputs)
+        scores = self._scores_of(found, resamples)
+        if found.cached is not None:
+            cached = self._scores_of(replace(found, values=found.cached), resamples)
+            del cached["unknown_share"]  # the same
+            scores |= {f"cache_{name}": estimate for name, estimate in cached.items()}
+        return scores
 
     def _scores_of(self, outputs: Surprisals, resamples: int) -> Scores:
         return score_surprisals(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textnets.backend.recurrence import take_single_steps
+from textnets.decoding.cache import CacheRule, cache_shares, with_cache
 from textnets.decoding.joint import JointLanguageModel, JointReader, mix_surprisals
 from textnets.decoding.sampling import Sampling
 from textnets.decoding.surprisals import SurprisalReader
@@ -25,7 +26,7 @@ from textnets.tasks.language_modeling.preprocessor import (
     without_last,
 )
 from textnets.text.continuing import Continuation
-from textnets.text.encoded import EncodedSplit, RaggedIds, RaggedOutputs
+from textnets.text.encoded import EncodedSplit, IntArray, RaggedIds, RaggedOutputs
 from textnets.text.vocabulary import EOS_ID, UNKNOWN_ID
 
 _CONTINUATION = {"characters": 200}  # tokens that ``textnets predict`` writes
@@ -38,9 +39,11 @@ class Surprisals(RaggedOutputs):
 
     Attributes:
         unknown: ``<bool>[tokens]``: which are ``[UNK]``.
+        cached: the same values with a cache beside the model; ``None`` without one.
     """
 
     unknown: npt.NDArray[np.bool_]
+    cached: npt.NDArray[np.float32] | None = None
 
     def unknown_row(self, index: int) -> npt.NDArray[np.bool_]:
         """``<bool>[length]``, as :meth:`row`."""
@@ -106,7 +109,50 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
             if self._preprocessor.is_stream
             else self._reader.read_rows(ids, targets.ids, targets.offsets, progress)
         )
-        return Surprisals(read, targets.offsets, targets.ids == UNKNOWN_ID)
+        section = self._preprocessor.recipe.evaluation.cache
+        cached = None
+        if section is not None and not quick:
+            rule = CacheRule(section.size, section.theta, section.weight)
+            (cached,) = self.with_caches(ids, targets.ids, [rule], progress)
+        return Surprisals(read, targets.offsets, targets.ids == UNKNOWN_ID, cached)
+
+    def with_caches(
+        self,
+        token_ids: IntArray,
+        target_ids: IntArray,
+        rules: Sequence[CacheRule],
+        progress: Progress,
+    ) -> list[npt.NDArray[np.float32]]:
+        """The surprisals of a running text with a cache beside each model, by each of some rules.
+
+        Args:
+            token_ids, target_ids: ``<int32>[tokens]``.
+            rules: of caches.
+            progress: where to show it.
+
+        Returns:
+            ``<float32>[tokens]`` for each rule.
+
+        Raises:
+            InputError: a model has no layer ``features``.
+        """
+        of_rules: list[list[npt.NDArray[np.float32]]] = [[] for _ in rules]
+        for model in self._models:
+            features = SurprisalReader.of_features(model).read_stream(
+                token_ids, target_ids, progress
+            )
+            plain = SurprisalReader.of(model).read_stream(token_ids, target_ids, progress)
+            shares: dict[tuple[int, float], npt.NDArray[np.float32]] = {}
+            for rule, found in zip(rules, of_rules, strict=True):
+                key = (rule.size, rule.theta)
+                if key not in shares:
+                    shares[key] = cache_shares(
+                        features, target_ids, size=rule.size, theta=rule.theta
+                    )
+                found.append(with_cache(plain, shares[key], rule.weight))
+        if len(self._models) == 1:
+            return [found for (found,) in of_rules]
+        return [mix_surprisals(found, self._weights) for found in of_rules]
 
     def mixed(
         self, outputs: Sequence[LanguageModelOutputs], weights: Sequence[float]
@@ -116,7 +162,11 @@ class LanguageModelingInference(Inference[LanguageModelOutputs]):
         if len(of_models) != len(outputs):
             raise TypeError("what was written has no scores")
         values = mix_surprisals([found.values for found in of_models], weights)
-        return replace(of_models[0], values=values)
+        cached = [found.cached for found in of_models if found.cached is not None]
+        mixed_cached = None
+        if len(cached) == len(of_models):
+            mixed_cached = mix_surprisals(cached, weights)
+        return replace(of_models[0], values=values, cached=mixed_cached)
 
     def _continuations(self, prompts: RaggedIds) -> list[WrittenIds]:
         tokenizer = self._preprocessor.recipe.text.tokenizer

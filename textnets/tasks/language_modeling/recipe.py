@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
+    CacheSection,
     DataSection,
+    EvaluationSection,
     PositiveInt,
     TextSection,
     TrainingSection,
@@ -67,10 +71,24 @@ class LanguageModelingTraining(TrainingSection):
     )
 
 
+class LanguageModelingEvaluation(EvaluationSection):
+    """How the trained model is measured."""
+
+    cache: CacheSection | None = Field(
+        None,
+        description="Also score the model with a cache of the last words of the text beside it "
+        "(Grave et al. 2017), as cache_perplexity and so on. For data.stream: true. Off unless "
+        "given.",
+    )
+
+    not_written: ClassVar[frozenset[str]] = frozenset({"cache"})
+
+
 LANGUAGE_MODELING_SCHEMA = TaskSchema(
     data=LanguageModelingData,
     text=LanguageModelingText,
     training=LanguageModelingTraining,
+    evaluation=LanguageModelingEvaluation,
     sizes=frozenset({"vocabulary_size", "embedding_vectors"}),
     required_sizes=frozenset({"vocabulary_size"}),
 )

@@ -36,7 +36,7 @@ from textnets.tasks.language_modeling.recipe import (
     LanguageModelingText,
 )
 from textnets.tasks.task import Mistake, Task
-from textnets.text.batches import ExampleBatches, TargetsAsInput, TrainingBatches
+from textnets.text.batches import ExampleBatches, RowsTwice, TargetsAsInput, TrainingBatches
 from textnets.text.encoded import EncodedSplit
 from textnets.text.streams import StreamBatches
 from textnets.training.setup import TrainingSetup
@@ -76,6 +76,13 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         return dict.fromkeys(("loss", "cross_entropy", bits, "perplexity"), True)
 
     @property
+    def score_names(self) -> tuple[str, ...]:
+        plain = super().score_names
+        if self.recipe.evaluation.cache is None:
+            return plain
+        return (*plain, *(f"cache_{name}" for name in plain))
+
+    @property
     def _has_characters(self) -> bool:
         return self.text.tokenizer == "characters"
 
@@ -89,6 +96,9 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         for (section, key), is_useless in useless.items():
             if is_useless and getattr(getattr(self.recipe, section), key) is not None:
                 found.append(((section, key), f"has an effect with data.stream: {wanted} only"))
+        if self.recipe.evaluation.cache is not None and not self.data.stream:
+            message = "is of what a text held before; it goes with data.stream: true"
+            found.append((("evaluation", "cache"), message))
         if self.text.add_eos and not self.data.stream:
             message = "sentences have [EOS] in any case; it goes with data.stream: true"
             found.append((("text", "add_eos"), message))
@@ -96,6 +106,13 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         if is_adaptive and self.recipe.training.sampled_softmax is not None:
             message = "model.adaptive_softmax needs no sample; remove one of the two"
             found.append((("training", "sampled_softmax"), message))
+        is_partial = is_adaptive or self.recipe.training.sampled_softmax is not None
+        if is_partial and self.recipe.training.r_drop is not None:
+            message = (
+                "compares the probabilities of all tokens, which a softmax that is adaptive or "
+                "sampled does not give; remove one of the two"
+            )
+            found.append((("training", "r_drop"), message))
         return found
 
     # --- Files to examples ---
@@ -213,16 +230,21 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         from textnets.training.losses import OutputAsLoss
 
         section = self.recipe.training
+        batches = self._batches_of(train)
+        if section.r_drop is not None:
+            batches = RowsTwice(batches)
+        rows = section.batch_size * batches.rows_together
         found = build_loss_model(
             model,
-            streams=section.batch_size if self.data.stream else None,
+            streams=rows if self.data.stream else None,
             num_sampled=section.sampled_softmax,
             seed=self.recipe.seed,
+            r_drop=section.r_drop,
         )
         return TrainingSetup(
             found.model,
             OutputAsLoss(),
-            TargetsAsInput(self._batches_of(train)),
+            TargetsAsInput(batches),
             begin_epoch=found.reset,
             at_row=found.begin_at,
         )

@@ -191,7 +191,12 @@ class TranslationEvaluation(Evaluation[SentencePairs, TranslatorOutputs]):
         )
 
     def _best(self, outputs: TranslatorOutputs) -> list[str]:
-        return [self._text_of(best.token_ids.tolist()) for best, *_ in outputs.hypotheses]
+        return [
+            self._text_of(best.token_ids.tolist())
+            if best.words is None
+            else self._preprocessor.target_text(best.words)
+            for best, *_ in outputs.hypotheses
+        ]
 
     def _text_of(self, token_ids: Sequence[int]) -> str:
         return self._preprocessor.target_text(self._preprocessor.target_tokens(token_ids))

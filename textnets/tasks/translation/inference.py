@@ -7,14 +7,36 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from textnets.decoding.translating import Hypothesis, Search, Translator, TranslatorOutputs
+from textnets.decoding.translating import (
+    Hypothesis,
+    Search,
+    Translator,
+    TranslatorOutputs,
+    with_copies,
+)
+from textnets.errors import InputError
 from textnets.predictions import Alternative, Translation
 from textnets.progress import Progress
 from textnets.tasks.inference import Inference
 from textnets.tasks.translation.preprocessor import TranslationPreprocessor
+from textnets.tasks.translation.recipe import TranslationEvaluation
 from textnets.text.encoded import EncodedSplit
 
 _NOTHING = Alternative("", 0.0, 0.0)
+
+
+def search_of(section: TranslationEvaluation) -> Search:
+    """How a recipe's ``evaluation:`` searches."""
+    return Search(
+        beam_size=section.beam_size,
+        length_penalty=section.length_penalty,
+        num_best=section.n_best,
+        length_ratio=section.length_ratio,
+        attention=section.attention,
+        no_repeat_ngram=section.no_repeat_ngram or 0,
+        coverage_penalty=section.coverage_penalty,
+        copy_unknown=section.copy_unknown,
+    )
 
 
 class TranslationInference(Inference[TranslatorOutputs]):
@@ -37,14 +59,11 @@ class TranslationInference(Inference[TranslatorOutputs]):
         recipe = preprocessor.recipe
         self._preprocessor = preprocessor
         self._translator = Translator.of(models, weights, recipe.training.bucket_width)
-        section = recipe.evaluation
-        self._greedy = Search(length_ratio=section.length_ratio)
-        self._full = Search(
-            beam_size=section.beam_size,
-            length_penalty=section.length_penalty,
-            num_best=section.n_best,
-            length_ratio=section.length_ratio,
-            attention=section.attention,
+        self._full = search_of(recipe.evaluation)
+        self._greedy = Search(
+            length_ratio=self._full.length_ratio,
+            no_repeat_ngram=self._full.no_repeat_ngram,
+            copy_unknown=self._full.copy_unknown,
         )
 
     @property
@@ -68,9 +87,25 @@ class TranslationInference(Inference[TranslatorOutputs]):
     ) -> TranslatorOutputs:
         how = self._greedy if quick else self._full
         hypotheses = self._translator.search(split.inputs["source_ids"], how, progress)
+        if how.copy_unknown:
+            hypotheses = with_copies(
+                hypotheses,
+                how,
+                self._preprocessor.target_tokens,
+                lambda rows: self._source_tokens(split, rows),
+            )
         is_given = "target_ids" in split.inputs
         surprisals = self._translator.surprisals(split, progress) if is_given else None
         return TranslatorOutputs(hypotheses, surprisals)
+
+    def _source_tokens(self, split: EncodedSplit, rows: Sequence[int]) -> list[list[str]]:
+        if split.texts is None:
+            raise InputError(
+                "evaluation.copy_unknown: copies words of texts, of which stored ids hold none; "
+                "train without --store, or remove the key"
+            )
+        tokens = self._preprocessor.tokens([split.texts[row] for row in rows])
+        return [[token.text for token in of_text] for of_text in tokens]
 
     def predictions(self, texts: Sequence[str], outputs: TranslatorOutputs) -> list[Translation]:
         names = self._preprocessor.tokens(texts) if self._full.attention else [[] for _ in texts]
@@ -88,7 +123,7 @@ class TranslationInference(Inference[TranslatorOutputs]):
         weights = hypothesis.attention
         tokens = self._preprocessor.target_tokens(hypothesis.token_ids.tolist())
         return Alternative(
-            text=self._preprocessor.target_text(tokens),
+            text=self._preprocessor.target_text(hypothesis.words or tokens),
             score=hypothesis.score,
             log_probability=hypothesis.log_probability,
             tokens=[] if weights is None else [*tokens, "[EOS]"],

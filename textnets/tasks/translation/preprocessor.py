@@ -78,13 +78,24 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
         inputs = {"source_ids": source_ids, "target_ids": join_rows([BOS_ID, *row] for row in rows)}
         targets = join_rows([*row, EOS_ID] for row in rows)
         # Scores are of texts as they are, and not of what the target's vocabulary knows.
-        split = EncodedSplit(inputs, targets, references=tuple(examples.targets))
+        split = EncodedSplit(
+            inputs,
+            targets,
+            references=tuple(examples.targets),
+            texts=self._kept(examples.texts),
+        )
         return split, coverage + of_target
 
     def encode_inputs(self, texts: Sequence[str]) -> EncodedSplit:
         return EncodedSplit(
-            {"source_ids": self.source.encoder.encode(texts)}, np.zeros(0, np.int32)
+            {"source_ids": self.source.encoder.encode(texts)},
+            np.zeros(0, np.int32),
+            texts=self._kept(texts),
         )
+
+    def _kept(self, texts: Sequence[str]) -> Sequence[str] | None:
+        """The sources, where words of them may stand in a translation."""
+        return tuple(texts) if self.recipe.evaluation.copy_unknown else None
 
     def tokens(self, texts: Sequence[str]) -> list[list[Token]]:
         return self.source.encoder.tokens(texts)
@@ -125,9 +136,13 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
 
     @property
     def manner(self) -> dict[str, Any]:
+        evaluation = self.recipe.evaluation
         names = ("beam_size", "length_penalty", "n_best", "length_ratio", "attention")
         return {
-            **{name: getattr(self.recipe.evaluation, name) for name in names},
+            **{name: getattr(evaluation, name) for name in names},
+            "no_repeat_ngram": evaluation.no_repeat_ngram or 0,
+            "coverage_penalty": evaluation.coverage_penalty,
+            "copy_unknown": evaluation.copy_unknown,
             "target_tokenizer": self.target_section.tokenizer,
         }
 

@@ -152,6 +152,19 @@ class TranslationEvaluation(EvaluationSection):
     length_ratio: Annotated[float, Field(gt=0)] = Field(
         2.0, description="A translation has at most this times the source's tokens, and 10 more."
     )
+    no_repeat_ngram: PositiveInt | None = Field(
+        None, description="No translation holds so many tokens in a row twice. Off unless given."
+    )
+    coverage_penalty: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="How much a translation loses for words of the source that it did not look at "
+        "(Wu et al. 2016); with a beam of 2 or more, and attention. About 0.2; 0 for nothing.",
+    )
+    copy_unknown: bool = Field(
+        False,
+        description="Write the word of the source that was looked at most where the best token is "
+        "[UNK]; without it [UNK] is never written. Needs attention.",
+    )
     attention: bool = Field(
         False, description="Give the weights by which each token looks at the source, in jsonl."
     )
@@ -161,6 +174,16 @@ class TranslationEvaluation(EvaluationSection):
         "references' script: zh for Chinese, ja-mecab for Japanese where it is installed "
         "(textnets[ja]), char for scripts without blanks, else 13a.",
     )
+
+    not_written: ClassVar[frozenset[str]] = frozenset(
+        {"no_repeat_ngram", "coverage_penalty", "copy_unknown"}
+    )
+
+    @model_validator(mode="after")
+    def _coverage_ranks_a_beam(self) -> TranslationEvaluation:
+        if self.coverage_penalty and self.beam_size == 1:
+            raise mistake("coverage_penalty", "has an effect with beam_size of 2 or more only")
+        return self
 
     @model_validator(mode="after")
     def _beam_holds_the_best(self) -> TranslationEvaluation:

@@ -86,8 +86,12 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         if model.get("share_embeddings") and not self.text.shared_vocabulary:
             message = "needs text.shared_vocabulary: true, or the ids mean two things"
             found.append((("model", "share_embeddings"), message))
-        if self.recipe.evaluation.attention and model.get("attention") == "none":
-            found.append((("evaluation", "attention"), "the model has none: model.attention: none"))
+        for key in ("attention", "coverage_penalty", "copy_unknown"):
+            if getattr(self.recipe.evaluation, key) and model.get("attention") == "none":
+                message = "needs attention, and the model has none: model.attention: none"
+                if key == "attention":
+                    message = "the model has none: model.attention: none"
+                found.append((("evaluation", key), message))
         return found
 
     def vocabulary_sections(self, text: Any) -> list[tuple[tuple[str, ...], Any]]:

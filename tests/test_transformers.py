@@ -17,6 +17,7 @@ from tests.lite.test_answers import assert_same
 from tests.sharing import made_once
 from textnets import Predictor
 from textnets.data.values import checked_texts
+from textnets.decoding.sampling import Sampling
 from textnets.export import export_run
 
 SIZES = "width: 16\n  depth: 1\n  heads: 2\n  feed_forward_width: 24"
@@ -174,3 +175,39 @@ def test_digits_are_learned_to_be_reversed(tmp_path: Path) -> None:
     wrong = [record for record in records if record["translation"] != record["true_translation"]]
     assert len(records) >= 220
     assert len(wrong) <= 2  # 0 where this was written; a digit twice in a row is the hard part
+
+
+COPY = """\
+task: language_modeling
+data: {train: copies.txt, stream: false, validation: 0.1}
+text: {tokenizer: whitespace}
+model:
+  builder: transformer_language_model
+  embedding_width: 32
+  width: 32
+  heads: 2
+  feed_forward_width: 64
+  context: 16
+  dropout: 0.0
+training: {batch_size: 32, epochs: 20, learning_rate: 5e-3, schedule: cosine, clip_norm: 1.0}
+evaluation: {resamples: 0, baselines: false}
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.slow
+@pytest.mark.long
+def test_words_are_learned_to_be_said_again(tmp_path: Path) -> None:
+    """``b d a = b d a``: what n-grams cannot know, and a look at the place of the word can."""
+    random = np.random.default_rng(0)
+    every = [random.choice(list("abcdefgh"), 3).tolist() for _ in range(1500)]
+    lines = [f"{' '.join(words)} = {' '.join(words)}\n" for words in every]
+    (tmp_path / "copies.txt").write_text("".join(lines), encoding="utf-8")
+    recipe = tmp_path / "copy.yaml"
+    recipe.write_text(COPY, encoding="utf-8")
+    textnets.train(recipe, output=tmp_path / "run")
+    predictor: Any = Predictor.load(tmp_path / "run")
+    greedy = Sampling(temperature=0.0)
+    for words in ("a b c", "h h a", "d c d"):
+        (written,) = predictor.write(f"{words} =", length=6, sampling=greedy)
+        assert written.continued == f"{words} = {words}"

@@ -38,6 +38,7 @@ def random_weights(model: Any) -> None:
         {"widths": [1, 2, 3, 4, 5], "maps": 7},
         {"widths": [3], "maps": 4, "activation": "tanh", "pooling": ["max", "mean", "attention"]},
         {"widths": [2], "maps": 4, "word_dropout": 0.2, "embedding_dropout": 0.2, "dropout": 0.1},
+        {"widths": [2, 3], "maps": 4, "depth": 3},  # the lowest of each width
     ],
 )
 def test_it_answers_the_same(settings: dict[str, Any]) -> None:

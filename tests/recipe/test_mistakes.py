@@ -202,7 +202,7 @@ zzz: 1
 def test_a_misspelt_builder_key_is_named_beside_the_missing_one(mistakes, good):
     assert mistakes(good.replace("builder:", "bulder:")) == [
         "r.yaml:7:1: model.builder: this key is missing; one of rnn_classifier, cnn_classifier, "
-        "mlp_classifier, ngram_bag_classifier",
+        "mlp_classifier, transformer_classifier, ngram_bag_classifier",
         "r.yaml:8:3: model.bulder: unknown key; did you mean 'builder'?",
     ]
 

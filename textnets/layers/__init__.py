@@ -27,6 +27,7 @@ from textnets.layers.feature_scores import FeatureScores
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.ngram_bag import NgramBag, OneVersusRest
+from textnets.layers.own_tokens import OwnTokens
 from textnets.layers.pooling import (
     AttentionPooling,
     LastState,
@@ -68,6 +69,7 @@ __all__ = [
     "MaskedMeanPooling",
     "NgramBag",
     "OneVersusRest",
+    "OwnTokens",
     "PaddingMask",
     "PairedSoftmaxLoss",
     "PeepholeLSTMCell",

@@ -392,6 +392,12 @@ def test_caches_are_tried_on_a_text_of_ones_own(characters: Path, tmp_path: Path
     )[0]
     scored = with_it.evaluation.values(with_it.outputs(split), split)
     assert scored["cache_cross_entropy"] == pytest.approx(found[0].cross_entropy, rel=1e-5)
+    settings = [word for key in keys for word in ("--set", key)]
+    ended = succeed("evaluate", characters, "--data", path, *settings, "--format", "json")
+    told = json.loads(ended.out)
+    assert told["scores"]["cache_cross_entropy"]["value"] == pytest.approx(
+        found[0].cross_entropy, rel=1e-5
+    )
     with pytest.raises(InputError, match=r"weights: not in the range .* was: 1\.5"):
         predictor.try_caches(path, weights=[1.5])
 

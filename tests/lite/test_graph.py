@@ -267,7 +267,7 @@ def test_every_layer_that_a_model_may_hold_is_known_or_named_here() -> None:
     training = {
         "AdaptiveSoftmaxLoss", "BestTags", "CRFLoss", "CarriedStates", "FullSoftmaxLoss",
         "KeptStates", "SampledSoftmaxLoss", "ZeroStates", "CELLS", "KernelPath",
-        "PairedSoftmaxLoss", "VirtualAdversary",
+        "OwnTokens", "PairedSoftmaxLoss", "VirtualAdversary",
     }  # fmt: skip
     assert named - {f"textnets.{name}" for name in training} == {
         name for name in LAYERS if name.startswith("textnets.")

@@ -11,7 +11,6 @@ import pytest
 
 from tests.training.test_averaging import Watched
 from tests.training.test_fitting import plan, toy_split, weights_bytes
-from tests.warm import run_program
 from textnets.backend.accumulation import parted_step
 from textnets.backend.steps import train_step
 from textnets.builders import build_mlp_classifier, build_rnn_tagger
@@ -79,21 +78,6 @@ def check_the_worst_move() -> None:
 
 def test_the_worst_move_by_hand() -> None:
     check_the_worst_move()
-
-
-ON_JAX = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from tests.training.test_adversary import check_the_worst_move
-check_the_worst_move()
-print("done")
-"""
-
-
-def test_on_jax() -> None:
-    pytest.importorskip("jax")
-    root = Path(__file__).parent.parent.parent
-    assert run_program(ON_JAX, str(root), backend="jax").strip() == "done"
 
 
 def test_a_tagger_answers_for_each_word_and_padding_counts_nothing() -> None:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pytest
 
 from tests.training.test_fitting import compiled, fit, plan, toy_split, untimed, weights_bytes
-from tests.warm import run_program
 from textnets.progress import Progress, Step
 from textnets.training.averaging import is_triggered
 from textnets.training.fitting import Monitor, TrainingState
@@ -219,34 +218,3 @@ def test_when_averaging_is_triggered() -> None:
     higher = Monitor("accuracy", lower_is_better=False)
     assert is_triggered([0.9, 0.8, 0.9], 1, higher)
     assert not is_triggered([0.7, 0.8, 0.9], 1, higher)
-
-
-ON_JAX = """
-import sys, json
-sys.path.insert(0, sys.argv[2])
-from pathlib import Path
-import numpy as np
-from tests.training import test_averaging as here
-for name in ("ema",):
-    average, expected = here.KINDS[name]
-    folder = Path(sys.argv[1]) / name
-    model, steps, measured, state = here.trained(folder, average)
-    for found, wanted in zip(measured, expected(steps), strict=True):
-        for one, other in zip(found, wanted, strict=True):
-            np.testing.assert_allclose(one, other, atol=2e-6)
-    again = Path(sys.argv[1]) / (name + " broken")
-    try:
-        here.trained(again, average, stop=30, every=7)
-        raise SystemExit("it was not ended")
-    except InterruptedError:
-        pass
-    continued, _, _, _ = here.trained(again, average, resume=True)
-    assert here.weights_bytes(continued) == here.weights_bytes(model), name
-print("done")
-"""
-
-
-def test_on_jax(tmp_path: Path) -> None:
-    pytest.importorskip("jax")
-    root = Path(__file__).parent.parent.parent
-    assert run_program(ON_JAX, str(tmp_path), str(root), backend="jax").strip() == "done"

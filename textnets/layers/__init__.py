@@ -30,6 +30,7 @@ from textnets.layers.headed_attention import CachedAttention, MemoryAttention, S
 from textnets.layers.kernels import KernelPath, recurrent_kernel
 from textnets.layers.masking import MaskedInputs, PaddingMask, ReverseSequence
 from textnets.layers.ngram_bag import NgramBag, OneVersusRest
+from textnets.layers.own_tokens import OwnTokens
 from textnets.layers.place_vectors import LearnedPositions, SinusoidalPositions
 from textnets.layers.pooling import (
     AttentionPooling,
@@ -78,6 +79,7 @@ __all__ = [
     "MemoryAttention",
     "NgramBag",
     "OneVersusRest",
+    "OwnTokens",
     "PaddingMask",
     "PairedSoftmaxLoss",
     "PeepholeLSTMCell",

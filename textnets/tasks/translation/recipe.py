@@ -134,9 +134,18 @@ _OF_A_ROW = ("max_length", "truncate")  # what a vocabulary does not depend on
 class TranslationTraining(TrainingSection):
     """How the weights are found."""
 
+    scheduled_sampling: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="Share of the target's tokens that are read as the model would have written "
+        "them, in the last epoch; it rises from 0 (Bengio et al. 2015; Mihaylova and Martins "
+        "2019). A step takes nearly twice the time. Off unless given.",
+    )
+
     label_smoothing: Rate = Field(
         0.0, description="Share of the target probability that all tokens get in equal parts."
     )
+
+    not_written: ClassVar[frozenset[str]] = TrainingSection.not_written | {"scheduled_sampling"}
 
 
 class TranslationEvaluation(EvaluationSection):

@@ -220,11 +220,20 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
     def training_setup(
         self, model: Any, preprocessor: TranslationPreprocessor, train: EncodedSplit
     ) -> TrainingSetup:
+        from textnets.builders.sampling_model import build_sampling_model
         from textnets.training.losses import SmoothedCrossEntropy
 
-        section = self.recipe.training
+        section, begin_epoch = self.recipe.training, None
         batches = example_batches(model, train, section, self.recipe.seed)
-        return TrainingSetup(model, SmoothedCrossEntropy(section.label_smoothing), batches)
+        if section.scheduled_sampling is not None:
+            model, begin_epoch = build_sampling_model(
+                model,
+                share=section.scheduled_sampling,
+                epochs=section.epochs,
+                seed=self.recipe.seed,
+            )
+        loss = SmoothedCrossEntropy(section.label_smoothing)
+        return TrainingSetup(model, loss, batches, begin_epoch=begin_epoch)
 
     def inference(self, preprocessor: TranslationPreprocessor, model: Any) -> TranslationInference:
         return TranslationInference(preprocessor, [model])

@@ -11,7 +11,7 @@ from . import options
 @click.argument("name", required=False)
 @options.quiet
 def data(name: str | None, quiet: bool) -> None:
-    """List the data sets and word vectors that are known, or fetch those called NAME."""
+    """List the known data sets and word vectors, or fetch NAME."""
     from textnets.data.listing import fetch, list_catalog, list_vectors
     from textnets.progress import terminal_progress
 

@@ -374,6 +374,7 @@ def test_a_cache_has_scores_of_its_own(characters: Path) -> None:
     assert cached.inference.outputs(split, Progress(), quick=True).cached is None
 
 
+@pytest.mark.heavy
 def test_caches_are_tried_on_a_text_of_ones_own(characters: Path, tmp_path: Path) -> None:
     predictor = LanguageModelPredictor.load(characters)
     path = tmp_path / "valid.txt"
@@ -410,6 +411,7 @@ def test_sentences_have_no_cache(sentences: Path, tmp_path: Path) -> None:
         LanguageModelPredictor.load(sentences).try_caches(tmp_path / "none.txt")
 
 
+@pytest.mark.heavy
 def test_a_sentence_pays_for_its_end(sentences: Path) -> None:
     record = json.loads(succeed("score", sentences, "--format", "jsonl", "-t", "").out)
     assert record["tokens"] == ["[EOS]"]

@@ -401,6 +401,7 @@ def pairs(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_translators_write_together_by_the_mean_of_their_log_probabilities(pairs):
     done = textnets.train(pairs, output=pairs.parent / "run")
     weights = json.loads((done.folder / "mixture.json").read_text())["weights"]

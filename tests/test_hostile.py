@@ -449,7 +449,13 @@ print((after - before) // 1024)
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("line", [b"\0" * 2**20, b"a,b\n" * 2**18], ids=["one line", "many"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"\0" * 2**20, id="one line"),
+        pytest.param(b"a,b\n" * 2**18, id="many", marks=pytest.mark.long),
+    ],
+)
 def test_a_gzip_bomb_takes_little_memory(make_recipe: MakeRecipe, line: bytes) -> None:
     recipe = make_recipe(replace={"train: train.csv": "train: bomb.csv"})
     member = gzip.compress(line * 64)
@@ -470,6 +476,7 @@ def test_a_gzip_bomb_takes_little_memory(make_recipe: MakeRecipe, line: bytes) -
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_a_cell_of_fifty_megabytes(make_recipe: MakeRecipe) -> None:
     recipe = make_recipe()
     with Path("train.csv").open("a", encoding="utf-8") as file:

@@ -70,7 +70,9 @@ def texts_of(task: str) -> list[str]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("task", ["tagging", "translation", "language_modeling"])
+@pytest.mark.parametrize(
+    "task", ["tagging", pytest.param("translation", marks=pytest.mark.long), "language_modeling"]
+)
 def test_what_is_exported_answers_as_the_run_does(task: str, tmp_path: Path) -> None:
     run, texts = run_of(task), checked_texts(texts_of(task), "texts")
     found = export_run(run, "numpy", tmp_path / "out")

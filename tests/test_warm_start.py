@@ -209,6 +209,7 @@ def test_an_extended_vocabulary_keeps_the_ids_and_a_language_model_its_logits(pr
     assert textnets.load("same").get_params()["vocabulary"] == "extend"
 
 
+@pytest.mark.long
 def test_a_tagger_begins_with_characters_and_a_translator_with_an_encoder(project):
     tagger = TAGGER.replace("epochs: 6", "epochs: 1")
     write_tagger(project, tagger)

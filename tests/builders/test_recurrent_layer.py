@@ -147,6 +147,7 @@ assert np.isfinite(losses).all()
 
 @pytest.mark.heavy
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+@pytest.mark.long
 def test_saved_cells_learn_the_same_on_jax(tmp_path):
     inputs = keras.Input((LENGTH, WIDTH))
     layers = [random_layer(cell)[0] for cell in CELLS]

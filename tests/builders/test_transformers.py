@@ -28,7 +28,7 @@ from textnets.builders import (
 )
 from textnets.decoding.beam_search import beam_search
 from textnets.decoding.encoder_decoder import EncoderDecoder, with_room
-from textnets.decoding.translating import search_graph, search_limits
+from textnets.decoding.translating import SearchRules, search_graph, search_limits
 from textnets.errors import InputError
 
 SMALL: dict[str, Any] = {"heads": 2, "feed_forward_width": 9, "activation": "tanh"}
@@ -202,7 +202,7 @@ def test_what_a_beam_writes_has_the_score_of_the_whole_model(beam_size: int) -> 
         weight.assign(random.normal(scale=0.7, size=weight.shape))
     source_ids = pairs()["source_ids"]
     limits = search_limits((source_ids != 0).sum(axis=1), 1.0)
-    search = search_graph(EncoderDecoder(model), beam_size, 0.0)
+    search = search_graph(EncoderDecoder(model), SearchRules(beam_size))
     given = (source_ids, limits, np.zeros(int(limits.max()), np.int32))
     ids, _, sums = map(keras.ops.convert_to_numpy, search(*map(keras.ops.convert_to_tensor, given)))
     written = 0

@@ -100,7 +100,15 @@ def weights_of(model: Any) -> list[bytes]:
     return [np.asarray(weight).tobytes() for weight in model.weights]
 
 
-@pytest.mark.parametrize("task", ["classification", "tagging", "translation", "language_modeling"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "classification",
+        "tagging",
+        pytest.param("translation", marks=pytest.mark.long),
+        "language_modeling",
+    ],
+)
 def test_a_recipe_with_the_same_settings_and_seed_gives_the_same_weights(
     task: str, texts: list[str], labels: list[str], tmp_path: Path
 ) -> None:

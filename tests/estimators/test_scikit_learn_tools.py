@@ -94,6 +94,7 @@ def test_calibrated_and_voting_beside_tfidf(
     assert voting.fit(texts, labels).score(texts, labels) == 1.0
 
 
+@pytest.mark.long
 def test_learning_curve_and_permutation_test(
     classifier: TextClassifier, texts: Texts, labels: Texts
 ) -> None:

@@ -79,6 +79,7 @@ print("done")
 """
 
 
+@pytest.mark.long
 def test_on_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     root = Path(__file__).parent.parent.parent

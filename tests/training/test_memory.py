@@ -259,6 +259,7 @@ print("the same")
 """
 
 
+@pytest.mark.long
 def test_the_updates_stay_the_same_on_jax(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     assert run_program(ON_JAX, tmp_path, backend="jax").strip().endswith("the same")

@@ -13,6 +13,7 @@ import pytest
 import textnets
 import textnets.lite
 from tests import test_language_modeling, test_tagging, test_translation
+from tests.cli.conftest import succeed
 from tests.lite.test_answers import assert_same
 from tests.sharing import made_once
 from textnets import Predictor
@@ -194,6 +195,25 @@ model:
 training: {batch_size: 32, epochs: 20, learning_rate: 5e-3, schedule: cosine, clip_norm: 1.0}
 evaluation: {resamples: 0, baselines: false}
 """
+
+
+@pytest.mark.heavy
+def test_another_model_begins_with_its_vectors_alone(tmp_path: Path) -> None:
+    """And is told so: its layers of attention are not taken."""
+    rows = [f"{line},{'ab'[i % 2]}" for i, line in enumerate(["good news", "bad news"] * 8)]
+    (tmp_path / "c.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    width = Predictor.load(run_of("language_modeling")).model.get_layer("embedding").width
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "task: classification\ndata: {train: c.csv}\n"
+        "text: {tokenizer: characters, lowercase: false}\n"
+        f"model: {{builder: transformer_classifier, embedding_width: {width}, width: 8, heads: 2,\n"
+        f"  initialize_from: {run_of('language_modeling')}}}\n",
+        encoding="utf-8",
+    )
+    told = succeed("check", recipe).out
+    assert "embedding (" in told
+    assert "layers of attention: those of a Transformer are never taken" in told
 
 
 @pytest.mark.heavy

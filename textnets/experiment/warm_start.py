@@ -165,6 +165,14 @@ def _leaves(model: Any) -> Iterator[Any]:
             yield layer
 
 
+def _looks_around(layer: Any) -> bool:
+    """Whether a layer is the attention of a Transformer."""
+    from textnets import layers
+
+    kinds = layers.SelfAttention | layers.CachedAttention | layers.MemoryAttention
+    return isinstance(layer, kinds)
+
+
 def _layers_of(model: Any) -> dict[str, _Layer]:
     """The layers that may be taken, but for tables of vectors, by their places."""
     found: dict[str, _Layer] = {}
@@ -415,6 +423,8 @@ class _Start:
         for place, layer in theirs.items():
             if self._wants(layer.part) and place not in ours:
                 self.left.setdefault(layer.name, f"only {self.source.name} has it")
+        if any(map(_looks_around, (*_leaves(self.model), *_leaves(self.theirs)))):
+            self.left["layers of attention"] = "those of a Transformer are never taken"
 
     def _take_layer(self, ours: _Layer, theirs: _Layer | None) -> None:
         if theirs is None:

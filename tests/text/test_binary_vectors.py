@@ -39,7 +39,9 @@ words = st.text(st.characters(codec="utf-8", exclude_characters=" \0\n"), min_si
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data(), zipped=st.booleans(), ends=st.sampled_from([b"", b"\n"]))
 def test_what_is_written_is_read(tmp_path, data, zipped, ends):
     width = data.draw(st.integers(2, 9))

@@ -73,6 +73,17 @@ class Row:
         """``path:line``, as error messages start."""
         return f"{self.path}:{self.line}"
 
+    def text(self, column: str) -> str:
+        """The cell of a column.
+
+        Raises:
+            DataError: it is a list.
+        """
+        value = self.values[column]
+        if not isinstance(value, str):
+            raise DataError(f"{self.where}: column '{column}' holds a list, expected a text")
+        return value
+
 
 @dataclass(frozen=True)
 class _Source:

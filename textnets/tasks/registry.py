@@ -94,13 +94,31 @@ def task_from(document: Document, path: Path | None) -> AnyTask:
         document,
         path,
         tasks={name: task.schema for name, task in TASKS.items()},
-        datasets={name: entry.defaults for name, entry in CATALOG.items()},
+        datasets=_datasets_for(document.data.get("task")),
     )
     task = task_of(recipe)
     if mistakes := task.mistakes():
         problems = [document.problem(key, message) for key, message in mistakes]
         raise RecipeError(document.source, problems)
     return task
+
+
+def _datasets_for(task: object) -> dict[str, Mapping[str, Any]]:
+    """The keys of ``data:`` that each set of the catalog stands for in a recipe of a task.
+
+    A set of texts in a column is one for any task that reads such texts, of which it has the files
+    and the columns that the task knows: a language model reads reviews without their labels.
+    """
+    schema = TASKS[task].schema if isinstance(task, str) and task in TASKS else None
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, entry in CATALOG.items():
+        keys = entry.defaults
+        if schema is not None and entry.task != task and "text" in keys:
+            known = schema.data.model_fields
+            if "text" in known:
+                keys = {key: value for key, value in keys.items() if key in known}
+        found[name] = keys
+    return found
 
 
 def task_of(recipe: Recipe) -> AnyTask:

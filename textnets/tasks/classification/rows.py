@@ -22,12 +22,7 @@ def text_of(row: Row, columns: Sequence[str]) -> str:
     Raises:
         DataError: a cell is a list.
     """
-    texts = []
-    for column in columns:
-        value = row.values[column]
-        if not isinstance(value, str):
-            raise DataError(f"{row.where}: column '{column}' holds a list, expected a text")
-        texts.append(value)
+    texts = [row.text(column) for column in columns]
     if len(texts) == 1:
         return texts[0]
     return " ".join(text for text in texts if text.strip())

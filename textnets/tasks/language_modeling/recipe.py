@@ -21,13 +21,21 @@ DEFAULT_WINDOW = 35  # Zaremba et al. 2014, and everybody since
 
 
 class LanguageModelingData(DataSection):
-    """Running text, plain or gzip-compressed."""
+    """Running text, plain or gzip-compressed, or the texts of a table."""
+
+    text: str | None = Field(
+        None,
+        description="Column of the texts, where the files are tables (csv, tsv, jsonl, parquet) or "
+        "folders of class folders; each text counts as a line. Off for plain text.",
+    )
 
     stream: bool = Field(
         True,
         description="The files are one running text each, read in the order of their lines; "
         "false: every line is a sentence of its own, and blank lines are passed over.",
     )
+
+    not_written: ClassVar[frozenset[str]] = DataSection.not_written | {"text"}
 
 
 class LanguageModelingText(TextSection):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textnets.backend.devices import require_tensorflow
 from textnets.data.counts import RowCount
+from textnets.data.readers import Row, format_of_suffix, read_rows
 from textnets.data.running_text import (
     cut_long_lines,
     cut_tail,
@@ -41,7 +44,7 @@ from textnets.text.encoded import EncodedSplit
 from textnets.text.streams import StreamBatches
 from textnets.training.setup import TrainingSetup
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, LanguageModelOutputs]):
@@ -118,11 +121,12 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
     # --- Files to examples ---
 
     def read(self, path: Path, progress: Progress, count: RowCount) -> TextLines:
-        suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-        if suffix in _TABLES:
+        if self.data.text is not None:
+            return self._read_column(self.data.text, path, progress, count)
+        if is_table(path):
             raise DataError(
-                f"{path}: language models read plain text, was: a {suffix} file; write its texts "
-                "into a .txt file, one a line"
+                f"{path}: language models read plain text, and this is a table; name the column "
+                "of its texts with data.text"
             )
         progress.say(f"reading {path.name} ...")
         lines = read_lines(
@@ -140,8 +144,39 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
                 count.leave_out("a blank line", f"{path}:{blank[0]}", len(blank), is_told=False)
         return self.examples(lines)
 
+    def _read_column(
+        self, column: str, path: Path, progress: Progress, count: RowCount
+    ) -> TextLines:
+        """Each text of a table, as if it were a line."""
+        count.unit = "rows"
+        lines = list[str]()
+        with progress.steps(f"reading {path.name}", None, "rows") as step:
+            rows = self._rows(column, path, count)
+            for row in islice(rows, self.data.limit):
+                step.advance()
+                text = row.text(column)
+                if not text.strip():
+                    count.leave_out("a blank text", row.where, is_told=False)
+                elif self.keeps_ends:
+                    lines.append(_LINE_BREAK.sub("\n", text) + "\n")
+                else:
+                    lines.append(_LINE_BREAK.sub(" ", text))
+            for row in rows:
+                count.leave_out("data.limit", row.where, is_told=False)
+        if not lines:
+            raise DataError(f"{path}: there is no text in column '{column}'")
+        count.read += len(lines)
+        return self.examples(lines)
+
+    def _rows(self, column: str, path: Path, count: RowCount | None) -> Iterator[Row]:
+        if path.exists() and not is_table(path):
+            raise DataError(
+                f"{path}: data.text names the column of a table, and this is none; remove the key"
+            )
+        return read_rows(path, columns=[column], dialect=self.dialect, count=count)
+
     def reads_as_data(self, path: Path) -> bool:
-        return False
+        return self.data.text is not None and is_table(path)
 
     @property
     def keeps_ends(self) -> bool:
@@ -155,7 +190,15 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
         return TextLines(cut_long_lines(lines) if self.keeps_ends else lines)
 
     def read_inputs(self, path: Path, count: RowCount | None = None) -> Iterable[str]:
-        return stream_lines(path, self.dialect, count)
+        if self.data.text is None:
+            yield from stream_lines(path, self.dialect, count)
+            return
+        count = count or RowCount()
+        for row in self._rows(self.data.text, path, count):
+            try:
+                yield row.text(self.data.text)
+            except DataError as error:
+                count.refuse(error)
 
     def hold_out(self, splits: Mapping[str, TextLines]) -> dict[str, TextLines]:
         """Shares of a running text are tails of it: the test split last, then validation."""
@@ -282,3 +325,8 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
 
     def evaluation(self, preprocessor: LanguageModelingPreprocessor) -> LanguageModelingEvaluation:
         return LanguageModelingEvaluation(preprocessor)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file has columns, or is a folder of class folders."""
+    return path.is_dir() or format_of_suffix(path) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import math
@@ -527,7 +528,11 @@ def test_bad_recipes(project: Callable[..., Path], replace: dict[str, str], mess
     ("replace", "message"),
     [
         ({"test: 0.1": "test: 0.96"}, "hold out"),
-        ({"test: 0.1": "test: tests.csv"}, "read plain text, was: a .csv file"),
+        ({"test: 0.1": "test: tests.csv"}, "is a table; name the column .* with data.text"),
+        ({"test: 0.1": "test: 0.1\n  text: words"}, "play.txt: data.text names the column of a"),
+        ({"play.txt\n": "tests.csv\n  text: words\n"}, "tests.csv:1: .*'words'"),
+        ({"play.txt\n": "blank.csv\n  text: text\n"}, "no text in column 'text'"),
+        ({"play.txt\n": "lists.jsonl\n  text: text\n"}, "lists.jsonl:1: .* holds a list"),
         ({"batch_size: 8": "batch_size: 100000"}, "100000 streams cannot be made"),
         ({"train: play.txt": "train: blank.txt"}, "there is no text in it"),
     ],
@@ -536,9 +541,74 @@ def test_bad_recipes(project: Callable[..., Path], replace: dict[str, str], mess
 def test_bad_data(project: Callable[..., Path], replace: dict[str, str], message: str) -> None:
     recipe = project(replace)
     Path("tests.csv").write_text("text\na\n")
+    Path("blank.csv").write_text('text,label\n" ",pos\n')
+    Path("lists.jsonl").write_text('{"text": ["a", "b"]}\n')
     Path("blank.txt").write_text("\n \n")
     with pytest.raises(DataError, match=message):
         textnets.train(recipe, output="run")
+
+
+@pytest.mark.parametrize("kind", ["letters", "ends", "sentences"])
+def test_texts_of_a_column_are_read_as_lines(project: Callable[..., Path], kind: str) -> None:
+    """Whatever the file is called, quoted or packed; breaks inside a text do not end it."""
+    ends = {"tokenizer: characters": "tokenizer: words\n  add_eos: true"}
+    replace = {"letters": {}, "ends": ends, "sentences": SENTENCES}[kind]
+    spoken = [line for line in play(60).splitlines() if line.strip()]
+    rows = ["one and\r\nthe other", 'he said, "no"', "  ", "\t", *spoken]
+    # A break is a letter like others, or a blank; what is blank altogether says nothing.
+    first = ["one and", "the other"] if kind == "letters" else ["one and the other"]
+    lines = [*first, 'he said, "no"', *spoken]
+
+    recipe = project(replace)
+    Path("play.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    expected = textnets.check(recipe)
+    with gzip.open("play.csv.gz", "wt", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("page", "text"), *enumerate(rows)])
+    records = [json.dumps({"text": row, "page": [1]}) for row in rows]
+    Path("play.jsonl").write_text("\n".join(records), encoding="utf-8")
+    for name in ("play.csv.gz", "play.jsonl"):
+        found = textnets.check(recipe, {"data.train": name, "data.text": "text"})
+        told = ("train file", "read of train")
+        assert [f for f in found if f.name not in told] == [
+            f for f in expected if f.name not in told
+        ]
+
+
+@pytest.mark.heavy
+def test_a_run_on_a_column_reads_tables_and_plain_texts(project: Callable[..., Path]) -> None:
+    """Scored, evaluated and measured by a limit; a key that is not given is not written."""
+    recipe = project(SENTENCES)
+    lines = [line for line in play(80).splitlines() if line.strip()]
+    with Path("play.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["words"], *([line] for line in lines)])
+    overrides = {"data.train": "play.csv", "data.text": "words", "training.epochs": 1}
+    textnets.train(recipe, overrides, output="run")
+    assert "\n  text: words\n" in Path("run/recipe.yaml").read_text()
+
+    Path("plain.txt").write_text("".join(f"{line}\n" for line in lines))
+    by_column = succeed("score", "run", "play.csv")
+    assert by_column.lines == succeed("score", "run", "plain.txt").lines
+    assert "this model" in succeed("evaluate", "run", "--data", "play.csv").out
+    facts = {f.name: f.value for f in textnets.check(recipe, {**overrides, "data.limit": 40})}
+    assert facts["read of train"].startswith(f"{len(lines)} rows in the file, 40 read")
+
+
+def test_reviews_of_the_catalog_are_read_without_their_labels(tmp_path: Path) -> None:
+    """A set of labeled texts is a set of texts; one of columns or pairs is not."""
+    Path("imdb").mkdir()
+    for split in ("train", "test"):
+        with gzip.open(f"imdb/{split}.csv.gz", "wt", encoding="utf-8") as file:
+            file.write("text,label,rating\n" + '"a fine, fine film",pos,9\n' * 40)
+    recipe = write_project(tmp_path, {"train: play.txt\n  test: 0.1": "dataset: imdb"})
+    facts = {fact.name: fact.value for fact in textnets.check(recipe)}
+    assert facts["train characters"] == f"{38 * len('a fine, fine film ')}"
+    assert facts["test characters"] == f"{40 * len('a fine, fine film ')}"
+    for name in ("conll2000", "multi30k_en_de"):
+        with pytest.raises(RecipeError) as refusal:
+            read_task(write_project(tmp_path, {"train: play.txt": f"dataset: {name}"}))
+        assert f"tiny.yaml:3:3: data.dataset: no dataset of this task, was: '{name}'" in str(
+            refusal.value
+        )
 
 
 def test_check_counts_steps(project: Callable[..., Path]) -> None:

@@ -68,7 +68,7 @@ def check_document(
     path: Path | None,
     *,
     tasks: Mapping[str, TaskSchema],
-    datasets: Mapping[str, Mapping[str, Any]],
+    datasets: Mapping[str, Mapping[str, Any] | None],
 ) -> Recipe:
     """Check a recipe that was read, its overrides applied.
 
@@ -76,7 +76,8 @@ def check_document(
         document: of the recipe.
         path: of its file; ``None`` where it is in none.
         tasks: the tasks that there are, by name.
-        datasets: the catalog: for each name the ``data:`` keys it stands for.
+        datasets: the catalog: for each name the ``data:`` keys it stands for, ``None`` where it is
+            none for this task.
 
     Raises:
         RecipeError: with every mistake that was found.
@@ -152,7 +153,7 @@ def _find_task(
 
 
 def _fill_in_dataset(
-    document: Document, datasets: Mapping[str, Mapping[str, Any]], problems: list[Problem]
+    document: Document, datasets: Mapping[str, Mapping[str, Any] | None], problems: list[Problem]
 ) -> None:
     """Write the catalog's files and columns after ``dataset``; the recipe's own keys win."""
     data = document.data.get("data")
@@ -163,7 +164,12 @@ def _fill_in_dataset(
         message = f"unknown dataset, was: {shown(name)}; {did_you_mean(name, datasets)}"
         problems.append(document.problem(("data", "dataset"), message))
         return
-    document.data["data"] = {**datasets[name], **data}
+    if (keys := datasets[name]) is None:
+        fitting = ", ".join(sorted(name for name, keys in datasets.items() if keys is not None))
+        message = f"no dataset of this task, was: {shown(name)}; choose among {fitting}"
+        problems.append(document.problem(("data", "dataset"), message))
+        return
+    document.data["data"] = {**keys, **data}
 
 
 def _check_section(

@@ -103,21 +103,23 @@ def task_from(document: Document, path: Path | None) -> AnyTask:
     return task
 
 
-def _datasets_for(task: object) -> dict[str, Mapping[str, Any]]:
-    """The keys of ``data:`` that each set of the catalog stands for in a recipe of a task.
+def _datasets_for(task: object) -> dict[str, Mapping[str, Any] | None]:
+    """The keys of ``data:`` that each set of the catalog stands for in a recipe of a task, ``None``
+    where the task cannot read it.
 
-    A set of texts in a column is one for any task that reads such texts, of which it has the files
-    and the columns that the task knows: a language model reads reviews without their labels.
+    Texts in a column are for any task that reads a column of texts, which has the files and those
+    columns that it knows: a language model reads reviews without their labels.
     """
-    schema = TASKS[task].schema if isinstance(task, str) and task in TASKS else None
-    found: dict[str, Mapping[str, Any]] = {}
+    if not isinstance(task, str) or task not in TASKS:
+        return {name: entry.defaults for name, entry in CATALOG.items()}
+    known, found = TASKS[task].schema.data.model_fields, dict[str, Mapping[str, Any] | None]()
     for name, entry in CATALOG.items():
-        keys = entry.defaults
-        if schema is not None and entry.task != task and "text" in keys:
-            known = schema.data.model_fields
-            if "text" in known:
-                keys = {key: value for key, value in keys.items() if key in known}
-        found[name] = keys
+        if entry.task == task:
+            found[name] = entry.defaults
+        elif "text" in known and "text" in entry.defaults:
+            found[name] = {key: value for key, value in entry.defaults.items() if key in known}
+        else:
+            found[name] = None
     return found
 
 

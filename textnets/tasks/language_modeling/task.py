@@ -158,14 +158,14 @@ class LanguageModelingTask(Task[TextLines, LanguageModelingPreprocessor, Languag
                 if not text.strip():
                     count.leave_out("a blank text", row.where, is_told=False)
                 elif self.keeps_ends:
-                    lines.append(_LINE_BREAK.sub("\n", text) + "\n")
+                    lines += [f"{line}\n" for line in _LINE_BREAK.split(text)]
                 else:
                     lines.append(_LINE_BREAK.sub(" ", text))
+                count.read += bool(text.strip())
             for row in rows:
                 count.leave_out("data.limit", row.where, is_told=False)
         if not lines:
             raise DataError(f"{path}: there is no text in column '{column}'")
-        count.read += len(lines)
         return self.examples(lines)
 
     def _rows(self, column: str, path: Path, count: RowCount | None) -> Iterator[Row]:

@@ -24,7 +24,7 @@ FROM_DATA = {
     "cnn_classifier": CLASSIFIER,
     "mlp_classifier": CLASSIFIER,
     "transformer_classifier": CLASSIFIER,
-    "ngram_bag_classifier": {"num_features", "num_classes", "multi_label"},
+    "ngram_bag_classifier": {"num_features", "num_word_ngrams", "num_classes", "multi_label"},
     "rnn_tagger": {
         "vocabulary_size",
         "num_tags",

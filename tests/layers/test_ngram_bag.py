@@ -54,6 +54,18 @@ def test_inverse_document_frequencies_have_length_one():
     np.testing.assert_allclose(numpy(layer(BATCH)), [[expected], [1.0]], rtol=1e-5)
 
 
+def test_words_and_characters_have_length_one_each():
+    """Characters, which are many, do not outweigh words; a text may have only one of the two."""
+    layer = NgramBag(7, 1, weighting="idf", num_word_ngrams=4)
+    layer.build((None, None))
+    layer.table.assign(np.array([[0], [1], [2], [2], [3], [4], [0.5]], np.float32))
+    layer.kernel.assign(np.array([[9], [1], [1], [1], [10], [10], [10]], np.float32))
+    ids = np.array([[1, 2, 3, 4, 5], [2, 0, 0, 0, 0], [6, 0, 0, 0, 0]], np.int32)
+    expected = [[5 / 3 + 10 * 7 / 5], [1.0], [10.0]]
+    np.testing.assert_allclose(numpy(layer(ids)), expected, rtol=1e-5)
+    np.testing.assert_allclose(numpy(layer(np.zeros((1, 3), np.int32))), [[0.0]])
+
+
 def test_without_weighting_padding_counts_for_nothing():
     layer = bag("none")
     layer.kernel.assign(np.arange(7, dtype=np.float32)[:, None] + 100.0)

@@ -7,13 +7,22 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from textnets.builders.arguments import checked
-from textnets.builders.parameters import Model, MultiLabel, NumClasses, NumFeatures, Rate, Weighting
+from textnets.builders.parameters import (
+    Model,
+    MultiLabel,
+    NumClasses,
+    NumFeatures,
+    NumWordNgrams,
+    Rate,
+    Weighting,
+)
 
 
 @checked
 def build_ngram_bag_classifier(
     *,
     num_features: NumFeatures,
+    num_word_ngrams: NumWordNgrams = None,
     num_classes: NumClasses,
     multi_label: MultiLabel = False,
     weighting: Weighting = "naive_bayes",
@@ -29,6 +38,8 @@ def build_ngram_bag_classifier(
 
     Args:
         num_features: How many feature ids there are, special ids included.
+        num_word_ngrams: How many of them, the first ones, are special or of words; the others are
+            of characters. All where it is not given.
         num_classes: How many classes or labels there are.
         multi_label: Whether a text may have any number of labels.
         weighting: What scales a feature: naive-Bayes ratio, inverse document frequency, or none.
@@ -55,6 +66,7 @@ def build_ngram_bag_classifier(
     logits = layers.NgramBag(
         num_features,
         1 if is_binary else num_classes,
+        num_word_ngrams=num_word_ngrams if weighting == "idf" else None,
         weighting=weighting,
         initial_weight=initial_weight,
         name="logits",

@@ -35,6 +35,7 @@ class WrittenIfSet:
 # --- Found in the data ---
 VocabularySize = Annotated[int, Gt(4), FromData()]  # special ids included
 NumFeatures = Annotated[int, Gt(0), FromData()]  # the id of padding included
+NumWordNgrams = Annotated[int | None, FromData()]  # ids before those of character n-grams
 NumClasses = Annotated[int, Ge(2), FromData()]
 NumTags = Annotated[int, Ge(2), FromData()]
 NumColumns = Annotated[int, Ge(0), FromData()]  # further columns beside the words

@@ -115,7 +115,7 @@ _KINDS: dict[str, _Kind] = {
     "textnets.LearnedPositions": _Kind(weights=("table",)),
     "textnets.CharacterConvolution": _Kind(weights=_OF_KERNEL),
     "textnets.FeatureScores": _Kind(weights=("embeddings", "bias")),
-    "textnets.NgramBag": _Kind(("weighting",), ("kernel", "bias", "table")),
+    "textnets.NgramBag": _Kind(("weighting", "num_word_ngrams"), ("kernel", "bias", "table")),
     "textnets.LinearChainCRF": _Kind(weights=("transitions", "start", "end")),
 }
 

@@ -26,11 +26,13 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
       with ``p`` the texts of the class that have it, ``q`` the others that do, 1 added to each. The
       weights start at 0.2, so that the model begins as a timid naive Bayes.
     - ``idf``: ``1 + log((1 + texts) / (1 + texts that have it))``, then each text's are divided by
-      the root of the sum of their squares. The weights start at 0.
+      the root of the sum of their squares; those of words by their own, and those of characters,
+      of which there are several times as many, by theirs. The weights start at 0.
     - ``none``: 0.1, with weights that start at 0.
 
     Args:
         num_features: rows of the tables, special ids included; padding counts for nothing.
+        num_word_ngrams: how many of them, the first ones, are of words; ``None`` for all.
         num_outputs: columns: one for two classes, else one a class.
         weighting: as above.
         initial_weight: where the weights start with ``naive_bayes``.
@@ -44,6 +46,7 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
         num_features: int,
         num_outputs: int,
         *,
+        num_word_ngrams: int | None = None,
         weighting: str = "naive_bayes",
         initial_weight: float = 0.2,
         name: str | None = None,
@@ -53,6 +56,7 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
         # In float32 always: sums of hundreds of small numbers.
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.num_features, self.num_outputs = num_features, num_outputs
+        self.num_word_ngrams = num_word_ngrams
         self.weighting, self.initial_weight = weighting, initial_weight
 
     def build(self, input_shape: Any) -> None:
@@ -105,11 +109,21 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
             inside = keras.ops.cast(keras.ops.not_equal(ids, 0), weights.dtype)
             return _SCALE * keras.ops.sum(weights * inside[:, :, None], axis=1) + self.bias
         scales = keras.ops.take(self.table, ids, axis=0)
-        total = keras.ops.sum(weights * scales, axis=1)
         if self.weighting == "naive_bayes":
-            return _SCALE * total + self.bias
-        norm = keras.ops.sqrt(keras.ops.sum(keras.ops.square(scales), axis=1))
-        return total / keras.ops.maximum(norm, 1e-12) + self.bias
+            return _SCALE * keras.ops.sum(weights * scales, axis=1) + self.bias
+        return keras.ops.sum(weights * self._unit(scales, ids), axis=1) + self.bias
+
+    def _unit(self, scales: Any, ids: Any) -> Any:
+        """A text's scales, those of words of length 1 and those of characters too:
+        ``<float32>[batch, features, 1]``."""
+        squares = keras.ops.square(scales)
+        if self.num_word_ngrams is None:
+            return scales / _root(keras.ops.sum(squares, axis=1, keepdims=True))
+        is_of_words = keras.ops.cast(ids < self.num_word_ngrams, scales.dtype)[:, :, None]
+        of_words = keras.ops.sum(squares * is_of_words, axis=1, keepdims=True)
+        of_characters = keras.ops.sum(squares * (1.0 - is_of_words), axis=1, keepdims=True)
+        roots = is_of_words * _root(of_words) + (1.0 - is_of_words) * _root(of_characters)
+        return scales / roots
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         """``[batch, num_outputs]``."""
@@ -121,9 +135,14 @@ class NgramBag(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no type
             **super().get_config(),
             "num_features": self.num_features,
             "num_outputs": self.num_outputs,
+            "num_word_ngrams": self.num_word_ngrams,
             "weighting": self.weighting,
             "initial_weight": self.initial_weight,
         }
+
+
+def _root(squares: Any) -> Any:
+    return keras.ops.maximum(keras.ops.sqrt(squares), 1e-12)
 
 
 def _log_ratio(inside: npt.NDArray[Any], outside: npt.NDArray[Any]) -> Any:

@@ -574,11 +574,16 @@ def _ngram_bag(layer: LiteLayer, ids: Array) -> Array:
         total = (weights * (ids != 0)[..., None]).sum(axis=1, dtype=np.float64)
         return (0.1 * total + bias).astype(np.float32)
     scales = layer.weights.rows("table", ids)
-    total = (weights * scales).sum(axis=1, dtype=np.float64)
     if weighting == "naive_bayes":
+        total = (weights * scales).sum(axis=1, dtype=np.float64)
         return (0.1 * total + bias).astype(np.float32)
-    norm = np.sqrt((scales * scales).sum(axis=1, dtype=np.float64))
-    return (total / np.maximum(norm, 1e-12) + bias).astype(np.float32)
+    words = layer.config.get("num_word_ngrams")
+    total = np.zeros((len(ids), weights.shape[-1]))
+    for inside in [ids >= 0] if words is None else [ids < words, ids >= words]:
+        part = np.where(inside[..., None], scales, 0.0).astype(np.float64)
+        norm = np.sqrt((part * part).sum(axis=1))
+        total += (weights * part).sum(axis=1) / np.maximum(norm, 1e-12)
+    return (total + bias).astype(np.float32)
 
 
 def _one_versus_rest(layer: LiteLayer, logits: Array) -> Array:

@@ -131,7 +131,10 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         read = (
             {"vocabulary_size": len(self.text.vocabulary)}
             if self.ngrams is None
-            else {"num_features": len(self.ngrams)}
+            else {
+                "num_features": len(self.ngrams),
+                "num_word_ngrams": len(self.ngrams.words) + len(self.ngrams.longer),
+            }
         )
         return {
             **read,

@@ -160,7 +160,14 @@ CLASSIFICATION_SCHEMA = TaskSchema(
     training=ClassificationTraining,
     evaluation=ClassificationEvaluation,
     sizes=frozenset(
-        {"vocabulary_size", "num_features", "num_classes", "multi_label", "embedding_vectors"}
+        {
+            "vocabulary_size",
+            "num_features",
+            "num_word_ngrams",
+            "num_classes",
+            "multi_label",
+            "embedding_vectors",
+        }
     ),
     required_sizes=frozenset({"num_classes"}),
     reads=frozenset({"vocabulary_size", "num_features"}),

@@ -95,7 +95,10 @@ SHRUNK = "training, adaptive_shrink: 4"
 WORKS = {
     "banking77_cnn": Work("banking77_cnn", "cnn", [training(80), INFERENCE]),
     "ewt_gru_tagger": Work("ewt_gru_tagger", "tagger", [training(30), INFERENCE]),
-    "imdb_bilstm": Work("imdb_bilstm", "bilstm", [training(24), INFERENCE]),
+    "imdb_bilstm": Work(
+        "imdb_bilstm_published", "bilstm", [training(24), INFERENCE],
+        settings=["training.clip_norm=1"],
+    ),
     "sst2_cnn": Work("sst2_cnn", "cnn", [training(40), INFERENCE]),
     "wikitext2_lstm": Work("wikitext2_lstm", "language_model", [training(12, "words")]),
     "wikitext2_lstm_shrunk": Work(

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-RECIPES = ["banking77_cnn", "imdb_bilstm", "ewt_gru_tagger", "multi30k_gru_attention",
+RECIPES = ["banking77_cnn", "imdb_bilstm_published", "ewt_gru_tagger", "multi30k_gru_attention",
            "wikitext2_lstm"]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class Contest:
 
 
 CONTESTS = {
-    "imdb": Contest("imdb_bilstm", "published_imdb_bilstm.py"),
+    "imdb": Contest("imdb_bilstm_published", "published_imdb_bilstm.py"),
     "banking77": Contest("banking77_cnn", "plain_keras_cnn.py", ("banking77",)),
     "trec": Contest("trec_cnn", "plain_keras_cnn.py", ("trec",)),
 }

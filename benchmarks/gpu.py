@@ -50,13 +50,15 @@ def training(batches: int, unit: str = "examples") -> Line:
 
 WIDE = ["model.embedding_width=1024", "model.units=[1024]", "model.decoder_units=[1024]"]
 WORKS = {
-    "imdb_bilstm": Work("imdb_bilstm", "bilstm", [training(100)]),
+    "imdb_bilstm": Work(
+        "imdb_bilstm_published", "bilstm", [training(100)], settings=["training.clip_norm=1"]
+    ),
     "ewt_gru_tagger": Work("ewt_gru_tagger", "tagger", [training(100)]),
     "multi30k_wide": Work("multi30k_gru_attention", "translator", [training(60)], settings=WIDE),
     "wikitext2_lstm": Work("wikitext2_lstm", "language_model", [training(100, "words")]),
 }
 SMALL = {
-    "imdb_bilstm": ["model.embedding_width=8", "model.units=[8,8]"],
+    "imdb_bilstm": ["training.clip_norm=1", "model.embedding_width=8", "model.units=[8,8]"],
     "ewt_gru_tagger": ["model.embedding_width=8", "model.units=[8]", "model.character_maps=8"],
     "multi30k_wide": ["model.embedding_width=8", "model.units=[8]", "model.decoder_units=[8]"],
     "wikitext2_lstm": ["model.embedding_width=8", "model.units=[8,8]", "data.limit=2000"],

@@ -1,7 +1,7 @@
 """What faster kernels give a step of training: textnets' own against Keras's, on the same batches.
 
     TEXTNETS_DATA=... python benchmarks/training_kernels.py                 # all, some ten minutes
-    TEXTNETS_DATA=... python benchmarks/training_kernels.py imdb_bilstm     # one recipe
+    TEXTNETS_DATA=... python benchmarks/training_kernels.py ewt_gru_tagger  # one recipe
 
 Two models of a recipe, with the same seed, take turns in training on the same batches: one as
 textnets trains (``textnets.backend.recurrence`` and ``FusedAdam``), one by Keras's operations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 RECIPES = (
-    "imdb_bilstm", "ewt_gru_tagger", "conll2000_bilstm_crf", "banking77_cnn", "sst2_cnn",
+    "imdb_bilstm_published", "ewt_gru_tagger", "conll2000_bilstm_crf", "banking77_cnn", "sst2_cnn",
     "tatoeba_lstm", "multi30k_gru_attention", "shakespeare_char_gru", "wikitext2_lstm",
 )  # fmt: skip
 LIMIT = 3000  # rows of each file

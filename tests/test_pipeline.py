@@ -346,7 +346,7 @@ def test_published_bilstm_has_its_published_size() -> None:
     from textnets.builders import build_rnn_classifier
     from textnets.tasks import read_task
 
-    recipe = read_task(ROOT / "recipes" / "imdb_bilstm.yaml").recipe
+    recipe = read_task(ROOT / "recipes" / "imdb_bilstm_published.yaml").recipe
     assert recipe.text.truncate == "start"
     model = build_rnn_classifier(
         **recipe.builder_parameters, vocabulary_size=recipe.text.max_tokens, num_classes=2

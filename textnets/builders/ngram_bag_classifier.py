@@ -38,8 +38,7 @@ def build_ngram_bag_classifier(
 
     Args:
         num_features: How many feature ids there are, special ids included.
-        num_word_ngrams: How many of them, the first ones, are special or of words; the others are
-            of characters. All where it is not given.
+        num_word_ngrams: How many of these are of words; those after them are of characters.
         num_classes: How many classes or labels there are.
         multi_label: Whether a text may have any number of labels.
         weighting: What scales a feature: naive-Bayes ratio, inverse document frequency, or none.

@@ -14,7 +14,11 @@ import pytest
 from tests.training.test_fitting import toy_split
 from textnets.backend.accumulation import parted_step
 from textnets.backend.steps import train_step
-from textnets.builders import build_mlp_classifier, build_rnn_language_model
+from textnets.builders import (
+    build_mlp_classifier,
+    build_rnn_classifier,
+    build_rnn_language_model,
+)
 from textnets.builders.loss_model import build_loss_model
 from textnets.errors import InputError
 from textnets.layers import divergence_of_answers, divergence_of_logits, divergence_of_probabilities
@@ -184,6 +188,13 @@ def test_what_it_is_not_there_for() -> None:
     assert has_dropout(classifier(dropout=0.0, word_dropout=0.1))
     with pytest.raises(InputError, match=r"training.r_drop: compares what two dropouts"):
         setup_of(classifier(dropout=0.0, word_dropout=0.0), 0.5)
+    # Both rows of a pair are read with the same weights and the same words.
+    for_a_batch = build_rnn_classifier(
+        vocabulary_size=9, num_classes=2, embedding_width=2, units=[2], cell="simple", dropout=0.0,
+        embedding_dropout=0.0, recurrent_dropout=0.0, weight_dropout=0.5, vocabulary_dropout=0.5,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"training.r_drop: .*none that differs within a batch"):
+        setup_of(for_a_batch, 0.5)
     own = replace(setup_of(classifier(dropout=0.5)), loss=OutputAsLoss())
     with pytest.raises(InputError, match=r"training.r_drop: .*its own loss, was: .*output_as_loss"):
         with_r_drop(own, 0.5)

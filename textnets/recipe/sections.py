@@ -300,6 +300,19 @@ class AverageSection(Section):
 
     not_written: ClassVar[frozenset[str]] = frozenset({"first", "last", "patience"})
 
+    @property
+    def rule(self) -> str:
+        """What decides which weights are averaged; a mean by another rule is of no use.
+
+        >>> AverageSection(kind="steps", first=3).rule
+        'steps from epoch 3'
+        """
+        if self.kind == "ema":
+            return self.kind
+        if self.first is not None:
+            return f"{self.kind} from epoch {self.first}"
+        return f"{self.kind}, last" if self.last else f"{self.kind}, patience {self.patience}"
+
     @model_validator(mode="after")
     def _begins_once(self) -> Self:
         other = {"epochs": "last", "steps": "patience"}.get(self.kind)

@@ -24,6 +24,7 @@ from tests.lite.test_answers import assert_same
 from tests.sharing import made_once
 from textnets import Predictor
 from textnets.data.counts import RowCount
+from textnets.decoding.translating import Hypothesis, TranslatorOutputs
 from textnets.errors import InputError
 from textnets.export import export_run
 from textnets.progress import Progress
@@ -241,6 +242,12 @@ def test_words_are_covered_copied_and_not_repeated(
     # NumPy alone finds the same, and where it is asked for attention as well.
     exported = textnets.lite.load(export_run(run, "numpy", tmp_path / "out").folder)
     assert_same(exported.predict(texts), [one.as_json() for one in plain])
+    # Of a source without any word nothing is left of "[UNK]".
+    nothing = Hypothesis(np.array([1], np.int32), -1.0, -1.0, words=())
+    assert (
+        inference.predictions(["!"], TranslatorOutputs([[nothing]]))[0].alternatives[0].text == ""
+    )
+    assert exported._alternative(nothing).text == ""
     with pytest.raises(InputError, match=r"evaluation\.copy_unknown: a SavedModel cannot copy"):
         export_run(run, "savedmodel", tmp_path / "saved")
     with pytest.raises(InputError, match=r"evaluation\.copy_unknown: .*stored ids hold none"):

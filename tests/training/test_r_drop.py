@@ -75,6 +75,42 @@ def test_divergences_by_hand() -> None:
     np.testing.assert_allclose(found, each, rtol=1e-4)
 
 
+def gradient_of(function: Callable[[Any], Any]) -> npt.NDArray[np.float32]:
+    if keras.config.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(LOGITS))
+    import tensorflow as tf
+
+    logits = tf.constant(LOGITS)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = function(logits)
+    return np.asarray(tape.gradient(value, logits))
+
+
+def check_the_gradient_of_logits() -> None:
+    """Beside small moves of each logit, in float64; each pair weighs otherwise."""
+    counts = np.array([1.0, 3.0, 0.5])
+
+    def total(logits: Floats) -> float:
+        shares = softmax(logits)
+        return float(counts @ [both_ways(shares[i], shares[i + 1]) for i in (0, 2, 4)])
+
+    found = gradient_of(
+        lambda logits: keras.ops.sum(divergence_of_logits(logits)[::2] * np.float32(counts))
+    )
+    for place in np.ndindex(LOGITS.shape):
+        step = np.zeros(LOGITS.shape)
+        step[place] = 1e-5
+        wanted = (total(LOGITS + step) - total(LOGITS - step)) / 2e-5
+        assert found[place] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_gradient_of_logits() -> None:
+    check_the_gradient_of_logits()
+
+
 def losses() -> list[tuple[str, Any, Any, Any, Callable[[int], float]]]:
     """The loss, targets, outputs, and the divergence of a pair as that loss sums or means it."""
     shares, yes = softmax(LOGITS.astype("float64")), sigmoid(LOGITS.astype("float64"))

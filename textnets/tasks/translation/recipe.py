@@ -138,7 +138,7 @@ class TranslationTraining(TrainingSection):
         None,
         description="Share of the target's tokens that are read as the model would have written "
         "them, in the last epoch; it rises from 0 (Bengio et al. 2015; Mihaylova and Martins "
-        "2019). A step takes nearly twice the time. Off unless given.",
+        "2019). A step takes about 1.4 times the time. Off unless given.",
     )
 
     label_smoothing: Rate = Field(

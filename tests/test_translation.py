@@ -263,6 +263,12 @@ def test_what_needs_attention(project: Callable[..., Path], key: str) -> None:
     assert "beam_size of 2 or more" in refuse("check", recipe)
 
 
+def test_how_long_a_repetition_may_be_looked_for(project: Callable[..., Path]) -> None:
+    """A search grows with it: one of 200 tokens took half a minute to build, of more for ever."""
+    recipe = project({"  beam_size: 3\n": "  beam_size: 3\n  no_repeat_ngram: 100000\n"})
+    assert "evaluation.no_repeat_ngram: expected at most 50, was: 100000" in refuse("check", recipe)
+
+
 def test_what_cannot_be_asked_of_a_trained_run(trained: Path) -> None:
     message = refuse("predict", trained, "--text", "a", "--set", "model.units=[3]")
     assert "only keys that start with 'evaluation.' can be set now" in message

@@ -161,7 +161,8 @@ class TranslationEvaluation(EvaluationSection):
     length_ratio: Annotated[float, Field(gt=0)] = Field(
         2.0, description="A translation has at most this times the source's tokens, and 10 more."
     )
-    no_repeat_ngram: PositiveInt | None = Field(
+    # A search compares as many tokens at each place, so that a large number would never end.
+    no_repeat_ngram: Annotated[int, Field(ge=1, le=50)] | None = Field(
         None, description="No translation holds so many tokens in a row twice. Off unless given."
     )
     coverage_penalty: Annotated[float, Field(ge=0)] = Field(

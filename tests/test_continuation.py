@@ -28,17 +28,25 @@ from tests.conftest import RECIPE, RNN_MODEL, read_questions, write_csv
 from tests.warm import WarmProcess, environment_of, start_program
 
 ONE_SHAPE = "training.bucket_width=64"  # JAX compiles each anew
-# Dropout, sampling, schedules that remember, early stopping, several epochs.
+# Dropout of every kind, sampling, schedules that remember, early stopping, several epochs; and all
+# that docs/training.md switches on.
 SETTINGS: dict[str, list[str]] = {
     "classification": ["training.schedule=plateau", "training.epochs=2", "training.batch_size=10",
-                       ONE_SHAPE],
+                       ONE_SHAPE, "model.cell=simple", "model.bidirectional=false",
+                       "model.weight_dropout=0.2", "training.r_drop=0.5",
+                       "training.virtual_adversarial={epsilon: 0.05}",
+                       "training.average={kind: ema, decay: 0.9}"],
     "tagging": ["model.head=crf", "data.spans=false", "training.epochs=2", "training.batch_size=10",
-                "training.schedule=cosine", "training.warmup_steps=4", ONE_SHAPE],
+                "training.schedule=cosine", "training.warmup_steps=4", ONE_SHAPE,
+                "model.dropout=0.2", "model.variational_dropout=true",
+                "training.average={kind: epochs, last: 2}"],
     "translation": ["training.epochs=2", "model.dropout=0.2", "model.embedding_dropout=0.2",
                     "evaluation.beam_size=2", "training.batch_size=12", ONE_SHAPE,
-                    "training.early_stopping.patience=3"],
+                    "training.early_stopping.patience=3", "training.scheduled_sampling=0.8"],
     "language_modeling": ["training.epochs=2", "training.sampled_softmax=20",
-                          "training.window=50"],
+                          "training.window=50", "model.weight_dropout=0.3",
+                          "model.vocabulary_dropout=0.1", "evaluation.cache={size: 50}",
+                          "training.average={kind: steps, first: 1}"],
 }  # fmt: skip
 SHARED = ["evaluation.baselines=false", "training.checkpoint_every=1"]
 

@@ -24,6 +24,7 @@ from tests.lite.test_answers import assert_same
 from tests.sharing import made_once
 from textnets import Predictor
 from textnets.data.counts import RowCount
+from textnets.decoding.translating import Hypothesis, TranslatorOutputs
 from textnets.errors import InputError
 from textnets.export import export_run
 from textnets.progress import Progress
@@ -241,6 +242,12 @@ def test_words_are_covered_copied_and_not_repeated(
     # NumPy alone finds the same, and where it is asked for attention as well.
     exported = textnets.lite.load(export_run(run, "numpy", tmp_path / "out").folder)
     assert_same(exported.predict(texts), [one.as_json() for one in plain])
+    # Of a source without any word nothing is left of "[UNK]".
+    nothing = Hypothesis(np.array([1], np.int32), -1.0, -1.0, words=())
+    assert (
+        inference.predictions(["!"], TranslatorOutputs([[nothing]]))[0].alternatives[0].text == ""
+    )
+    assert exported._alternative(nothing).text == ""
     with pytest.raises(InputError, match=r"evaluation\.copy_unknown: a SavedModel cannot copy"):
         export_run(run, "savedmodel", tmp_path / "saved")
     with pytest.raises(InputError, match=r"evaluation\.copy_unknown: .*stored ids hold none"):
@@ -254,6 +261,12 @@ def test_what_needs_attention(project: Callable[..., Path], key: str) -> None:
     assert f"evaluation.{key.partition(':')[0]}: needs attention" in refused
     recipe = project({"  beam_size: 3\n": "  beam_size: 1\n  coverage_penalty: 0.2\n"})
     assert "beam_size of 2 or more" in refuse("check", recipe)
+
+
+def test_how_long_a_repetition_may_be_looked_for(project: Callable[..., Path]) -> None:
+    """A search grows with it: one of 200 tokens took half a minute to build, of more for ever."""
+    recipe = project({"  beam_size: 3\n": "  beam_size: 3\n  no_repeat_ngram: 100000\n"})
+    assert "evaluation.no_repeat_ngram: expected at most 50, was: 100000" in refuse("check", recipe)
 
 
 def test_what_cannot_be_asked_of_a_trained_run(trained: Path) -> None:

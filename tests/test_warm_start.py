@@ -204,6 +204,12 @@ def test_an_extended_vocabulary_keeps_the_ids_and_a_language_model_its_logits(pr
     assert "set text.lowercase: false (was: true)" in refused(
         "tiny.yaml", {"text.vocabulary": "extend"}
     )
+    regex = text.replace("tokenizer: words", r"tokenizer: regex, pattern: '\w+'")
+    Path("regex.yaml").write_text(regex.replace("vocabulary: extend, ", "").replace(
+        ", initialize_from: lm", ""))  # fmt: skip
+    textnets.train("regex.yaml", output="regex")
+    Path("other.yaml").write_text(regex.replace(r"\w+", r"\S+").replace("from: lm", "from: regex"))
+    assert r"set text.pattern: \w+ (was: \S+)" in refused("other.yaml")
     message = refused("tiny.yaml", {"text.vocabulary": "extend", "model.initialize_from": None})
     assert "text.vocabulary: extend: needs the run that is extended" in message
     assert textnets.load("same").get_params()["vocabulary"] == "extend"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from textnets.decoding import cache
 from textnets.decoding.cache import cache_shares, with_cache
@@ -46,6 +49,22 @@ def test_the_mixture_is_one_of_probabilities() -> None:
     wanted = -np.log(0.8 * np.exp(-surprisals[1:]) + 0.2 * shares[1:])
     np.testing.assert_allclose(found[1:], wanted, rtol=1e-5)
     assert found[0] == pytest.approx(float(surprisals[0]))  # nothing is before it
+
+
+@given(
+    surprisals=arrays(np.float32, 5, elements=st.floats(0, 2000, width=32)),
+    shares=arrays(np.float32, 5, elements=st.floats(0, 1, width=32)),
+)
+def test_a_cache_that_counts_nothing_changes_nothing(
+    surprisals: np.ndarray, shares: np.ndarray
+) -> None:
+    np.testing.assert_array_equal(with_cache(surprisals, shares, 0.0), surprisals)
+
+
+def test_what_neither_of_them_expected_is_as_costly_as_it_is() -> None:
+    """Of less than the smallest number there is the softmax's surprise is left, and its weight."""
+    found = with_cache(np.full(2, 800.0, np.float32), np.zeros(2, np.float32), 0.5)
+    np.testing.assert_allclose(found, [800.0, 800.0 + np.log(2.0)], rtol=1e-6)
 
 
 def test_all_tokens_together_have_a_probability_of_one() -> None:

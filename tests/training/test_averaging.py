@@ -207,6 +207,57 @@ def test_averaging_may_begin_where_a_run_is_continued(tmp_path: Path) -> None:
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"kind": "ema", "decay": 0.9}, {"kind": "steps", "first": 3}),
+        ({"kind": "steps", "first": 1}, {"kind": "steps", "first": 3}),
+        ({"kind": "epochs", "last": 2}, {"kind": "epochs", "first": 3}),
+    ],
+    ids=str,
+)
+def test_a_mean_by_another_rule_is_begun_anew(
+    before: dict[str, Any], after: dict[str, Any], tmp_path: Path
+) -> None:
+    """Else what the run had averaged by the old rule would be a part of the new mean."""
+    with pytest.raises(InterruptedError):
+        trained(tmp_path, before, stop=20, every=6)
+    _, steps, measured, state = trained(tmp_path, after, resume=True)  # from the 18th step
+    wanted = steps[6:] if after["kind"] == "steps" else steps[5 + STEPS :: STEPS]
+    assert state.averaged == len(wanted)
+    for one, other in zip(measured[-1], mean(wanted), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+    for one, other in zip(measured[0], steps[5], strict=True):  # before it counts, no mean
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_decay_goes_on_with_the_mean(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError):
+        trained(tmp_path, {"kind": "ema", "decay": 0.5}, stop=20, every=6)
+    *_, state = trained(tmp_path, {"kind": "ema", "decay": 0.9}, resume=True)
+    assert state.averaged == STEPS * EPOCHS
+
+
+def test_a_finished_run_is_trained_on_as_if_it_had_never_ended(tmp_path: Path) -> None:
+    def ended(folder: Path, epochs: int, *, resume: bool = False) -> tuple[Any, TrainingState]:
+        average = {"kind": "epochs", "last": 2}
+        the_plan = plan(SCORE, epochs=epochs, average=average)
+        model = compiled(the_plan.section)
+        scores = {1: 3.0, 2: 2.0, 3: 1.0}
+
+        def measure() -> dict[str, float]:
+            return {"score": scores[int(model.optimizer.iterations) // STEPS]}
+
+        state = fit(model, toy_split(), the_plan, folder=folder, measure=measure, resume=resume)
+        return model, state
+
+    whole, expected = ended(tmp_path / "whole", 3)
+    ended(tmp_path / "longer", 2)
+    longer, state = ended(tmp_path / "longer", 3, resume=True)
+    assert weights_bytes(longer) == weights_bytes(whole)
+    assert untimed(state.history) == untimed(expected.history)
+
+
 def test_when_averaging_is_triggered() -> None:
     """The check of Merity et al.'s program: worse than the best of more than n checks before."""
     assert not is_triggered([3.0, 2.0, 1.0], 1, SCORE)

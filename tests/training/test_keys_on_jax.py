@@ -16,7 +16,7 @@ sys.path.insert(0, sys.argv[2])
 import keras
 import numpy as np
 from tests.decoding import test_beam_search as beams
-from tests.training import test_adversary, test_averaging, test_own_tokens
+from tests.training import test_adversary, test_averaging, test_own_tokens, test_r_drop
 from textnets.backend.steps import compiled, train_step
 from textnets.builders import build_rnn_language_model
 from textnets.builders.loss_model import build_loss_model
@@ -36,6 +36,7 @@ for found, wanted in zip(measured, expected(steps), strict=True):
 
 # --- Losses and layers ---
 test_adversary.check_the_worst_move()
+test_r_drop.check_the_gradient_of_logits()
 own, _ = test_own_tokens.build_sampling_model(
     test_own_tokens.translator(attention="none"), share=1.0, epochs=2, seed=1
 )

@@ -29,12 +29,14 @@ class Warnings(Progress):
 class Machine:
     """Has memory for so many rows; remembers in how many parts it was asked."""
 
-    def __init__(self, rows: int, *, takes_weights: bool = False) -> None:
+    def __init__(self, rows: int, *, takes_weights: bool = False, together: int = 1) -> None:
         self.rows, self.takes_weights = rows, takes_weights
         self.asked: list[int] = []
         self.made = 0
         self.shown = Warnings()
-        self.step = StepInMemory(self.whole, self.make, lambda: self.takes_weights, self.shown)
+        self.step = StepInMemory(
+            self.whole, self.make, lambda: self.takes_weights, self.shown, together
+        )
 
     def whole(self, inputs: Any, targets: Any, weights: Any) -> dict[str, float]:
         return self.parted(inputs, targets, weights, 1)
@@ -73,6 +75,14 @@ def test_parts_are_no_more_than_examples() -> None:
     machine, state = Machine(1), TrainingState()
     machine.step(DATA, state)
     assert machine.asked == [1, 2, 4, 8, SIZE]
+
+
+def test_parts_are_no_more_than_pairs_that_stay_together() -> None:
+    machine = Machine(0, together=2)
+    with pytest.raises(TrainingError, match="even with one example at a time"):
+        machine.step(DATA, TrainingState())
+    assert machine.asked == [1, 2, 4, SIZE // 2]
+    assert "6 parts of at most 1;" in machine.shown.lines[-1]
 
 
 def test_a_single_example_that_does_not_fit_ends_training() -> None:

@@ -14,7 +14,11 @@ import pytest
 from tests.training.test_fitting import toy_split
 from textnets.backend.accumulation import parted_step
 from textnets.backend.steps import train_step
-from textnets.builders import build_mlp_classifier, build_rnn_language_model
+from textnets.builders import (
+    build_mlp_classifier,
+    build_rnn_classifier,
+    build_rnn_language_model,
+)
 from textnets.builders.loss_model import build_loss_model
 from textnets.errors import InputError
 from textnets.layers import divergence_of_answers, divergence_of_logits, divergence_of_probabilities
@@ -69,6 +73,42 @@ def test_divergences_by_hand() -> None:
     each = np.repeat([of_answers(yes[i], yes[i + 1]) for i in (0, 2, 4)], 2, axis=0)
     found = keras.ops.convert_to_numpy(divergence_of_answers(np.float32(yes)))
     np.testing.assert_allclose(found, each, rtol=1e-4)
+
+
+def gradient_of(function: Callable[[Any], Any]) -> npt.NDArray[np.float32]:
+    if keras.config.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(LOGITS))
+    import tensorflow as tf
+
+    logits = tf.constant(LOGITS)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = function(logits)
+    return np.asarray(tape.gradient(value, logits))
+
+
+def check_the_gradient_of_logits() -> None:
+    """Beside small moves of each logit, in float64; each pair weighs otherwise."""
+    counts = np.array([1.0, 3.0, 0.5])
+
+    def total(logits: Floats) -> float:
+        shares = softmax(logits)
+        return float(counts @ [both_ways(shares[i], shares[i + 1]) for i in (0, 2, 4)])
+
+    found = gradient_of(
+        lambda logits: keras.ops.sum(divergence_of_logits(logits)[::2] * np.float32(counts))
+    )
+    for place in np.ndindex(LOGITS.shape):
+        step = np.zeros(LOGITS.shape)
+        step[place] = 1e-5
+        wanted = (total(LOGITS + step) - total(LOGITS - step)) / 2e-5
+        assert found[place] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_gradient_of_logits() -> None:
+    check_the_gradient_of_logits()
 
 
 def losses() -> list[tuple[str, Any, Any, Any, Callable[[int], float]]]:
@@ -184,6 +224,13 @@ def test_what_it_is_not_there_for() -> None:
     assert has_dropout(classifier(dropout=0.0, word_dropout=0.1))
     with pytest.raises(InputError, match=r"training.r_drop: compares what two dropouts"):
         setup_of(classifier(dropout=0.0, word_dropout=0.0), 0.5)
+    # Both rows of a pair are read with the same weights and the same words.
+    for_a_batch = build_rnn_classifier(
+        vocabulary_size=9, num_classes=2, embedding_width=2, units=[2], cell="simple", dropout=0.0,
+        embedding_dropout=0.0, recurrent_dropout=0.0, weight_dropout=0.5, vocabulary_dropout=0.5,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"training.r_drop: .*none that differs within a batch"):
+        setup_of(for_a_batch, 0.5)
     own = replace(setup_of(classifier(dropout=0.5)), loss=OutputAsLoss())
     with pytest.raises(InputError, match=r"training.r_drop: .*its own loss, was: .*output_as_loss"):
         with_r_drop(own, 0.5)

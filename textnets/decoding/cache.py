@@ -77,8 +77,11 @@ def with_cache(surprisals: Floats, shares: Floats, weight: float) -> Floats:
         shares: ``<float32>[tokens]``, of :func:`cache_shares`.
         weight: see :class:`CacheRule`; at the first place, where the cache is empty, 0.
     """
-    counts = np.full(len(surprisals), weight)
+    counts = np.full(len(surprisals), float(weight))
     counts[:1] = 0.0
-    mixed = (1.0 - counts) * np.exp(-surprisals.astype(np.float64)) + counts * shares
-    found: Floats = -np.log(np.maximum(mixed, 1e-300)).astype(np.float32)
+    # Of logarithms: a probability may be too small for a number.
+    with np.errstate(divide="ignore"):
+        of_cache = np.log(counts * shares)
+    mixed = np.logaddexp(np.log1p(-counts) - surprisals.astype(np.float64), of_cache)
+    found: Floats = (-mixed).astype(np.float32)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,7 @@ def extend_vocabularies(learned: AnyPreprocessor, source: SourceRun | None) -> A
         here, there = learned.writing_of(table), source.preprocessor.writing_of(found[0])
         differing = [
             f"text.{key}: {_shown(getattr(there, key))} (was: {_shown(getattr(here, key))})"
-            for key in ("tokenizer", "normalize", "lowercase")
+            for key in ("tokenizer", "pattern", "normalize", "lowercase")
             if getattr(here, key) != getattr(there, key)
         ]
         if differing:
@@ -243,4 +244,4 @@ def _digest(run: Run) -> str:
 
 
 def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

@@ -136,7 +136,9 @@ class LiteTranslator(LitePredictor):
     def _alternative(self, one: Hypothesis) -> Alternative:
         tokens = self._target_tokens(one.token_ids.tolist())
         return Alternative(
-            text=self._target.join(one.words or tokens, with_joins=self._with_joins),
+            text=self._target.join(
+                tokens if one.words is None else one.words, with_joins=self._with_joins
+            ),
             score=one.score,
             log_probability=one.log_probability,
             tokens=[] if one.attention is None else [*tokens, SPECIAL_TOKENS[EOS_ID]],

@@ -300,6 +300,19 @@ class AverageSection(Section):
 
     not_written: ClassVar[frozenset[str]] = frozenset({"first", "last", "patience"})
 
+    @property
+    def rule(self) -> str:
+        """What decides which weights are averaged; a mean by another rule is of no use.
+
+        >>> AverageSection(kind="steps", first=3).rule
+        'steps from epoch 3'
+        """
+        if self.kind == "ema":
+            return self.kind
+        if self.first is not None:
+            return f"{self.kind} from epoch {self.first}"
+        return f"{self.kind}, last" if self.last else f"{self.kind}, patience {self.patience}"
+
     @model_validator(mode="after")
     def _begins_once(self) -> Self:
         other = {"epochs": "last", "steps": "patience"}.get(self.kind)
@@ -369,13 +382,13 @@ class TrainingSection(Section):
         None,
         description="Read each example twice, each time with another dropout, and let so many "
         "times the divergence of both answers be a part of the loss (R-Drop, Wu et al. 2021). A "
-        "step takes twice the time. Off unless given.",
+        "step takes about twice the time. Off unless given.",
     )
     virtual_adversarial: VirtualAdversarialSection | None = Field(
         None,
         description="Let how much the answer changes where the token vectors are moved, the worst "
         "way, be a part of the loss (Miyato et al. 2017); for classifiers, and taggers with head: "
-        "softmax. A step takes three to four times the time. Off unless given.",
+        "softmax. A step takes two to four times the time. Off unless given.",
     )
     refit: Literal["all"] | None = Field(
         None,

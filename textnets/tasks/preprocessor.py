@@ -94,7 +94,7 @@ class Preprocessor(ABC, Generic[ExamplesT]):
     def writing_of(self, table: str) -> Writing:
         """How the tokens of one of the :attr:`vector_tables` are written."""
         text = self.recipe.text
-        return Writing(text.tokenizer, text.normalize, text.lowercase)
+        return Writing(text.tokenizer, text.normalize, text.lowercase, text.pattern)
 
     @property
     def extended_tables(self) -> Sequence[str]:

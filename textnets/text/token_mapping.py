@@ -30,11 +30,13 @@ class Writing:
         tokenizer: that cuts them.
         normalize: ``none``, ``nfc`` or ``nfkc``.
         lowercase: whether they are lower-cased.
+        pattern: of the tokenizer ``regex``.
     """
 
     tokenizer: str
     normalize: str
     lowercase: bool
+    pattern: str | None = None
 
     def written(self, token: str) -> str:
         """A token, as this vocabulary would have it."""

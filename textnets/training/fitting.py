@@ -34,7 +34,13 @@ from textnets.training.interrupts import Interrupts
 from textnets.training.memory import StepInMemory, WeightsLostError
 from textnets.training.optimizers import learning_rate_at
 from textnets.training.policies import CheckpointClock, FitPlan, Monitor
-from textnets.training.state import EpochSoFar, TrainingState, from_record, to_record
+from textnets.training.state import (
+    EpochSoFar,
+    TrainingState,
+    from_record,
+    goes_on_averaging,
+    to_record,
+)
 
 __all__ = ["FitPlan", "Measure", "Monitor", "TrainingState", "fit"]
 
@@ -118,6 +124,7 @@ class _Fitting:
             partial(parted_step, self.model, at_row, self.train.rows_together),
             partial(are_lost, self.model),
             self.progress,
+            self.train.rows_together,
         )
 
     # --- The story ---
@@ -241,7 +248,8 @@ class _Fitting:
         record, arrays = load_checkpoint(self.checkpoint, self.model)
         self.state = from_record(record, self.plan, path)
         if self.average is not None:
-            self.average.restore(arrays, str(path))
+            known = arrays if goes_on_averaging(record, self.state) else {}
+            self.average.restore(known, str(path))
         self.state.parts = max(parts, self.state.parts)
         self.best.load(self.state.best_epoch)
         self.clock.restart()

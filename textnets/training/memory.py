@@ -27,12 +27,14 @@ class StepInMemory:
         make_parted: makes what trains on it in parts; called when that is first needed.
         are_lost: whether a step that failed took the weights with it (JAX hands them over).
         progress: is warned when parts become smaller.
+        rows_together: rows of a batch that stay in one part.
     """
 
     whole: TrainStep
     make_parted: Callable[[], PartedStep]
     are_lost: Callable[[], bool]
     progress: Progress
+    rows_together: int = 1
 
     @cached_property
     def _parted(self) -> PartedStep:
@@ -55,7 +57,7 @@ class StepInMemory:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                self._use_smaller_parts(state, len(data[1]))
+                self._use_smaller_parts(state, len(data[1]) // self.rows_together)
 
     def _use_smaller_parts(self, state: TrainingState, size: int) -> None:
         if state.parts >= size:

@@ -9,7 +9,7 @@ from textnets.errors import InputError
 from textnets.text.batches import RowsTwice
 from textnets.training.setup import TrainingSetup
 
-_RATES = ("rate", "stddev", "dropout", "recurrent_dropout", "weight_dropout")
+_RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
 def with_r_drop(setup: TrainingSetup, weight: float | None) -> TrainingSetup:
@@ -30,7 +30,7 @@ def with_r_drop(setup: TrainingSetup, weight: float | None) -> TrainingSetup:
     if not has_dropout(setup.model):
         raise InputError(
             "training.r_drop: compares what two dropouts make of an example, and this model has "
-            "none; set model.dropout or another one, or remove the key"
+            "none that differs within a batch; set model.dropout, or remove the key"
         )
     if setup.batches.rows_together > 1:
         return setup
@@ -43,6 +43,15 @@ def with_r_drop(setup: TrainingSetup, weight: float | None) -> TrainingSetup:
 
 
 def has_dropout(model: Any) -> bool:
-    """Whether two passes of a model in training differ, as far as its layers tell."""
+    """Whether two rows of a batch that are the same text are read otherwise in training, as far as
+    a model's layers tell. Dropped weights and dropped words of the vocabulary are the same for a
+    whole batch."""
+    from textnets.layers import VocabularyDropout
+
     layers = list(model._flatten_layers(include_self=False))
-    return any(bool(getattr(layer, name, 0)) for layer in layers for name in _RATES)
+    return any(
+        bool(getattr(layer, name, 0))
+        for layer in layers
+        if not isinstance(layer, VocabularyDropout)
+        for name in _RATES
+    )

@@ -53,6 +53,7 @@ class TrainingState:
         history: one record an epoch.
         averaged: how many weights the mean of ``training.average`` counts; ``None`` where nothing
             is averaged.
+        averaged_by: what decides which those are, see :attr:`AverageSection.rule`.
     """
 
     epoch: int = 0
@@ -64,15 +65,18 @@ class TrainingState:
     parts: int = 1
     history: list[dict[str, float]] = field(default_factory=list)
     averaged: int | None = None
+    averaged_by: str = ""
 
     @classmethod
     def at_the_start(cls, plan: FitPlan) -> TrainingState:
         """Before the first step."""
+        average = plan.section.average
         return cls(
             best=BestEpoch(plan.monitor),
             plateau=Plateau(plan.section.plateau_patience),
             stopping=EarlyStopping(plan.stopping, plan.patience),
-            averaged=None if plan.section.average is None else 0,
+            averaged=None if average is None else 0,
+            averaged_by="" if average is None else average.rule,
         )
 
     @property
@@ -92,8 +96,8 @@ class TrainingState:
 
 
 def to_record(state: TrainingState) -> dict[str, object]:
-    """What is saved of a state: these keys, in this order, since version 0.1.0; and ``averaged``
-    where weights are."""
+    """What is saved of a state: these keys, in this order, since version 0.1.0; and two more where
+    weights are averaged."""
     so_far, best, stopping, plateau = state.so_far, state.best, state.stopping, state.plateau
     return {
         "epoch": state.epoch, "batch": so_far.batches, "step": state.step,
@@ -102,7 +106,8 @@ def to_record(state: TrainingState) -> dict[str, object]:
         "stopping_best": stopping.best, "stopping_waited": stopping.waited,
         "plateau_waited": plateau.waited, "plateau_drops": plateau.drops,
         "parts": state.parts, "history": state.history, "stopped": stopping.stopped,
-        **({} if state.averaged is None else {"averaged": state.averaged}),
+        **({} if state.averaged is None
+           else {"averaged": state.averaged, "averaged_by": state.averaged_by}),
     }  # fmt: skip
 
 
@@ -126,19 +131,30 @@ class _Record:
     history: list[dict[str, int | float]]
     stopped: str
     averaged: int = 0
+    averaged_by: str = ""
+
+
+_OF_AVERAGES = {"averaged", "averaged_by"}
+
+
+def goes_on_averaging(record: Mapping[str, Any], state: TrainingState) -> bool:
+    """Whether the mean of a record's checkpoint is of the weights that a state's plan wants; else
+    averaging begins anew."""
+    return bool(record.get("averaged_by", state.averaged_by) == state.averaged_by)
 
 
 def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> TrainingState:
     """The state that :func:`to_record` was given, to be continued by a plan.
 
-    A plan that averages weights may go on from a record that did not, and the other way round.
+    A plan that averages weights may go on from a record that did not, or did otherwise, and the
+    other way round.
 
     Raises:
         RunError: the record, of the checkpoint at ``path``, has other keys, or values of other
             types.
     """
     state = TrainingState.at_the_start(plan)
-    if differing := sorted((record.keys() ^ to_record(state).keys()) - {"averaged"}):
+    if differing := sorted((record.keys() ^ to_record(state).keys()) - _OF_AVERAGES):
         raise RunError(
             f"{path}: the checkpoint is of another version of textnets, whose training state "
             f"differs in {', '.join(differing)}; continue with the version that environment.json "
@@ -151,6 +167,6 @@ def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> Trainin
     state.plateau.waited, state.plateau.drops = record["plateau_waited"], record["plateau_drops"]
     state.stopping.go_on(record["stopping_best"], record["stopping_waited"], record["stopped"])
     state.history = record["history"]
-    if state.averaged is not None:
+    if state.averaged is not None and goes_on_averaging(record, state):
         state.averaged = record.get("averaged", 0)
     return state

@@ -250,9 +250,10 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         }
 
     def writing_of(self, table: str) -> Writing:
+        section = self.section
         if table == "characters":  # with their case
-            return Writing("characters", self.section.normalize, lowercase=False)
-        return super().writing_of(table)
+            return Writing("characters", section.normalize, lowercase=False)
+        return Writing(section.tokenizer, section.normalize, section.lowercase)
 
     def extended(self, known: Mapping[str, Vocabulary]) -> Self:
         return replace(

@@ -123,7 +123,9 @@ class TranslationInference(Inference[TranslatorOutputs]):
         weights = hypothesis.attention
         tokens = self._preprocessor.target_tokens(hypothesis.token_ids.tolist())
         return Alternative(
-            text=self._preprocessor.target_text(hypothesis.words or tokens),
+            text=self._preprocessor.target_text(
+                tokens if hypothesis.words is None else hypothesis.words
+            ),
             score=hypothesis.score,
             log_probability=hypothesis.log_probability,
             tokens=[] if weights is None else [*tokens, "[EOS]"],

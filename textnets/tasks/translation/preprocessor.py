@@ -148,7 +148,7 @@ class TranslationPreprocessor(Preprocessor[SentencePairs]):
 
     def writing_of(self, table: str) -> Writing:
         section = self._section_of(table)
-        return Writing(section.tokenizer, section.normalize, section.lowercase)
+        return Writing(section.tokenizer, section.normalize, section.lowercase, section.pattern)
 
     @property
     def extended_tables(self) -> Sequence[str]:

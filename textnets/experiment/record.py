@@ -66,6 +66,7 @@ class RunRecord:
         vectors: the pretrained word vectors.
         sources: the runs that its models begin with, by their names in the recipe: path and
             sha256 of each.
+        encoders: the pretrained encoders that its models read, likewise.
         initialized: what the model took of one of them, and what it did not.
         best_epoch: whose weights are kept, from 1.
         monitor: the metric that chose it; empty where none did.
@@ -95,6 +96,7 @@ class RunRecord:
     parameters: int | None = None
     vectors: Mapping[str, Any] | None = None
     sources: Fingerprints | None = None
+    encoders: Fingerprints | None = None
     initialized: WarmStart | None = None
     best_epoch: int | None = None
     monitor: str | None = None

@@ -20,6 +20,7 @@ from textnets.recipe.sections import TextSection
 from textnets.tasks.examples import ExamplesT
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.encoder_tokens import EncoderSettings
 from textnets.text.ngrams import NgramEncoder
 from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
@@ -115,6 +116,11 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         """The files of pretrained vectors that the recipe names, by :attr:`vector_tables`."""
         first, named = next(iter(self.vector_tables)), self.recipe.text.vectors
         return {} if named is None else {first: named}
+
+    @property
+    def encoder_settings(self) -> EncoderSettings | None:
+        """Of the pretrained encoder whose tokens the model reads; ``None`` without one."""
+        return None
 
     @property
     def output_width(self) -> int | None:

@@ -19,6 +19,7 @@ _KINDS = {
     "characters": "characters",
     "wordpiece": "wordpiece",
     "sentencepiece": "sentencepiece",
+    "encoder": "encoder",
 }
 
 

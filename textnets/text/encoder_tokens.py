@@ -25,6 +25,7 @@ from textnets.errors import DataError, MissingExtraError, RunError
 from textnets.progress import Progress
 from textnets.text.encoded import RaggedIds, join_parts
 from textnets.text.encoder import Coverage, Token
+from textnets.text.text_growth import MOST_GROWTH, growth_of
 from textnets.text.tokenizers import CHUNK, chunks
 from textnets.text.vocabulary import SPECIAL_TOKENS, UNKNOWN_ID, VOCABULARY_FILE, Vocabulary
 
@@ -180,6 +181,8 @@ class EncoderTokens:
         kept = [ids[:most] for ids in whole]
         lengths = np.array(list(map(len, kept)), np.int64)
         ids = np.fromiter(chain.from_iterable(kept), np.int64, int(lengths.sum()))
+        if ids.max(initial=0) >= len(self.vocabulary) - _FIRST_ID:
+            raise DataError("text.encoder: its tokenizer gives a token an id that none has")
         rows = np.repeat(np.arange(len(kept)), lengths)
         is_known = np.ones(len(ids), np.bool_) if self._unknown is None else ids != self._unknown
         known = np.bincount(rows[is_known], minlength=len(kept))
@@ -227,9 +230,15 @@ def _read(content: bytes) -> Tokenizer:
         raise MissingExtraError("a pretrained encoder (text.encoder)", extra="encoder") from None
     with _as_value_error():
         found = Tokenizer.from_str(content.decode("utf-8"))
-        # What a file says of these is for another model.
+        # What a file says of these is for another model, or for its training.
         found.no_padding()
         found.no_truncation()
+        model: Any = found.model
+        if getattr(model, "dropout", None) is not None:  # of merges, drawn anew for each text
+            model.dropout = None
+        growth = growth_of(json.loads(content).get("normalizer"))
+    if growth > MOST_GROWTH:
+        raise ValueError(f"its normalizer may make a text more than {MOST_GROWTH:,} times as long")
     return found
 
 

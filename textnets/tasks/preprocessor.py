@@ -127,6 +127,13 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         """The size of the last axis of a model's output; ``None`` where there is no rule."""
         return None
 
+    def check_exportable(self) -> None:
+        """Refuse what no form of export can hold, before anything is done.
+
+        Raises:
+            InputError: saying what else can be done.
+        """
+
     def described(self, kept: Kept) -> dict[str, Any]:
         """What turns texts into ids, for :mod:`textnets.lite`, which reads it.
 

@@ -29,6 +29,11 @@ from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary, load_lines, sa
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
+_NO_EXPORT = (
+    "text.encoder: no export holds a model whose texts are cut by an encoder's own tokenizer; "
+    "'textnets predict' and 'textnets serve' answer with the run wherever textnets[encoder] is "
+    "installed, and of an ensemble the other members can be exported: each is a run in its members/"
+)
 # Of a bag of n-grams, one for each n-gram and class: training has four tables of so many, 640 MB.
 _MOST_WEIGHTS = 40_000_000
 
@@ -179,13 +184,12 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         """
         encoder = self.text.encoder
         if isinstance(encoder, EncoderTokens):
-            raise InputError(
-                "text.encoder: no export holds a model whose texts are cut by an encoder's own "
-                "tokenizer; 'textnets predict' and 'textnets serve' answer with the run wherever "
-                "textnets[encoder] is installed, and of an ensemble the other members can be "
-                "exported: each is a run in its members/"
-            )
+            raise InputError(_NO_EXPORT)
         return encoder
+
+    def check_exportable(self) -> None:
+        if self.pretrained is not None:
+            raise InputError(_NO_EXPORT)
 
     def writing_of(self, table: str) -> Writing:
         if self.pretrained is None:

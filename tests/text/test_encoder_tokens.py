@@ -113,6 +113,15 @@ def test_texts_that_the_encoder_does_not_know_are_told_of_once(tmp_path):
     assert line.startswith("train: 100% of the tokens are none that the encoder knows")
 
 
+def test_merges_that_are_left_out_at_random_in_training_are_made(tmp_path):
+    tokenizer = bpe()
+    plain = EncoderFolder.read(write_encoder(tmp_path / "plain", tokenizer)).tokens
+    tokenizer.model.dropout = 0.5
+    random = EncoderFolder.read(write_encoder(tmp_path / "random", tokenizer)).tokens
+    texts = ["my card my card my card"] * 20
+    np.testing.assert_array_equal(random.encode(texts).ids, plain.encode(texts).ids)
+
+
 def test_a_tokenizer_that_fails_on_every_other_word_is_refused(tmp_path):
     without = Tokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="[UNK]"))
     folder = write_encoder(tmp_path / "e", without)

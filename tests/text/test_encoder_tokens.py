@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model2vec import StaticModel
 from tokenizers import Tokenizer, models
 
-from tests.encoder_folders import TOKENIZERS, WORDS, wordpiece, words, write_encoder
+from tests.encoder_folders import TOKENIZERS, WORDS, bpe, wordpiece, words, write_encoder
 from textnets.errors import DataError, RunError
 from textnets.progress import Progress
 from textnets.text.encoder_folder import EncoderFolder

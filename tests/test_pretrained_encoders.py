@@ -128,7 +128,9 @@ def test_the_vectors_are_the_encoders_own_after_training_too(project):
 
 
 def test_the_record_has_the_hash_of_the_encoder(project):
-    record = json.loads(Path("run/environment.json").read_text())["encoders"]
+    environment = json.loads(Path("run/environment.json").read_text())
+    record = environment["encoders"]
+    assert environment["versions"]["tokenizers"]
     assert list(record) == ["potion"]
     assert record["potion"]["path"].endswith("/potion")
     assert record["potion"]["sha256"] == json.loads(Path("run/encoder.json").read_text())["sha256"]
@@ -136,7 +138,9 @@ def test_the_record_has_the_hash_of_the_encoder(project):
     assert facts["encoder sha256"] == record["potion"]["sha256"]
     plain = {"text.encoder": None, "model": {"builder": "ngram_bag_classifier"}}
     other = textnets.train("r.yaml", plain, output="plain").folder
-    assert "encoders" not in json.loads((other / "environment.json").read_text())
+    found = json.loads((other / "environment.json").read_text())
+    assert "encoders" not in found
+    assert "tokenizers" not in found["versions"]
     assert "encoder" not in (other / "recipe.yaml").read_text()
 
 
@@ -195,6 +199,12 @@ def test_stored_ids_are_of_one_encoder(project):
     write_encoder(Path("potion"), clusters=40, with_weights=True, normalize=True, seed=1)
     with pytest.raises(InputError, match="is not the encoder that the texts were turned into ids"):
         textnets.train("r.yaml", store="ids", output="other")
+
+
+def test_no_other_model_begins_with_a_run_over_an_encoder(project):
+    model = {"builder": "mlp_classifier", "embedding_width": 6, "initialize_from": "run"}
+    message = refused({"text.encoder": None, "model": model})
+    assert "run: its vectors are those of a pretrained encoder, whose tokens no other" in message
 
 
 # --- In Python ---

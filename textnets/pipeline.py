@@ -25,6 +25,7 @@ from textnets.experiment.encoders import (
     encoder_vectors,
     encoders_record,
     find_encoder,
+    packages_of,
     tell_of_encoders,
 )
 from textnets.experiment.models import build_model, vectors_of
@@ -219,7 +220,15 @@ def train(
     found = prepare_device(device)
     if stored is None:
         require_tensorflow("turning text into ids")
-    record = begin_record(task.recipe, data.fingerprints, data.splits, found, command, data.counts)
+    record = begin_record(
+        task.recipe,
+        data.fingerprints,
+        data.splits,
+        found,
+        command,
+        data.counts,
+        packages_of(task),
+    )
     record = dataclasses.replace(record, sources=sources, encoders=encoders)
     if isinstance(start, Continue):
         record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)

@@ -30,7 +30,7 @@ from textnets.estimators.flat_parameters import (
 )
 from textnets.estimators.packed_run import PackedRun
 from textnets.experiment.compound import execute
-from textnets.experiment.encoders import encoders_record
+from textnets.experiment.encoders import encoders_record, packages_of
 from textnets.experiment.prepare import Data
 from textnets.experiment.record import begin_record, fingerprint_of_examples
 from textnets.experiment.source_runs import sources_record
@@ -186,7 +186,9 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         sources, encoders = sources_record(task.recipe), encoders_record(task)
         device = prepare_device(self.device)
         fingerprint = {"train": fingerprint_of_examples(examples, task)}
-        record = begin_record(task.recipe, fingerprint, splits, device, "")
+        record = begin_record(
+            task.recipe, fingerprint, splits, device, "", packages=packages_of(task)
+        )
         record = dataclasses.replace(record, notes=notes, sources=sources, encoders=encoders)
         with _generators_kept(), tempfile.TemporaryDirectory(prefix="textnets-") as folder:
             target = RunTarget(Path(folder) / "run")

@@ -18,6 +18,11 @@ from textnets.text.encoder_folder import EncoderFolder
 _KEY = "text.encoder"
 
 
+def packages_of(task: AnyTask) -> tuple[str, ...]:
+    """What cuts the texts of a task's models, where textnets does not."""
+    return ("tokenizers",) if task.encoder_names else ()
+
+
 def encoders_record(task: AnyTask) -> dict[str, dict[str, str]] | None:
     """What a run records of the encoders that its models read, by their names in the recipe: path
     and sha256.

@@ -19,7 +19,6 @@ _KINDS = {
     "characters": "characters",
     "wordpiece": "wordpiece",
     "sentencepiece": "sentencepiece",
-    "encoder": "encoder",
 }
 
 

@@ -24,7 +24,6 @@ from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
 from textnets.text.encoder_tokens import SETTINGS_FILE, EncoderSettings, EncoderTokens
 from textnets.text.ngrams import NgramEncoder, Ngrams
-from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary, load_lines, save_lines
 
 _LABELS_FILE = "labels.txt"
@@ -190,11 +189,6 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     def check_exportable(self) -> None:
         if self.pretrained is not None:
             raise InputError(_NO_EXPORT)
-
-    def writing_of(self, table: str) -> Writing:
-        if self.pretrained is None:
-            return super().writing_of(table)
-        return Writing("encoder", "none", lowercase=False)
 
     @property
     def encoder_settings(self) -> EncoderSettings | None:

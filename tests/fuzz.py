@@ -350,6 +350,25 @@ def read_word_vectors(chosen: random.Random, place: Place) -> None:
     read_vectors(place.write("x.vec", content), Vocabulary(["card", "lost", "é"]), seed=1)
 
 
+def read_encoder(chosen: random.Random, place: Place) -> None:
+    from tests.encoder_folders import TOKENIZERS, write_encoder
+    from textnets.text.encoder_folder import FILES, EncoderFolder
+
+    tokenizer = TOKENIZERS[chosen.choice(list(TOKENIZERS))]()
+    folder = write_encoder(
+        place.folder / "encoder", tokenizer, width=2, clusters=chosen.choice((None, 3)),
+        with_weights=chosen.random() < 0.5, normalize=True, max_length=chosen.choice((None, 3)),
+    )  # fmt: skip
+    path = folder / chosen.choice(FILES)
+    if path.suffix == ".json" and chosen.random() < 0.7:
+        path.write_text(json.dumps(change_json(chosen, json.loads(path.read_text()))))
+    else:
+        path.write_bytes(change_bytes(chosen, path.read_bytes()))
+    found = EncoderFolder.read(folder)
+    ids = found.tokens.encode([chosen.choice(_ODD_TEXT), "my card is lost", ""])
+    assert ids.ids.max() < len(found.vectors()), "an id without a vector"
+
+
 def read_texts(chosen: random.Random, place: Place) -> None:
     from textnets.data.running_text import stream_lines
     from textnets.progress import printable
@@ -374,6 +393,7 @@ KINDS: dict[str, tuple[Callable[[random.Random, Place], None], float]] = {
     "models": (read_model, 0.003),
     "stores": (read_store, 0.057),
     "vectors": (read_word_vectors, 0.1),
+    "encoders": (read_encoder, 0.02),
     "texts": (read_texts, 0.1),
 }
 

@@ -21,6 +21,13 @@ from textnets.builders.custom import module_of
 from textnets.data.counts import RowCount
 from textnets.errors import DataError, InputError, did_you_mean
 from textnets.experiment.compound import execute
+from textnets.experiment.encoders import (
+    encoder_vectors,
+    encoders_record,
+    find_encoder,
+    packages_of,
+    tell_of_encoders,
+)
 from textnets.experiment.models import build_model, vectors_of
 from textnets.experiment.monitoring import check_measured, fit_plan
 from textnets.experiment.prepare import coverage_line, prepare, read_data, refuse_changed
@@ -208,16 +215,26 @@ def train(
     stored = _open_store(Path(store), task) if store else None
     goes_on = isinstance(start, Continue)
     sources = None if goes_on else sources_record(task.recipe, target.output)
+    encoders = None if goes_on else encoders_record(task)
     data = read_data(task, progress, stored)
     found = prepare_device(device)
     if stored is None:
         require_tensorflow("turning text into ids")
-    record = begin_record(task.recipe, data.fingerprints, data.splits, found, command, data.counts)
-    record = dataclasses.replace(record, sources=sources)
+    record = begin_record(
+        task.recipe,
+        data.fingerprints,
+        data.splits,
+        found,
+        command,
+        data.counts,
+        packages_of(task),
+    )
+    record = dataclasses.replace(record, sources=sources, encoders=encoders)
     if isinstance(start, Continue):
         record = start.begin(task.recipe, record, progress, allow_changes=allow_changes)
         if not is_in_steps(task.recipe):  # else a part may begin yet, and says so itself
             tell_of_changes(task.recipe, record.sources, progress)
+            tell_of_encoders(task, record.encoders, progress)
     done = execute(task, target, data, record, resume=goes_on, progress=progress)
     return TrainedRun(done.run, done.evaluation, task.headline, done.state, device, custom)
 
@@ -415,7 +432,9 @@ def _model_facts(
         facts += [Fact(f"{name} tokens", coverage_line(coverage)), *prepared.facts[name]]
     preprocessor = prepared.preprocessor
     vectors = vectors_of(task, preprocessor, progress)
-    model = build_model(task, preprocessor, vectors)
+    encoder = find_encoder(task)
+    frozen = encoder_vectors(preprocessor, encoder, progress)
+    model = build_model(task, preprocessor, vectors, frozen)
     if source is not None:
         theirs = source.load_model()
         start = begin_with_source(model, task.recipe, preprocessor, source, theirs)
@@ -426,6 +445,9 @@ def _model_facts(
     for name, one in vectors.items():
         table = "vectors" if name == "tokens" else f"{name} vectors"
         facts += [Fact(f"{table} {key}", str(value)) for key, value in one.as_json().items()]
+    if encoder is not None:
+        facts.append(Fact("encoder path", str(encoder.path.resolve())))
+        facts.append(Fact("encoder sha256", encoder.sha256))
     facts.append(Fact("parameters", f"{model.count_params():,}"))
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip

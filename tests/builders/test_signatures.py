@@ -25,6 +25,7 @@ FROM_DATA = {
     "mlp_classifier": CLASSIFIER,
     "transformer_classifier": CLASSIFIER,
     "ngram_bag_classifier": {"num_features", "num_word_ngrams", "num_classes", "multi_label"},
+    "encoder_classifier": {"encoder_vectors", "unit_length", "num_classes", "multi_label"},
     "rnn_tagger": {
         "vocabulary_size",
         "num_tags",

@@ -114,13 +114,14 @@ MISTAKES = [
      + ", ".join(sorted(BUILDERS))),
     ("  builder: rnn_classifier\n", "", "7:1: model.builder: this key is missing; one of "
      "rnn_classifier, cnn_classifier, mlp_classifier, transformer_classifier, "
-     "ngram_bag_classifier"),
+     "ngram_bag_classifier, encoder_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model:", "7:1: model.builder: this key is "
      "missing; one of rnn_classifier, cnn_classifier, mlp_classifier, transformer_classifier, "
-     "ngram_bag_classifier"),
+     "ngram_bag_classifier, encoder_classifier"),
     (f"model:\n  builder: rnn_classifier\n  {UNITS}", "model: rnn_classifier", "7:1: model: "
      "expected a section of keys with a builder (one of rnn_classifier, cnn_classifier, "
-     "mlp_classifier, transformer_classifier, ngram_bag_classifier), was: 'rnn_classifier'"),
+     "mlp_classifier, transformer_classifier, ngram_bag_classifier, encoder_classifier), was: "
+     "'rnn_classifier'"),
     (UNITS, "vocabulary_size: 5", "9:3: model.vocabulary_size: this size is found in the data; "
      "remove the key"),
     # Keys that would have no effect, or that contradict each other.
@@ -202,7 +203,7 @@ zzz: 1
 def test_a_misspelt_builder_key_is_named_beside_the_missing_one(mistakes, good):
     assert mistakes(good.replace("builder:", "bulder:")) == [
         "r.yaml:7:1: model.builder: this key is missing; one of rnn_classifier, cnn_classifier, "
-        "mlp_classifier, transformer_classifier, ngram_bag_classifier",
+        "mlp_classifier, transformer_classifier, ngram_bag_classifier, encoder_classifier",
         "r.yaml:8:3: model.bulder: unknown key; did you mean 'builder'?",
     ]
 

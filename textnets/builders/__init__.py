@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textnets.builders.cnn_classifier import build_cnn_classifier
+from textnets.builders.encoder_classifier import build_encoder_classifier
 from textnets.builders.encoder_decoder import build_encoder_decoder
 from textnets.builders.feature_tagger import build_feature_tagger
 from textnets.builders.mlp_classifier import build_mlp_classifier
@@ -29,6 +30,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "mlp_classifier": build_mlp_classifier,
     "transformer_classifier": build_transformer_classifier,
     "ngram_bag_classifier": build_ngram_bag_classifier,
+    "encoder_classifier": build_encoder_classifier,
     "rnn_tagger": build_rnn_tagger,
     "transformer_tagger": build_transformer_tagger,
     "feature_tagger": build_feature_tagger,
@@ -41,6 +43,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 __all__ = [
     "BUILDERS",
     "build_cnn_classifier",
+    "build_encoder_classifier",
     "build_encoder_decoder",
     "build_feature_tagger",
     "build_mlp_classifier",

@@ -44,6 +44,9 @@ NumCharacters = Annotated[int, Gt(4), FromData()]  # special ids included
 MultiLabel = Annotated[bool, FromData()]
 # <float32>[vocabulary_size, embedding_width] or None; Any keeps NumPy out of start-up.
 EmbeddingVectors = Annotated[Any, FromData()]
+# <float32>[vocabulary_size, width] of a pretrained encoder, and whether it divides by lengths.
+EncoderVectors = Annotated[Any, FromData()]
+UnitLength = Annotated[bool, FromData()]
 
 # --- Sizes and rates ---
 Width = Annotated[int, Gt(0)]

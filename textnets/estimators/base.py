@@ -30,6 +30,7 @@ from textnets.estimators.flat_parameters import (
 )
 from textnets.estimators.packed_run import PackedRun
 from textnets.experiment.compound import execute
+from textnets.experiment.encoders import encoders_record, packages_of
 from textnets.experiment.prepare import Data
 from textnets.experiment.record import begin_record, fingerprint_of_examples
 from textnets.experiment.source_runs import sources_record
@@ -182,11 +183,13 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
         """
         progress = terminal_progress(quiet=not self.verbose)
         splits = task.with_shares({"train": examples}, {"train": "the examples"}, progress)
-        sources = sources_record(task.recipe)
+        sources, encoders = sources_record(task.recipe), encoders_record(task)
         device = prepare_device(self.device)
         fingerprint = {"train": fingerprint_of_examples(examples, task)}
-        record = begin_record(task.recipe, fingerprint, splits, device, "")
-        record = dataclasses.replace(record, notes=notes, sources=sources)
+        record = begin_record(
+            task.recipe, fingerprint, splits, device, "", packages=packages_of(task)
+        )
+        record = dataclasses.replace(record, notes=notes, sources=sources, encoders=encoders)
         with _generators_kept(), tempfile.TemporaryDirectory(prefix="textnets-") as folder:
             target = RunTarget(Path(folder) / "run")
             try:

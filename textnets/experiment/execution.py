@@ -11,6 +11,7 @@ from typing import Any
 
 from textnets.builders.custom import module_of
 from textnets.evaluation.report import Table
+from textnets.experiment.encoders import find_encoder
 from textnets.experiment.models import CompiledModel, compile_model, vectors_record
 from textnets.experiment.monitoring import check_measured, fit_plan
 from textnets.experiment.prepare import Data, Prepared, prepare
@@ -35,6 +36,7 @@ from textnets.tasks import AnyTask
 from textnets.tasks.evaluation import AnyEvaluation
 from textnets.tasks.inference import AnyInference
 from textnets.tasks.preprocessor import AnyPreprocessor
+from textnets.text.encoder_folder import EncoderFolder
 from textnets.training.fitting import FitPlan, Measure, TrainingState, fit
 
 _REHEARSED, _REHEARSED_TOKENS = 8, 64  # examples, and tokens of each
@@ -92,13 +94,14 @@ def execute_in(
         write_environment(folder, record.as_json())
     # A run that goes on has all that it took of another in its checkpoint.
     source = None if resume else open_source(task.recipe, record.sources)
+    encoder = None if resume else find_encoder(task, record.encoders)
     prepared = _prepare(task, folder, data, progress, resume, source)
     record = dataclasses.replace(record, prepared=prepared_files(folder))
     sync_tree(folder)
     write_environment(folder, record.as_json())
     plan = fit_plan(task, last_epoch)
     return _train_into(
-        folder, target, task, plan, prepared, record, resume, progress, known, source
+        folder, target, task, plan, prepared, record, resume, progress, known, source, encoder
     )
 
 
@@ -136,6 +139,7 @@ def _train_into(
     progress: Progress,
     known: Mapping[str, SplitEvaluation],
     source: SourceRun | None,
+    encoder: EncoderFolder | None,
 ) -> Execution:
     train = prepared.encoded["train"]
     compiled = compile_model(
@@ -146,6 +150,7 @@ def _train_into(
         progress,
         fused=record.training_kernels == FUSED,
         source=source,
+        encoder=encoder,
     )
     if compiled.start is not None:
         record = dataclasses.replace(record, initialized=compiled.start)

@@ -9,12 +9,14 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textnets.backend.devices import Device, precision
 from textnets.backend.inference import input_names
 from textnets.backend.recurrence import train_recurrence_fast
 from textnets.builders.custom import is_custom
 from textnets.errors import InputError, TextnetsError
+from textnets.experiment.encoders import encoder_vectors
 from textnets.experiment.source_runs import SourceRun
 from textnets.experiment.warm_start import WarmStart, begin_with_source
 from textnets.experiment.word_vectors import WordVectors, pretrained_vectors
@@ -25,6 +27,7 @@ from textnets.recipe.reading import find_builder
 from textnets.tasks import AnyTask
 from textnets.tasks.preprocessor import AnyPreprocessor
 from textnets.text.encoded import EncodedSplit
+from textnets.text.encoder_folder import EncoderFolder
 from textnets.training.adversary import with_adversary
 from textnets.training.optimizers import build_optimizer, token_tables
 from textnets.training.r_drop import with_r_drop
@@ -67,6 +70,7 @@ def compile_model(
     *,
     fused: bool = True,
     source: SourceRun | None = None,
+    encoder: EncoderFolder | None = None,
 ) -> CompiledModel:
     """A recipe's model, compiled.
 
@@ -79,9 +83,10 @@ def compile_model(
         fused: whether a step of training may be computed by what is faster than Keras's own
             operations, with the same result but for the last digits.
         source: the run that it begins with.
+        encoder: whose vectors it keeps; without it they are those of a checkpoint.
 
     Raises:
-        InputError: the builder, or the source, does not fit the recipe.
+        InputError: the builder, the source or the encoder does not fit the recipe.
     """
     import keras
 
@@ -91,7 +96,8 @@ def compile_model(
     theirs = source.load_model() if source is not None else None
     keras.utils.set_random_seed(task.recipe.seed)
     vectors = vectors_of(task, preprocessor, progress)
-    model = build_model(task, preprocessor, vectors)
+    frozen = encoder_vectors(preprocessor, encoder, progress)
+    model = build_model(task, preprocessor, vectors, frozen)
     start = None
     if source is not None:
         start = begin_with_source(model, task.recipe, preprocessor, source, theirs)
@@ -154,14 +160,25 @@ def describe_kernel(path: KernelPath, device: Device) -> str:
 
 
 def build_model(
-    task: AnyTask, preprocessor: AnyPreprocessor, vectors: Mapping[str, WordVectors]
+    task: AnyTask,
+    preprocessor: AnyPreprocessor,
+    vectors: Mapping[str, WordVectors],
+    frozen: npt.NDArray[np.float32] | None = None,
 ) -> Any:
     """The builder's model for what was found in the data, uncompiled.
+
+    Args:
+        task: of the recipe.
+        preprocessor: what was learned from the training split.
+        vectors: pretrained, that tables begin with.
+        frozen: those of a pretrained encoder, ``<float32>[vocabulary, width]``.
 
     Raises:
         InputError: the builder takes not what the recipe asks for, or gives back no such model.
     """
     given = {"embedding_vectors": vectors["tokens"].table} if "tokens" in vectors else {}
+    if frozen is not None:
+        given["encoder_vectors"] = frozen
     model = assemble_model(task.recipe, preprocessor.sizes | given)
     for name, one in vectors.items():
         if name != "tokens":

@@ -66,6 +66,7 @@ class RunRecord:
         vectors: the pretrained word vectors.
         sources: the runs that its models begin with, by their names in the recipe: path and
             sha256 of each.
+        encoders: the pretrained encoders that its models read, likewise.
         initialized: what the model took of one of them, and what it did not.
         best_epoch: whose weights are kept, from 1.
         monitor: the metric that chose it; empty where none did.
@@ -95,6 +96,7 @@ class RunRecord:
     parameters: int | None = None
     vectors: Mapping[str, Any] | None = None
     sources: Fingerprints | None = None
+    encoders: Fingerprints | None = None
     initialized: WarmStart | None = None
     best_epoch: int | None = None
     monitor: str | None = None
@@ -143,8 +145,19 @@ def begin_record(
     device: Device,
     command: str,
     counts: RowCounts | None = None,
+    packages: Sequence[str] = (),
 ) -> RunRecord:
-    """All that is known before training."""
+    """All that is known before training.
+
+    Args:
+        recipe: of the run.
+        fingerprints: of the files, by split.
+        splits: the examples.
+        device: where it will be trained.
+        command: what the user typed.
+        counts: of the rows of the files.
+        packages: that the result rests on besides those of every run.
+    """
     return RunRecord(
         textnets=_package_version("textnets"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -156,7 +169,7 @@ def begin_record(
         training_kernels=FUSED,
         python=platform.python_version(),
         platform=platform.platform(),
-        versions=_package_versions(),
+        versions=_package_versions(packages),
         data=fingerprints,
         examples={name: len(examples) for name, examples in splits.items()},
         rows={name: count.as_json() for name, count in counts.items()} if counts else None,
@@ -179,8 +192,9 @@ def fingerprint_of_examples(examples: Examples, task: AnyTask) -> dict[str, str]
     return {"path": IN_MEMORY, "sha256": digest.hexdigest()}
 
 
-def _package_versions() -> dict[str, str]:
-    return {name: found for name in _PACKAGES if (found := _package_version(name))}
+def _package_versions(further: Sequence[str]) -> dict[str, str]:
+    names = (*_PACKAGES, *further)
+    return {name: found for name in names if (found := _package_version(name))}
 
 
 def _package_version(name: str) -> str:

@@ -232,6 +232,12 @@ def _task_of(run: Run, allowed: tuple[str, ...]) -> AnyTask:
             f"{_KEY}: {run.folder}: is an ensemble; name one of its models, such as "
             f"{run.folder / MEMBERS_FOLDER / best}, which counts most"
         )
+    if task.encoder_names:
+        raise RunError(
+            f"{_KEY}: {run.folder}: its vectors are those of a pretrained encoder, whose tokens no "
+            "other builder has; give text.encoder to a model of encoder_classifier, or begin with "
+            "word vectors (text.vectors)"
+        )
     return task
 
 

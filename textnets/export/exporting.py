@@ -14,6 +14,7 @@ from typing import Any
 from textnets.errors import InputError, MissingExtraError, RunError, TextnetsError, did_you_mean
 from textnets.export.card import CARD_FILE, model_card
 from textnets.export.formats import FORMATS, Format
+from textnets.export.members import preprocessors_of
 from textnets.export.proof import Proof, prove
 from textnets.export.quantization import Weights, quantize_weights, validation_score
 from textnets.export.questions import questions_of
@@ -134,6 +135,8 @@ def export_run(
     if compute_in_float32(predictor.models):
         progress.say("the run computes in bfloat16; its export is in float32, and compared so")
     subject = Subject(predictor)
+    for preprocessor in preprocessors_of(subject):
+        preprocessor.check_exportable()
     if chosen.prepared is not None:
         subject = chosen.prepared(subject)
     questions = questions_of(subject)

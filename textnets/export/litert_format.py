@@ -54,7 +54,7 @@ def prepared(subject: Subject) -> Subject:
 def _shortened(
     preprocessor: ClassificationPreprocessor, subject: Subject
 ) -> ClassificationPreprocessor:
-    encoder = preprocessor.text.encoder
+    encoder = preprocessor.own_encoder
     if not isinstance(encoder, TextEncoder):
         raise InputError(
             f"{subject.run.folder}: litert cannot hold a bag of n-grams, of which a text has any "

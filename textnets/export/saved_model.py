@@ -121,7 +121,7 @@ def _classifier(
     import tensorflow as tf
 
     first = preprocessors[0]
-    readers = [text_graph(one.text.encoder) for one in preprocessors]
+    readers = [text_graph(one.own_encoder) for one in preprocessors]
     labels = tf.constant([label.encode() for label in first.labels])
     is_binary = len(first.labels) == 2 and not first.multi_label
 

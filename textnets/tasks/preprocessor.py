@@ -20,6 +20,7 @@ from textnets.recipe.sections import TextSection
 from textnets.tasks.examples import ExamplesT
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.encoder_tokens import EncoderSettings
 from textnets.text.ngrams import NgramEncoder
 from textnets.text.token_mapping import Writing
 from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary
@@ -117,9 +118,21 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         return {} if named is None else {first: named}
 
     @property
+    def encoder_settings(self) -> EncoderSettings | None:
+        """Of the pretrained encoder whose tokens the model reads; ``None`` without one."""
+        return None
+
+    @property
     def output_width(self) -> int | None:
         """The size of the last axis of a model's output; ``None`` where there is no rule."""
         return None
+
+    def check_exportable(self) -> None:
+        """Refuse what no form of export can hold, before anything is done.
+
+        Raises:
+            InputError: saying what else can be done.
+        """
 
     def described(self, kept: Kept) -> dict[str, Any]:
         """What turns texts into ids, for :mod:`textnets.lite`, which reads it.

@@ -73,6 +73,12 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         """Of the inputs in the encoded splits; a model takes all of them or some."""
         return ("token_ids",)
 
+    @property
+    def encoder_names(self) -> Sequence[str]:
+        """The folders of pretrained encoders that the recipe's models read, as written; of all
+        members of an ensemble."""
+        return ()
+
     # --- Metrics ---
 
     @property

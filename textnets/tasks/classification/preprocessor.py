@@ -10,21 +10,29 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from textnets.errors import DataError, RunError
+from textnets.errors import DataError, InputError, RunError
 from textnets.progress import Progress
 from textnets.recipe import Recipe
 from textnets.recipe.model_section import builder_schema
 from textnets.recipe.reading import find_builder
 from textnets.recipe.sections import NgramSection
+from textnets.run.files import checked, read_object
 from textnets.tasks.classification.examples import LabeledTexts, LabelSet, as_label
-from textnets.tasks.preprocessor import EncodedText, Kept, Preprocessor
+from textnets.tasks.encoders import open_encoder
+from textnets.tasks.preprocessor import AnyEncoder, EncodedText, Kept, Preprocessor
 from textnets.text.encoded import EncodedSplit
 from textnets.text.encoder import Coverage, TextEncoder, Token
+from textnets.text.encoder_tokens import SETTINGS_FILE, EncoderSettings, EncoderTokens
 from textnets.text.ngrams import NgramEncoder, Ngrams
-from textnets.text.vocabulary import Vocabulary, load_lines, save_lines
+from textnets.text.vocabulary import VOCABULARY_FILE, Vocabulary, load_lines, save_lines
 
 _LABELS_FILE = "labels.txt"
 _SHOWN_LABELS = 20  # in a message
+_NO_EXPORT = (
+    "text.encoder: no export holds a model whose texts are cut by an encoder's own tokenizer; "
+    "'textnets predict' and 'textnets serve' answer with the run wherever textnets[encoder] is "
+    "installed, and of an ensemble the other members can be exported: each is a run in its members/"
+)
 # Of a bag of n-grams, one for each n-gram and class: training has four tables of so many, 640 MB.
 _MOST_WEIGHTS = 40_000_000
 
@@ -37,18 +45,28 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         text: from texts to ids.
         labels: of the classes, sorted.
         ngrams: where the model reads a set of these instead of tokens in their order.
+        pretrained: of the encoder whose tokens the model reads, where it reads an encoder's.
     """
 
     output_rule = "the probability of each class; of two classes only that of the second"
 
-    text: EncodedText[TextEncoder | NgramEncoder]
+    text: EncodedText[TextEncoder | NgramEncoder | EncoderTokens]
     labels: Sequence[str]
     ngrams: Ngrams | None = None
+    pretrained: EncoderSettings | None = None
 
     @classmethod
     def learn(cls, recipe: Recipe, train: LabeledTexts) -> ClassificationPreprocessor:
         """Of the training split."""
         labels = sorted(train.distinct_labels)
+        if reads_encoder(recipe):
+            section = recipe.text
+            found = open_encoder(
+                section.encoder, beside=recipe.folder, max_length=section.max_length
+            )
+            tokens = found.tokens
+            text = EncodedText(tokens.vocabulary, lambda: tokens)
+            return cls(recipe, text, labels, pretrained=tokens.settings)
         if not reads_ngrams(recipe):
             encoder = TextEncoder.learn(recipe.text, lambda: train.texts)
             return cls(recipe, EncodedText.learned(encoder), labels)
@@ -66,6 +84,14 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         labels = load_lines(folder / _LABELS_FILE)
         if len(labels) < 2:
             raise RunError(f"{folder / _LABELS_FILE}: holds fewer than two labels")
+        if reads_encoder(recipe):
+            path = folder / SETTINGS_FILE
+            settings: EncoderSettings = checked(EncoderSettings, read_object(path), path)
+            known, longest = Vocabulary.load(folder / VOCABULARY_FILE), recipe.text.max_length
+            of_encoder = EncodedText(
+                known, lambda: EncoderTokens.load(folder, settings, known, longest)
+            )
+            return cls(recipe, of_encoder, labels, pretrained=settings)
         if not reads_ngrams(recipe):
             return cls(recipe, EncodedText.load(TextEncoder, recipe.text, folder), labels)
         ngrams = Ngrams.load(folder)
@@ -136,6 +162,8 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
                 "num_word_ngrams": len(self.ngrams.words) + len(self.ngrams.longer),
             }
         )
+        if self.pretrained is not None:
+            read = {**read, "unit_length": self.pretrained.unit_length}
         return {
             **read,
             "num_classes": len(self.labels),
@@ -147,7 +175,27 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
         return {"tokens": ("embedding", self.text.vocabulary)}
 
     def described(self, kept: Kept) -> dict[str, Any]:
-        return {"text": kept.encoder(self.text.encoder), "input": self.input_name}
+        return {"text": kept.encoder(self.own_encoder), "input": self.input_name}
+
+    @property
+    def own_encoder(self) -> AnyEncoder:
+        """What turns texts into ids, for an export, which holds no library of others.
+
+        Raises:
+            InputError: an encoder's own tokenizer does it.
+        """
+        encoder = self.text.encoder
+        if isinstance(encoder, EncoderTokens):
+            raise InputError(_NO_EXPORT)
+        return encoder
+
+    def check_exportable(self) -> None:
+        if self.pretrained is not None:
+            raise InputError(_NO_EXPORT)
+
+    @property
+    def encoder_settings(self) -> EncoderSettings | None:
+        return self.pretrained
 
     @property
     def manner(self) -> dict[str, Any]:
@@ -156,7 +204,7 @@ class ClassificationPreprocessor(Preprocessor[LabeledTexts]):
     def extended(self, known: Mapping[str, Vocabulary]) -> Self:
         encoder = self.text.encoder
         if not isinstance(encoder, TextEncoder):
-            raise TypeError("a set of n-grams has no ids of another run")
+            raise TypeError("what others chose, or a set of n-grams, has no ids of another run")
         return replace(self, text=EncodedText.learned(encoder.extended(known["tokens"])))
 
     @property
@@ -168,6 +216,12 @@ def reads_ngrams(recipe: Recipe) -> bool:
     """Whether a recipe's builder reads a set of n-grams, not tokens in their order."""
     takes = builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
     return "num_features" in takes
+
+
+def reads_encoder(recipe: Recipe) -> bool:
+    """Whether a recipe's builder reads the tokens of a pretrained encoder."""
+    takes = builder_schema(recipe.builder, find_builder(recipe.builder)).from_data
+    return "encoder_vectors" in takes
 
 
 def input_name(recipe: Recipe) -> str:

@@ -125,7 +125,14 @@ class ClassificationText(TextSection):
         "ngram_bag_classifier; chosen by the data where it is left out.",
     )
 
-    not_written: ClassVar[frozenset[str]] = TextSection.not_written | {"ngrams"}
+    encoder: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="A folder with a pretrained encoder of one vector a token, as model2vec saves "
+        "it; for builder: encoder_classifier, which reads its tokens and keeps its vectors as they "
+        "are. Of the other keys of text only max_length counts then.",
+    )
+
+    not_written: ClassVar[frozenset[str]] = TextSection.not_written | {"ngrams", "encoder"}
 
     @model_validator(mode="after")
     def _ngrams_are_of_tokens(self) -> ClassificationText:
@@ -164,11 +171,13 @@ CLASSIFICATION_SCHEMA = TaskSchema(
             "vocabulary_size",
             "num_features",
             "num_word_ngrams",
+            "encoder_vectors",
+            "unit_length",
             "num_classes",
             "multi_label",
             "embedding_vectors",
         }
     ),
     required_sizes=frozenset({"num_classes"}),
-    reads=frozenset({"vocabulary_size", "num_features"}),
+    reads=frozenset({"vocabulary_size", "num_features", "encoder_vectors"}),
 )

@@ -28,6 +28,7 @@ from textnets.tasks.classification.predictor import ClassificationPredictor
 from textnets.tasks.classification.preprocessor import (
     ClassificationPreprocessor,
     input_name,
+    reads_encoder,
     reads_ngrams,
     shorten,
 )
@@ -68,6 +69,28 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
     def input_names(self) -> tuple[str, ...]:
         return (input_name(self.recipe),)
 
+    @property
+    def encoder_names(self) -> Sequence[str]:
+        return tuple(
+            dict.fromkeys(
+                recipe.text.encoder
+                for _, recipe in self._models()
+                if recipe.text.encoder is not None
+            )
+        )
+
+    def _models(self) -> list[tuple[tuple[str | int, ...], Recipe]]:
+        """The recipe of each model, with its place in the whole one: one, or those of members."""
+        if self.recipe.ensemble is None:
+            return [((), self.recipe)]
+        return [
+            (
+                ("ensemble", "members", number),
+                self.recipe.model_copy(update={"text": one.text, "model": one.model}),
+            )
+            for number, one in enumerate(self.recipe.ensemble.members)
+        ]
+
     # --- Metrics ---
 
     @property
@@ -92,7 +115,41 @@ class ClassificationTask(Task[LabeledTexts, ClassificationPreprocessor, Outputs]
         if self.recipe.training.class_weights is not None and self.data.multi_label:
             message = "does not go with data.multi_label: true; remove one of them"
             found.append((("training", "class_weights"), message))
-        return found + self._text_mistakes()
+        return found + self._encoder_mistakes() + self._text_mistakes()
+
+    def _encoder_mistakes(self) -> list[Mistake]:
+        """An encoder without the builder that reads it, a builder without its encoder, and keys
+        that have no effect beside one."""
+        found: list[Mistake] = []
+        for place, recipe in self._models():
+            text, builder = recipe.text, recipe.builder
+            if not reads_encoder(recipe):
+                if text.encoder is not None:
+                    said = (
+                        f"has no effect with {builder}, which learns vectors of its own; set "
+                        "model.builder: encoder_classifier, or remove it"
+                    )
+                    found.append(((*place, "text", "encoder"), said))
+                continue
+            if text.encoder is None:
+                said = (
+                    f"this key is missing; {builder} needs the folder of a pretrained encoder, as "
+                    "model2vec saves it"
+                )
+                found.append(((*place, "text", "encoder"), said))
+            if recipe.initialize_from is not None:
+                said = f"has no effect with {builder}, whose vectors are those of text.encoder"
+                found.append(((*place, "model", "initialize_from"), said))
+            if place:  # keys of text that it has no use for may be those of all members
+                continue
+            fields = type(text).model_fields
+            for key in fields:
+                if key in ("encoder", "max_length", "ngrams"):
+                    continue
+                if getattr(text, key) != fields[key].default:
+                    said = f"has no effect with {builder}: the encoder's own tokenizer cuts texts"
+                    found.append((("text", key), said))
+        return found
 
     def _text_mistakes(self) -> list[Mistake]:
         """Keys of ``text:`` that a builder has no use for."""

@@ -32,8 +32,9 @@ ONE_SHAPE = "training.bucket_width=64"  # JAX compiles each anew
 SETTINGS: dict[str, list[str]] = {
     "classification": ["training.schedule=plateau", "training.epochs=2", "training.batch_size=10",
                        ONE_SHAPE],
-    "tagging": ["model.head=crf", "data.spans=false", "training.epochs=2", "training.batch_size=10",
-                "training.schedule=cosine", "training.warmup_steps=4", ONE_SHAPE],
+    "tagging": ["model.head=crf", "data.spans=false", "data.auxiliary=[xpos, feats]",
+                "training.epochs=2", "training.batch_size=10", "training.schedule=cosine",
+                "training.warmup_steps=4", ONE_SHAPE],
     "translation": ["training.epochs=2", "model.dropout=0.2", "model.embedding_dropout=0.2",
                     "evaluation.beam_size=2", "training.batch_size=12", ONE_SHAPE,
                     "training.early_stopping.patience=3"],

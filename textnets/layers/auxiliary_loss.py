@@ -11,13 +11,13 @@ import keras
 class AuxiliaryLoss(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """Gives a model's answers on, and in training adds the losses of further heads to its own.
 
-    Multi-task learning with shared layers (Caruana 1997; of taggers Søgaard and Goldberg 2016): each
+    Multi-task learning with shared layers (Caruana 1997; of taggers Plank et al. 2016): each
     head's cross-entropy, in nats, is a mean over the words whose value it knows, so that padding
     weighs nothing and does not divide, and a batch in parts adds up to the whole one.
 
-    Called with ``[answers, value_ids, *logits]``: any ``<float32>`` tensor; ``<int32>[batch, length,
-    heads]``, the value of each word for each head; and for each head ``<float32>[batch, length,
-    classes]``. Returns the answers.
+    Called with ``[answers, value_ids, *logits]``: any ``<float32>`` tensor, ``<int32>[batch,
+    length, heads]``, the value of each word for each head, and for each head ``<float32>[batch,
+    length, classes]``. Returns the answers.
 
     Args:
         first_ids: of each head the id of its first class. Ids below, or above its last class, are
@@ -46,9 +46,8 @@ class AuxiliaryLoss(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no
                 keras.ops.where(is_known, classes, 0), scores, from_logits=True
             )
             counted = keras.ops.cast(is_known, "float32")
-            total += keras.ops.sum(losses * counted) / keras.ops.maximum(
-                keras.ops.sum(counted), 1.0
-            )
+            words = keras.ops.maximum(keras.ops.sum(counted), 1.0)
+            total += keras.ops.sum(losses * counted) / words
         return total
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:

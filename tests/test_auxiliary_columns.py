@@ -25,8 +25,10 @@ from textnets.builders import BUILDERS
 from textnets.builders.auxiliary_model import build_auxiliary_model, shared_states
 from textnets.builders.crf_loss_model import build_crf_loss_model
 from textnets.errors import StoppedError
+from textnets.experiment.models import assemble_model
 from textnets.layers import AuxiliaryLoss
 from textnets.pipeline import store_ids
+from textnets.progress import Progress
 from textnets.recipe.sections import VirtualAdversarialSection
 from textnets.run.model_file import load_model
 from textnets.tasks import read_task
@@ -188,13 +190,32 @@ def test_an_adversary_moves_the_answers_of_the_tags_alone() -> None:
     )
     setup = TrainingSetup(trained, loss, ExampleBatches(split, 8, 4, seed=1))
     section = VirtualAdversarialSection(epsilon=1e-6)
-    found = with_adversary(setup, section, 1, model).model
+    found = with_adversary(setup, section, 1).model
     batch = ({"token_ids": IDS, "auxiliary_ids": VALUES}, TAGS, (IDS > 0).astype("float32"))
     losses = []
     for one in (trained, found):
         one.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
         losses.append(train_step(one, *batch)(*batch)["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # that of the columns counts once
+
+
+def test_each_value_of_the_training_split_is_a_class_of_its_column(tmp_path: Path) -> None:
+    task = read_task(write_project(tmp_path))
+    splits = task.read_splits(task.find_files(Progress()), Progress())
+    learned = task.learn(splits["train"])
+    encoded, _ = learned.encode(splits["train"], Progress(), "")
+    model = assemble_model(task.recipe, learned.sizes)
+    trained = task.training_setup(model, learned, encoded).model
+    ids, first_ids = (
+        encoded.inputs["auxiliary_ids"].ids,
+        trained.get_layer("auxiliary_loss").first_ids,
+    )
+    for number, first in enumerate(first_ids):
+        size = trained.get_layer(f"auxiliary_{number + 1}").units
+        assert set((ids[:, number] - first).tolist()) == set(range(size))
+    # None of the others' ids, nor that of a value which training lacks.
+    assert first_ids == (2, 2 + trained.get_layer("auxiliary_1").units + 1)
+    assert "auxiliary_ids" not in task.input_names
 
 
 # --- Runs ---

@@ -98,7 +98,7 @@ def compile_model(
         progress.say(f"begins with {start.said}")
     section = task.recipe.training
     setup = task.training_setup(model, preprocessor, train)
-    setup = with_adversary(setup, section.virtual_adversarial, task.recipe.seed, model)
+    setup = with_adversary(setup, section.virtual_adversarial, task.recipe.seed)
     setup = with_r_drop(setup, section.r_drop)
     own_loops: list[str] = []
     if fused and device.backend == "tensorflow" and device.kind == "cpu" and not section.xla:

@@ -11,7 +11,7 @@ from textnets.training.setup import TrainingSetup
 
 
 def with_adversary(
-    setup: TrainingSetup, section: VirtualAdversarialSection | None, seed: int, answers: Any = None
+    setup: TrainingSetup, section: VirtualAdversarialSection | None, seed: int
 ) -> TrainingSetup:
     """A training whose loss has a part of :class:`textnets.layers.VirtualAdversary`.
 
@@ -19,8 +19,6 @@ def with_adversary(
         setup: not yet compiled.
         section: the recipe's ``training.virtual_adversarial``.
         seed: of the run.
-        answers: the model whose answers shall not change; by default the one that is trained,
-            which may be more than that.
 
     Raises:
         InputError: the model has no token vectors to move, or does not answer with probabilities.
@@ -39,10 +37,9 @@ def with_adversary(
             f"head: softmax, whose answers are probabilities, was: a model with the loss "
             f"{loss.name}; remove the key"
         )
-    answers = model if answers is None else answers
-    embedding = _token_embedding(answers)
-    given = {tensor.name: tensor for tensor in answers.inputs}
-    answer = keras.Model([embedding.output, *given.values()], answers.output)
+    embedding = _token_embedding(model)
+    given = {tensor.name: tensor for tensor in model.inputs}
+    answer = keras.Model([embedding.output, *given.values()], model.output)
     adversary = VirtualAdversary(
         embedding,
         answer,

@@ -221,9 +221,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         if self.columns is not None:
             found["num_columns"] = len(self.columns.names)
             found["num_column_values"] = len(self.columns)
-        if self.auxiliary is not None:
-            found["num_auxiliary_values"] = len(self.auxiliary)
         return found
+
+    @property
+    def learned_sizes(self) -> dict[str, Any]:
+        return {} if self.auxiliary is None else {"num_auxiliary_values": len(self.auxiliary)}
 
     def check_model(self, model: Any, folder: Path) -> None:
         super().check_model(model, folder)

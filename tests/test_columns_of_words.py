@@ -12,6 +12,7 @@ import pytest
 
 import textnets
 from tests.cli.conftest import refuse, succeed
+from tests.serving.conftest import serving
 from tests.sharing import made_once
 from tests.test_tagging import treebank
 from textnets import InputError, lite
@@ -262,3 +263,36 @@ def test_recipes_without_columns_are_written_as_before(tmp_path):
     assert "features" not in (run / "recipe.yaml").read_text()
     names = {layer.name for layer in load_model(run / "model.keras").layers}
     assert "column_embedding" not in names
+
+
+@pytest.mark.parametrize("name", ["net", "linear"])
+def test_onnx_answers_as_the_run_does_and_its_card_shows_how_to_ask(project, name):
+    pytest.importorskip("tf2onnx")
+    import textnets.lite.onnx
+
+    # Where neither data nor predictions are left, it is tried on texts that are made up.
+    shutil.rmtree(Path(name, "predictions"))
+    for file in ("train.txt", "test.txt"):
+        Path(file).unlink()
+    said = succeed("export", name, "--to", "onnx", "--output", "out")
+    assert "tried in a fresh process on 66 texts: largest difference" in said.out
+    asked = [f"Zxq{COLUMN_MARK}p{COLUMN_MARK}y the{COLUMN_MARK}q{COLUMN_MARK}neverseen", ""]
+    model = textnets.lite.onnx.load("out")
+    for one, other in zip(textnets.Predictor.load(name).predict(asked), model.predict(asked),
+                          strict=True):  # fmt: skip
+        assert one.tags == other["tags"]  # type: ignore[attr-defined]
+        np.testing.assert_allclose(one.probabilities, other["probabilities"], atol=1e-5)  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="plain sentences do not do, was: 'the'"):
+        model.predict(["the dog"])
+    card = Path("out", "README.md").read_text(encoding="utf-8")
+    code = card.partition("```python\n")[2].partition("```")[0].replace('load(".")', 'load("out")')
+    exec(code, {})  # what the card shows is true
+
+
+def test_a_service_takes_words_with_their_columns(kept, tmp_path):
+    with serving(kept / "net", tmp_path) as server:
+        (found,) = server.predict(text=f"Zxq{COLUMN_MARK}p{COLUMN_MARK}y")
+        assert (found["tokens"], found["tags"]) == (["Zxq"], ["Y"])
+        status, message = server.refusal({"texts": ["the dog"]})
+        assert (status, "plain sentences do not do, was: 'the'" in message) == (422, True)
+        assert server.predict(text="")[0]["tags"] == []

@@ -354,7 +354,8 @@ def test_words_with_blanks_keep_their_tags(tmp_path: Path) -> None:
 def write_for_jax(folder: Path) -> Path:
     # One width, so that JAX compiles once.
     few = {"epochs: 6": "epochs: 3", "  batch_size: 8": "  batch_size: 10\n  bucket_width: 64",
-           "characters: cnn": "characters: none", "  spans": "  limit: 100\n  spans"}  # fmt: skip
+           "characters: cnn": "characters: none",
+           "  spans": "  limit: 100\n  auxiliary: [1]\n  spans"}  # fmt: skip
     text = CHUNKER
     for old, new in few.items():
         assert old in text
@@ -370,6 +371,7 @@ def test_a_crf_trains_on_jax_and_answers_the_same_on_tensorflow() -> None:
     assert "jax on CPU" in said["err"]
     scores = json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]
     assert scores["accuracy"]["value"] > 0.5
+    assert (run / "auxiliary.txt").read_text().startswith("1\n\t")  # parts of speech, learned along
     found = textnets.evaluate(run).scores
     assert {name: score.as_dict() for name, score in found.items()} == scores
 

@@ -267,8 +267,8 @@ def test_every_layer_that_a_model_may_hold_is_known_or_named_here() -> None:
     assert {name for name in LAYERS if "." not in name} <= _LAYERS
     named = {f"textnets.{name}" for name in ours.__all__ if name[0].isupper()}
     training = {
-        "AdaptiveSoftmaxLoss", "BestTags", "CRFLoss", "CarriedStates", "FullSoftmaxLoss",
-        "KeptStates", "SampledSoftmaxLoss", "ZeroStates", "CELLS", "KernelPath",
+        "AdaptiveSoftmaxLoss", "AuxiliaryLoss", "BestTags", "CRFLoss", "CarriedStates",
+        "FullSoftmaxLoss", "KeptStates", "SampledSoftmaxLoss", "ZeroStates", "CELLS", "KernelPath",
         "OwnTokens", "PairedSoftmaxLoss", "VirtualAdversary",
     }  # fmt: skip
     assert named - {f"textnets.{name}" for name in training} == {

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class SentenceLayout:
         token_key, tag_key: of jsonl.
         features: further columns beside the words: numbers of CoNLL columns, names of those of
             CoNLL-U, keys of jsonl.
+        auxiliary: more of them, which stand there where tags do.
         dialect: encoding and comments.
     """
 
@@ -52,7 +53,21 @@ class SentenceLayout:
     token_key: str = "tokens"
     tag_key: str = "tags"
     features: tuple[int | str, ...] = ()
+    auxiliary: tuple[int | str, ...] = ()
     dialect: Dialect = PLAIN
+
+    @property
+    def further(self) -> dict[str, tuple[int | str, ...]]:
+        """The columns beside words and tags, by the keys of a recipe that name them."""
+        return {"data.features": self.features, "data.auxiliary": self.auxiliary}
+
+    def cut(self, values: Iterable[Sequence[str]]) -> dict[str, tuple[tuple[str, ...], ...]]:
+        """The values of each word's further columns as the fields of a :class:`Sentence`."""
+        rows, width = [tuple(row) for row in values], len(self.features)
+        return {
+            "features": tuple(row[:width] for row in rows if self.features),
+            "auxiliary": tuple(row[width:] for row in rows if self.auxiliary),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class Sentence:
     Attributes:
         words, tags: of the same number, or no tags at all.
         features: the values of the further columns, of each word; empty where there are none.
+        auxiliary: those of the columns that are learned along, likewise.
         origin: the file, or what else a message calls the place that the sentence is from.
         lines: the line of each word, from 1; none where the sentence is from no file.
     """
@@ -71,6 +87,7 @@ class Sentence:
     features: tuple[tuple[str, ...], ...] = ()
     origin: str = field(default="", compare=False)
     lines: Sequence[int] = field(default=(), compare=False)
+    auxiliary: tuple[tuple[str, ...], ...] = ()
 
     def where(self, place: int) -> str:
         """What a message calls the place of a word, such as ``train.txt:12``."""
@@ -99,8 +116,8 @@ def read_sentences(
     Args:
         path: a file.
         layout: where words and tags stand in it.
-        with_tags: ``False`` reads the words alone, of files that may lack the tags, and gives a
-            sentence for each row of jsonl, also for one without words.
+        with_tags: ``False`` reads the words alone, of files that may lack the tags and what is
+            learned along, and gives a sentence for each row of jsonl, also for one without words.
         count: where to count what is left out; who reads counts the sentences.
 
     Raises:
@@ -108,8 +125,10 @@ def read_sentences(
             its format, or a sentence has not one tag a word.
     """
     file_format = _resolved_format(path, layout.file_format)
-    if mistake := feature_mistake(layout.features, file_format):
-        raise DataError(f"{path}: data.features: {mistake}")
+    layout = layout if with_tags else replace(layout, auxiliary=())
+    for key, named in layout.further.items():
+        if mistake := column_mistake(named, file_format):
+            raise DataError(f"{path}: {key}: {mistake}")
     reader = {"conllu": _read_conllu, "columns": _read_columns, "jsonl": _read_jsonl}[file_format]
     is_empty = True
     for sentence in reader(_Source(path, layout, with_tags, count or RowCount(UNIT))):
@@ -138,7 +157,7 @@ def _resolved_format(path: Path, file_format: str) -> str:
     return str(format_of_suffix(path))
 
 
-def feature_mistake(features: Sequence[int | str], file_format: str) -> str:
+def column_mistake(features: Sequence[int | str], file_format: str) -> str:
     """What is wrong with the further columns of files of a format; ``""`` where nothing is."""
     for feature in features:
         is_number = isinstance(feature, int)
@@ -169,6 +188,8 @@ def _suffix_of(path: Path) -> str:
 def _read_conllu(source: _Source) -> Iterator[Sentence]:
     path, with_tags, tags_of = source.path, source.with_tags, source.layout.tags
     place = _CONLLU_FIELDS.index(tags_of)
+    named = [str(name) for names in source.layout.further.values() for name in names]
+    further = [_CONLLU_FIELDS.index(name) for name in named]
     for block in _blocks(source):
         try:
             rows = _conllu_words(path, block)
@@ -178,19 +199,17 @@ def _read_conllu(source: _Source) -> Iterator[Sentence]:
                 for number, fields in rows
                 if with_tags
             )
-            features = tuple(
-                tuple(
-                    _filled(path, number, str(name), fields[_CONLLU_FIELDS.index(str(name))])
-                    for name in source.layout.features
-                )
+            values = [
+                [_filled(path, number, _CONLLU_FIELDS[at], fields[at]) for at in further]
                 for number, fields in rows
-                if source.layout.features
-            )
+            ]
         except DataError as error:
             source.count.refuse(error)
             continue
         if words:
-            yield Sentence(words, tags, features, str(path), [number for number, _ in rows])
+            lines = [number for number, _ in rows]
+            found = source.layout.cut(values)
+            yield Sentence(words, tags, origin=str(path), lines=lines, **found)
         else:
             source.count.leave_out("no words", f"{path}:{block[0][0]}", is_told=False)
 
@@ -222,8 +241,8 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
     wanted = {"data.word_column": layout.word_column}
     if with_tags:
         wanted["data.tag_column"] = layout.tag_column
-    further = [int(column) for column in layout.features]
-    wanted |= {f"data.features: {column}": column for column in further}
+    numbered = [(key, int(column)) for key, names in layout.further.items() for column in names]
+    wanted |= {f"{key}: {column}": column for key, column in numbered}
     table = _Table(path, wanted)
     for block in _blocks(source):
         if layout.dialect.comment is None and _COMMENT.match(block[0][1]):
@@ -243,8 +262,9 @@ def _read_columns(source: _Source) -> Iterator[Sentence]:
             continue
         words = tuple(cells[layout.word_column] for _, cells in rows)
         tags = tuple(cells[layout.tag_column] for _, cells in rows) if with_tags else ()
-        features = tuple(tuple(cells[column] for column in further) for _, cells in rows if further)
-        yield Sentence(words, tags, features, str(path), [number for number, _ in rows])
+        found = layout.cut([cells[column] for _, column in numbered] for _, cells in rows)
+        lines = [number for number, _ in rows]
+        yield Sentence(words, tags, origin=str(path), lines=lines, **found)
 
 
 class _Table:
@@ -357,7 +377,7 @@ def _filled(path: Path, number: int, what: str, cell: str) -> str:
 
 def _read_jsonl(source: _Source) -> Iterator[Sentence]:
     layout, with_tags = source.layout, source.with_tags
-    further = [str(key) for key in layout.features]
+    further = [str(key) for names in layout.further.values() for key in names]
     keys = [layout.token_key, *([layout.tag_key] if with_tags else []), *further]
     for row in read_rows(
         source.path, columns=keys, file_format="jsonl", dialect=layout.dialect, count=source.count
@@ -375,8 +395,9 @@ def _read_jsonl(source: _Source) -> Iterator[Sentence]:
                 )
         if words or not with_tags:
             tags = others.pop(0) if with_tags else ()
-            features = tuple(zip(*others, strict=True)) if others else ()
-            yield Sentence(words, tags, features, row.path, [row.line] * len(words))
+            values = layout.cut(zip(*others, strict=True))
+            lines = [row.line] * len(words)
+            yield Sentence(words, tags, origin=row.path, lines=lines, **values)
         else:
             source.count.leave_out("no words", row.where)
 

@@ -24,7 +24,8 @@ from textnets.recipe.reading import find_builder
 from textnets.recipe.sections import EvaluationSection
 
 # A fit keeps no checkpoints: what is in memory cannot be continued by another process.
-_NO_PARAMETERS = {"checkpoint_minutes", "checkpoint_every"}
+# Further columns, which count auxiliary_weight, are of files.
+_NO_PARAMETERS = {"checkpoint_minutes", "checkpoint_every", "auxiliary_weight"}
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,9 @@ def _prepare(
     source: SourceRun | None,
 ) -> Prepared:
     if data.stored is not None:
-        encoded = data.stored.load(task.input_names)
+        encoded = data.stored.load(task.input_names, task.learned_names)
         learned = task.load(data.stored.folder)
-        data.stored.check_ids(encoded, learned.sizes)
+        data.stored.check_ids(encoded, learned.sizes | learned.learned_sizes)
         data.stored.give_vocabularies(folder)
         return Prepared(learned, data.splits, encoded, {}, {})
     before = task.load(folder) if resume else None

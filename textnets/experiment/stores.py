@@ -47,6 +47,7 @@ _NUMBERS = {
     "character_ids": ("num_characters",),
     "feature_ids": ("num_features",),
     "column_ids": ("num_column_values",),
+    "auxiliary_ids": ("num_auxiliary_values",),
     "ngram_ids": ("num_features",),
     "source_ids": ("source_vocabulary_size",),
     "target_ids": ("target_vocabulary_size",),
@@ -81,20 +82,34 @@ class Store:
                     "write the store anew with --overwrite"
                 )
 
-    def load(self, input_names: Sequence[str]) -> dict[str, EncodedSplit]:
+    def load(
+        self, input_names: Sequence[str], learned_names: Sequence[str] = ()
+    ) -> dict[str, EncodedSplit]:
         """Memory-map the splits.
+
+        Args:
+            input_names: of what each of them holds.
+            learned_names: of what the training split holds besides.
 
         Raises:
             RunError: they were stored for a model that reads less.
             DataError: a file is damaged.
         """
-        for name in input_names:
-            if not all((self.folder / f"{split}.{name}.ids.npy").exists() for split in self.splits):
+        names = {
+            split: (*input_names, *(learned_names if split == "train" else ()))
+            for split in self.splits
+        }
+        for name in (*input_names, *learned_names):
+            if not all(
+                (self.folder / f"{split}.{name}.ids.npy").exists()
+                for split in self.splits
+                if name in names[split]
+            ):
                 raise RunError(
                     f"{self.folder}: holds no {name}, which the recipe's model reads; write it "
                     "anew with 'textnets tokenize RECIPE --store DIR --overwrite'"
                 )
-        return {name: EncodedSplit.open(self.folder, name, input_names) for name in self.splits}
+        return {split: EncodedSplit.open(self.folder, split, names[split]) for split in names}
 
     def give_vocabularies(self, run_folder: Path) -> None:
         """Write the vocabularies into a run; one that has them keeps its own, which are the same.

@@ -52,7 +52,7 @@ def write(subject: Subject, folder: Path) -> None:
 def loading(subject: Subject) -> str:
     """The lines that load the file and predict."""
     load = f'model = textnets.lite.load("{MODEL_FILE}")'
-    return "\n".join(["import textnets.lite", "", load, *subject.predictor.examples])
+    return "\n".join(["import textnets.lite", "", load, *subject.predictor.usage])
 
 
 class Description:

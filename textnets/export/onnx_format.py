@@ -45,7 +45,7 @@ def write(subject: Subject, folder: Path) -> None:
 def loading(subject: Subject) -> str:
     """The lines that load it and predict."""
     load = 'model = textnets.lite.onnx.load(".")'
-    return "\n".join(["import textnets.lite.onnx", "", load, *subject.predictor.examples])
+    return "\n".join(["import textnets.lite.onnx", "", load, *subject.predictor.usage])
 
 
 class _OnnxDescription(Description):

@@ -6,6 +6,7 @@ from textnets.layers.adaptive_softmax import (
     ReducedTokenTable,
 )
 from textnets.layers.attention import AdditiveAttention, AttentionRNN, DotAttention
+from textnets.layers.auxiliary_loss import AuxiliaryLoss
 from textnets.layers.caches import CausalMask, EmptyCaches
 from textnets.layers.carried_states import CarriedStates, KeptStates, ZeroStates
 from textnets.layers.cells import (
@@ -55,6 +56,7 @@ __all__ = [
     "AdditiveAttention",
     "AttentionPooling",
     "AttentionRNN",
+    "AuxiliaryLoss",
     "BestTags",
     "CRFLoss",
     "CachedAttention",

@@ -44,7 +44,7 @@ NOT_NEEDED = (EVALUATION_FILE, REPORT_FILE, PREDICTIONS_FOLDER)
 
 # All that a run holds but for the runs inside of it, and what a preprocessor learned.
 _LEARNED = (
-    r"(source_|target_)?(vocabulary|words|labels|unseen_labels|characters|character_ngrams|features|columns)\.txt"
+    r"(source_|target_)?(vocabulary|words|labels|unseen_labels|characters|character_ngrams|features|columns|auxiliary)\.txt"
     r"|(source_|target_)?tokenizer\.model|ngrams\.npy|tokenizer\.json|encoder\.json"
 )
 _ANY_NAME = r"[^/]+"

@@ -74,7 +74,7 @@ def _of_run(folder: Path, device: str, allow_builders: Sequence[str]) -> Served:
     from textnets.tasks import Predictor
 
     predictor = Predictor.load(folder, device=device, allow_builders=allow_builders)
-    predictor.predict(["warm up"])  # the first call traces the graph
+    predictor.predict([predictor.sample])  # the first call traces the graph
     return Served(folder.resolve().name, predictor.task.name, predictor, {"form": "run"})
 
 

@@ -196,6 +196,16 @@ class Predictor:
         """What it tells apart; empty where it names nothing."""
         return getattr(first_of(self.preprocessor), "labels", ())
 
+    @property
+    def usage(self) -> Sequence[str]:
+        """The lines of :attr:`examples`, with texts that this model takes."""
+        return self.examples
+
+    @property
+    def sample(self) -> str:
+        """A text that it answers, whatever it says."""
+        return "a text"
+
     def about(self) -> dict[str, Any]:
         """What a client of the model may want to know of it, for JSON."""
         return {"labels": list(self.labels)} if self.labels else {}

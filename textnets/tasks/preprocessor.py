@@ -86,6 +86,12 @@ class Preprocessor(ABC, Generic[ExamplesT]):
         """The builder parameters that are found in the data, but for word vectors."""
 
     @property
+    def learned_sizes(self) -> dict[str, Any]:
+        """How many ids there are of what a training split holds besides to learn from it; see
+        :attr:`textnets.tasks.task.Task.learned_names`."""
+        return {}
+
+    @property
     @abstractmethod
     def vector_tables(self) -> Mapping[str, tuple[str, Vocabulary]]:
         """What a model may have vectors of: by name, the embedding layer and the vocabulary of

@@ -79,6 +79,11 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         members of an ensemble."""
         return ()
 
+    @property
+    def learned_names(self) -> tuple[str, ...]:
+        """Of what an encoded training split holds besides to learn from it; no model takes it."""
+        return ()
+
     # --- Metrics ---
 
     @property
@@ -331,15 +336,15 @@ class Task(ABC, Generic[ExamplesT, PreprocessorT, OutputsT]):
         found: ExamplesT | None = None
         number = 1
         while parts := _part_files(split, number, files):
-            examples = self.read_parts(parts, progress, count)
+            examples = self.read_parts(split, parts, progress, count)
             found = examples if found is None else found.joined(examples)
             number += 1
         return found
 
     def read_parts(
-        self, parts: Mapping[str, Path], progress: Progress, count: RowCount
+        self, split: str, parts: Mapping[str, Path], progress: Progress, count: RowCount
     ) -> ExamplesT:
-        """The examples of the file, or of the files that hold a side each; see
+        """The examples of a file of a split, or of the files that hold a side each; see
         :meth:`sides_of`."""
         return self.read(parts[""], progress, count)
 

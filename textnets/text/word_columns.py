@@ -19,6 +19,7 @@ from textnets.text.vocabulary import load_lines, save_lines
 
 COLUMN_MARK = "￨"  # U+FFE8
 COLUMNS_FILE = "columns.txt"  # in a run
+AUXILIARY_FILE = "auxiliary.txt"  # in a run: of the columns that are learned along
 
 #: The values of a word, in the order of the columns.
 Values = Sequence[str]
@@ -52,6 +53,12 @@ class WordColumns:
     def __len__(self) -> int:
         """How many ids there are, 0 included."""
         return 1 + sum(1 + len(values) for values in self.values)
+
+    @property
+    def lacking(self) -> list[int]:
+        """The id of each column that stands for a value which the training split has not; those of
+        its values follow."""
+        return self._ids[0]
 
     @cached_property
     def _ids(self) -> tuple[list[int], list[dict[str, int]]]:
@@ -102,26 +109,32 @@ class WordColumns:
 
     # --- Files ---
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, name: str = COLUMNS_FILE) -> None:
         """Write each column's name, and after it its values, a line each that begins with a
-        tab."""
+        tab.
+
+        Args:
+            folder: of the run.
+            name: of the file.
+        """
         lines = []
-        for name, values in zip(self.names, self.values, strict=True):
-            lines += [name, *(f"\t{value}" for value in values)]
-        save_lines(folder / COLUMNS_FILE, lines)
+        for column, values in zip(self.names, self.values, strict=True):
+            lines += [column, *(f"\t{value}" for value in values)]
+        save_lines(folder / name, lines)
 
     @classmethod
-    def load(cls, folder: Path, names: Sequence[str]) -> WordColumns:
+    def load(cls, folder: Path, names: Sequence[str], file_name: str = COLUMNS_FILE) -> WordColumns:
         """Read what :meth:`save` wrote.
 
         Args:
             folder: of the run.
             names: of the columns that the run's recipe has.
+            file_name: of the file.
 
         Raises:
             RunError: the file is missing or holds something else.
         """
-        path = folder / COLUMNS_FILE
+        path = folder / file_name
         found: list[tuple[str, list[str]]] = []
         for line in load_lines(path):
             name, tab, value = line.partition("\t")

@@ -31,6 +31,9 @@ class TaggedSentences(Examples):
                     "words": tuple(map(in_one_piece, sentence.words)),
                     "tags": tuple(map(in_one_piece, sentence.tags)),
                     **_columns_in_one_piece(sentence),
+                    "auxiliary": tuple(
+                        tuple(map(in_one_piece, values)) for values in sentence.auxiliary
+                    ),
                 },
             )
             for sentence in sentences
@@ -60,6 +63,10 @@ class TaggedSentences(Examples):
     def all_tags(self) -> Iterator[str]:
         """The tag of each word of each sentence."""
         return (tag for sentence in self.sentences for tag in sentence.tags)
+
+    def all_auxiliary(self) -> Iterator[tuple[str, ...]]:
+        """The values that are learned along, of each word of each sentence."""
+        return (values for sentence in self.sentences for values in sentence.auxiliary)
 
 
 def _columns_in_one_piece(sentence: Sentence) -> dict[str, Any]:

@@ -31,13 +31,22 @@ from textnets.text.vocabulary import (
     load_lines,
     save_lines,
 )
-from textnets.text.word_columns import COLUMN_MARK, WordColumns, joined, plain_text
+from textnets.text.word_columns import (
+    AUXILIARY_FILE,
+    COLUMN_MARK,
+    WordColumns,
+    joined,
+    plain_text,
+)
 from textnets.text.word_encoder import WordEncoder, normalized_word
 from textnets.text.word_features import TEMPLATES, WordFeatures, column_templates
 
 _CHARACTERS_FILE = "characters.txt"
 _LABELS_FILE = "labels.txt"
 _FEATURES_FILE = "features.txt"
+
+#: What an encoded training split calls the ids of the values that are learned along.
+AUXILIARY_IDS = "auxiliary_ids"
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         labels: the tags, sorted.
         features: of the words and their neighbors, for a builder that asks how many there are.
         columns: the further columns of ``data.features``.
+        auxiliary: those of ``data.auxiliary``, which are learned along.
     """
 
     output_rule = "the probability of each tag"
@@ -59,6 +69,7 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
     labels: Sequence[str]
     features: WordFeatures | None = None
     columns: WordColumns | None = None
+    auxiliary: WordColumns | None = None
 
     @classmethod
     def learn(cls, recipe: Recipe, train: TaggedSentences) -> TaggingPreprocessor:
@@ -92,8 +103,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         if reads_features(recipe):
             templates = (*TEMPLATES, *column_templates(len(names)))
             features = WordFeatures.learn(sentences, templates, values if names else None)
+        auxiliary = None
+        if along := auxiliary_names(recipe):
+            auxiliary = WordColumns.learn(along, train.all_auxiliary())
         labels = sorted(set(train.all_tags()))
-        return cls(recipe, words, characters, labels, features, columns)
+        return cls(recipe, words, characters, labels, features, columns, auxiliary)
 
     @classmethod
     def load(cls, recipe: Recipe, folder: Path) -> TaggingPreprocessor:
@@ -107,7 +121,9 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
         features = WordFeatures.load(folder / _FEATURES_FILE) if reads else None
         names = column_names(recipe)
         columns = WordColumns.load(folder, names) if names else None
-        return cls(recipe, words, characters, labels, features, columns)
+        along = auxiliary_names(recipe)
+        auxiliary = WordColumns.load(folder, along, AUXILIARY_FILE) if along else None
+        return cls(recipe, words, characters, labels, features, columns, auxiliary)
 
     def save(self, folder: Path) -> None:
         self.words.save(folder / VOCABULARY_FILE)
@@ -117,6 +133,8 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             self.features.save(folder / _FEATURES_FILE)
         if self.columns is not None:
             self.columns.save(folder)
+        if self.auxiliary is not None:
+            self.auxiliary.save(folder, AUXILIARY_FILE)
 
     @property
     def section(self) -> TaggingText:
@@ -134,6 +152,9 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             [sentence.words for sentence in examples.sentences],
             values if self.columns is not None else None,
         )
+        along = [sentence.auxiliary for sentence in examples.sentences]
+        if self.auxiliary is not None and all(along):  # what is only scored may lack them
+            inputs[AUXILIARY_IDS] = self.auxiliary.encode(along)
         unseen = tuple(sorted(set(examples.all_tags()) - set(self.labels)))
         ids = {tag: index for index, tag in enumerate([*self.labels, *unseen])}
         targets = join_rows([ids[tag] for tag in sentence.tags] for sentence in examples.sentences)
@@ -201,6 +222,10 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
             found["num_columns"] = len(self.columns.names)
             found["num_column_values"] = len(self.columns)
         return found
+
+    @property
+    def learned_sizes(self) -> dict[str, Any]:
+        return {} if self.auxiliary is None else {"num_auxiliary_values": len(self.auxiliary)}
 
     def check_model(self, model: Any, folder: Path) -> None:
         super().check_model(model, folder)
@@ -272,6 +297,11 @@ class TaggingPreprocessor(Preprocessor[TaggedSentences]):
 def column_names(recipe: Recipe) -> list[str]:
     """The further columns that a recipe names."""
     return [str(name) for name in recipe.data.features or ()]
+
+
+def auxiliary_names(recipe: Recipe) -> list[str]:
+    """The columns that a recipe's model learns along with the tags."""
+    return [str(name) for name in recipe.data.auxiliary or ()]
 
 
 def reads_columns(recipe: Recipe) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from textnets.data.sentences import feature_mistake
+from textnets.data.sentences import column_mistake
 from textnets.recipe import TaskSchema
 from textnets.recipe.sections import (
     VOCABULARY_ABOUT,
@@ -19,6 +19,13 @@ from textnets.recipe.sections import (
     as_tuple,
     mistake,
 )
+
+#: Columns of a file beside its words: numbers from 0, or names.
+Columns = Annotated[
+    tuple[Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple),
+]
 
 
 class TaggingData(DataSection):
@@ -45,34 +52,37 @@ class TaggingData(DataSection):
         description="The tags mark spans (B-NP, I-NP, O; IOB, IOB2 or IOBES): score those too.",
     )
 
-    features: (
-        Annotated[
-            tuple[Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)], ...],
-            Field(min_length=1),
-            BeforeValidator(as_tuple),
-        ]
-        | None
-    ) = Field(
+    features: Columns | None = Field(
         None,
         description="Further columns of the files that the model reads beside each word, such as "
         "parts of speech: their numbers, from 0 (columns), their names (conllu), or keys (jsonl).",
     )
 
-    not_written: ClassVar[frozenset[str]] = DataSection.not_written | {"features"}
+    auxiliary: Columns | None = Field(
+        None,
+        description="Further columns of the training files that a net learns to tell along with "
+        "the tags, such as xpos and feats, named as in data.features. They count "
+        "training.auxiliary_weight; what is trained tells the tags alone. Off unless given.",
+    )
+
+    not_written: ClassVar[frozenset[str]] = DataSection.not_written | {"features", "auxiliary"}
 
     @model_validator(mode="after")
-    def _features_are_further_columns(self) -> Self:
-        features = self.features or ()
+    def _further_columns_are_further(self) -> Self:
         own: set[int | str] = {"form", self.tags, self.token_key, self.tag_key}
         if self.format in ("auto", "columns"):
             own |= {self.word_column, self.tag_column}
-        for feature in features:
-            if feature in own:
-                raise mistake("features", f"{feature!r} is the column of the words, or the tags'")
-            if features.count(feature) > 1:
-                raise mistake("features", f"names {feature!r} twice")
-        if self.format != "auto" and (wrong := feature_mistake(features, self.format)):
-            raise mistake("features", wrong)
+        for key, columns in (("features", self.features), ("auxiliary", self.auxiliary)):
+            for column in columns or ():
+                if column in own:
+                    raise mistake(key, f"{column!r} is the column of the words, or the tags'")
+                if (columns or ()).count(column) > 1:
+                    raise mistake(key, f"names {column!r} twice")
+            if self.format != "auto" and (wrong := column_mistake(columns or (), self.format)):
+                raise mistake(key, wrong)
+        for column in self.auxiliary or ():
+            if column in (self.features or ()):
+                raise mistake("auxiliary", f"{column!r} is read by the model: data.features")
         return self
 
     @model_validator(mode="after")
@@ -118,6 +128,17 @@ class TaggingText(Section):
     not_written: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
 
+class TaggingTraining(TrainingSection):
+    """How the weights are found."""
+
+    auxiliary_weight: Annotated[float, Field(gt=0)] = Field(
+        0.3,
+        description="What the loss of each column of data.auxiliary counts; the tags' counts 1.",
+    )
+
+    not_written: ClassVar[frozenset[str]] = TrainingSection.not_written | {"auxiliary_weight"}
+
+
 class TaggingEvaluation(EvaluationSection):
     """How a tagger is measured, and how it chooses its tags."""
 
@@ -131,7 +152,7 @@ class TaggingEvaluation(EvaluationSection):
 TAGGING_SCHEMA = TaskSchema(
     data=TaggingData,
     text=TaggingText,
-    training=TrainingSection,
+    training=TaggingTraining,
     sizes=frozenset(
         {
             "vocabulary_size",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textnets.builders.auxiliary_model import build_auxiliary_model, shared_states
+from textnets.builders.custom import is_custom
 from textnets.data.counts import RowCount, RowCounts
 from textnets.data.sentences import (
     SENTENCE_SUFFIXES,
@@ -20,7 +22,7 @@ from textnets.data.sentences import (
 )
 from textnets.data.splits import count_repeated, count_shared
 from textnets.decoding.tags import conditional_random_field
-from textnets.errors import DataError
+from textnets.errors import DataError, InputError
 from textnets.evaluation.tagging import are_span_tags
 from textnets.progress import Progress
 from textnets.recipe import Recipe
@@ -31,7 +33,9 @@ from textnets.tasks.tagging.examples import TaggedSentences, as_text
 from textnets.tasks.tagging.inference import TaggingInference, TagOutputs
 from textnets.tasks.tagging.predictor import TaggingPredictor
 from textnets.tasks.tagging.preprocessor import (
+    AUXILIARY_IDS,
     TaggingPreprocessor,
+    auxiliary_names,
     reads_columns,
     reads_features,
 )
@@ -71,6 +75,7 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             token_key=self.data.token_key,
             tag_key=self.data.tag_key,
             features=self.data.features or (),
+            auxiliary=self.data.auxiliary or (),
             dialect=self.dialect,
         )
 
@@ -79,6 +84,10 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         always = ("token_ids", "character_ids")
         features = ("feature_ids",) if reads_features(self.recipe) else ()
         return (*always, *features, *(("column_ids",) if reads_columns(self.recipe) else ()))
+
+    @property
+    def learned_names(self) -> tuple[str, ...]:
+        return (AUXILIARY_IDS,) if self.data.auxiliary else ()
 
     # --- Metrics ---
 
@@ -113,7 +122,19 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         ):
             message = f"{builder} reads no further columns; use rnn_tagger or feature_tagger"
             found.append((("data", "features"), message))
-        return found
+        return found + self._auxiliary_mistakes(recipes)
+
+    def _auxiliary_mistakes(self, recipes: Sequence[Recipe]) -> list[Mistake]:
+        """Of an ensemble, the members that have states to share learn the columns along."""
+        if self.data.auxiliary is None:
+            key, message = "auxiliary_weight", "has no effect without data.auxiliary"
+            is_given = any(key in recipe.training.model_fields_set for recipe in recipes)
+            return [(("training", key), message)] if is_given else []
+        if any(map(_may_share, recipes)):
+            return []
+        builder = self.recipe.builder
+        message = f"{builder} has no states to share; use rnn_tagger or transformer_tagger"
+        return [(("data", "auxiliary"), message)]
 
     # --- Files to examples ---
 
@@ -123,10 +144,28 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         chosen = own_format(path, self.data.format, format_of_suffix(path), names)
         return replace(self._layout, file_format=chosen)
 
+    def read_parts(
+        self, split: str, parts: Mapping[str, Path], progress: Progress, count: RowCount
+    ) -> TaggedSentences:
+        runs = [run.recipe for run in self.recipe.member_runs] or [self.recipe]
+        learned = {"train"}
+        if any(recipe.training.refit is not None for recipe in runs):
+            learned.add("validation")
+        is_learned = split in learned
+        return self._read(parts[""], progress, count, with_auxiliary=is_learned)
+
     def read(self, path: Path, progress: Progress, count: RowCount) -> TaggedSentences:
+        return self._read(path, progress, count, with_auxiliary=False)
+
+    def _read(
+        self, path: Path, progress: Progress, count: RowCount, *, with_auxiliary: bool
+    ) -> TaggedSentences:
         found, limit = list[Sentence](), self.data.limit
+        layout = self._layout_of(path)
+        if not with_auxiliary:
+            layout = replace(layout, auxiliary=())
         with progress.steps(f"reading {path.name}", None, "sentences") as step:
-            for sentence in read_sentences(path, self._layout_of(path), count=count):
+            for sentence in read_sentences(path, layout, count=count):
                 if limit is not None and len(found) >= limit:
                     count.leave_out("data.limit", sentence.where(0), is_told=False)
                     continue
@@ -175,6 +214,11 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         facts = [Fact("repeated texts in train", f"{count_repeated(train.texts):,}")]
         if not self.data.spans and are_span_tags(known):
             facts.append(Fact("spans", "the tags mark spans; data.spans: true would score them"))
+        for number, name in enumerate(auxiliary_names(self.recipe)):
+            values = Counter(of_word[number] for of_word in train.all_auxiliary())
+            (most, times), *_ = values.most_common(1)
+            told = f"{len(values)}, most frequent '{most}' ({times / values.total():.1%})"
+            facts.append(Fact(f"values of {name}, learned along", told))
         for name, examples in splits.items():
             counts = Counter(examples.all_tags())
             (most, times), *_ = counts.most_common(1)
@@ -203,6 +247,13 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
             raise DataError(
                 f"{sources['train']}: holds only the tag {tags[0]!r}; a tagger needs two or more"
             )
+        for number, name in enumerate(auxiliary_names(self.recipe)):
+            values = {of_word[number] for of_word in splits["train"].all_auxiliary()}
+            if len(values) == 1:
+                raise DataError(
+                    f"{sources['train']}: data.auxiliary: holds only the value {min(values)!r} in "
+                    f"{name!r}, from which nothing is learned; name another column"
+                )
         for name in SPLITS:
             if name in splits and self.data.spans:
                 check_span_tags(
@@ -230,15 +281,52 @@ class TaggingTask(Task[TaggedSentences, TaggingPreprocessor, TagOutputs]):
         section, seed = self.recipe.training, self.recipe.seed
         if (crf := conditional_random_field(model)) is not None:
             trained = build_crf_loss_model(model, crf, _TARGETS)
+            trained = self._with_auxiliary(trained, model, crf.input[0], preprocessor)
             with_tags = TargetsAsInput(example_batches(trained, train, section, seed), _TARGETS)
             return TrainingSetup(trained, OutputAsLoss(), with_tags)
         loss = keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight")
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        batches = example_batches(model, train, section, seed)
-        return TrainingSetup(model, loss, batches, weighted_metrics=[accuracy])
+        trained = self._with_auxiliary(model, model, model.output, preprocessor)
+        batches = example_batches(trained, train, section, seed)
+        return TrainingSetup(trained, loss, batches, weighted_metrics=[accuracy])
+
+    def _with_auxiliary(
+        self, trained: Any, model: Any, scores: Any, preprocessor: TaggingPreprocessor
+    ) -> Any:
+        """What is trained, with heads for the columns that are learned along, if there are any.
+
+        Args:
+            trained: the tagger, or a model around it.
+            model: the tagger.
+            scores: what its head makes of the states.
+            preprocessor: that knows the columns.
+        """
+        columns = preprocessor.auxiliary
+        if columns is None or not _may_share(self.recipe):
+            return trained
+        states = shared_states(model, scores)
+        if states is None:
+            raise InputError(
+                f"data.auxiliary: {self.recipe.builder} makes a model whose last layer, or that "
+                "before its CRF, is no keras.layers.Dense, so that there are no states to share; "
+                "remove the key"
+            )
+        return build_auxiliary_model(
+            trained,
+            states,
+            first_ids=[lacking + 1 for lacking in columns.lacking],
+            sizes=list(map(len, columns.values)),
+            weight=self.recipe.training.auxiliary_weight,
+            input_name=AUXILIARY_IDS,
+        )
 
     def inference(self, preprocessor: TaggingPreprocessor, model: Any) -> TaggingInference:
         return TaggingInference(preprocessor, model)
 
     def evaluation(self, preprocessor: TaggingPreprocessor) -> TaggingEvaluation:
         return TaggingEvaluation(preprocessor)
+
+
+def _may_share(recipe: Recipe) -> bool:
+    """Whether a model has states that other heads could read: a linear one of features has none."""
+    return is_custom(recipe.builder) or not reads_features(recipe)

@@ -109,7 +109,7 @@ class TranslationTask(Task[SentencePairs, TranslationPreprocessor, TranslatorOut
         return [("source", source), ("target", target)]
 
     def read_parts(
-        self, parts: Mapping[str, Path], progress: Progress, count: RowCount
+        self, split: str, parts: Mapping[str, Path], progress: Progress, count: RowCount
     ) -> SentencePairs:
         if "source" in parts:
             return self._read(parts["source"], parts["target"], progress, count)

@@ -452,7 +452,8 @@ def _model_facts(
     facts += [Fact(f"  {layer.name}", f"{layer.count_params():,}")
               for layer in model.layers if layer.count_params()]  # fmt: skip
     steps = len(setup.batches.of_epoch(0))
-    facts.append(Fact("steps an epoch", f"{steps:,}, {steps * plan.section.epochs:,} at most"))
+    at_most = steps * plan.with_steps(steps).epochs
+    facts.append(Fact("steps an epoch", f"{steps:,}, {at_most:,} at most"))
     kept = f"the epoch with the best {plan.monitor.metric}" if plan.monitor else "the last epoch"
     facts.append(Fact("kept weights", f"of {kept}"))
     kernel = recurrent_kernel(model, device.backend)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import textnets
@@ -377,3 +378,32 @@ def test_a_language_model_scores_and_writes() -> None:
     assert model.perplexity(["abcd"]) == pytest.approx(np.exp(-likely / 5))  # [EOS] counts
     assert model.sample(2, prompts=["ab"], temperature=0.0) == ["abcd", "abcd"]
     assert model.sample(3, random_state=4) == model.sample(3, random_state=4)
+
+
+# --- What a builder makes of training ---
+
+
+def test_a_builders_own_training_is_its_default(texts, labels):
+    bag = TextClassifier("ngram_bag_classifier", random_state=1, validation=None)
+    shown = bag.get_params()
+    assert (shown["learning_rate"], shown["schedule"]) == (0.02, "cosine")
+    assert shown["epochs"] is shown["min_steps"] is None  # as many as 500 steps take
+    assert bag.fit(texts, labels).n_iter_ == 500
+    # A number of epochs that is given holds, be it that of the builder.
+    for epochs in (2, 4):
+        assert clone(bag).set_params(epochs=epochs).fit(texts, labels).n_iter_ == epochs
+    at_least = clone(bag).set_params(epochs=4, min_steps=9)
+    assert at_least.fit(texts, labels).n_iter_ == 9
+    # Another builder has other defaults; what was set stays.
+    other = at_least.set_params(builder="mlp_classifier")
+    shown = other.get_params()
+    assert (shown["learning_rate"], shown["epochs"], shown["min_steps"]) == (1e-3, 4, 9)
+
+
+def test_a_loaded_run_is_trained_anew_as_it_was(texts, labels, tmp_path):
+    bag = TextClassifier("ngram_bag_classifier", random_state=1, validation=None, min_steps=20)
+    expected = bag.fit(texts, labels).predict_proba(texts)
+    bag.save(tmp_path / "run")
+    again = clone(textnets.load(tmp_path / "run"))
+    assert (again.epochs, again.min_steps) == (4, 20)
+    np.testing.assert_array_equal(again.fit(texts, labels).predict_proba(texts), expected)

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 import textnets
 from textnets import TextClassifier, TextEnsemble
 from textnets.errors import InputError
+from textnets.estimators.ensemble import default_members
 
 SMALL = {"epochs": 3, "learning_rate": 0.05, "bucket_width": 64}
 
@@ -36,6 +37,25 @@ def test_it_is_fitted_saved_loaded_and_pickled(texts, labels, tmp_path):
     assert again.get_params(deep=False)["seeds"] == {"bag": 1, "net": 2}
     for other in (again, pickle.loads(pickle.dumps(fitted)), again.fit(texts, labels)):
         np.testing.assert_array_equal(other.predict_proba(texts), expected)
+
+
+def test_without_members_it_has_those_that_suit_most_texts(texts, labels, tmp_path):
+    one = TextEnsemble(random_state=1)
+    assert one.get_params(deep=False)["members"] is None
+    assert clone(one).members is None
+    assert [name for name, _ in default_members()] == ["opinions", "topics", "phrases"]
+    one.set_params(phrases__min_steps=4, phrases__epochs=2, topics__epochs=3)
+    parameters = one.get_params()
+    assert (parameters["phrases__epochs"], parameters["topics__epochs"]) == (2, 3)
+    one.set_params(opinions__epochs=2)  # those that were set stay
+    assert one.get_params()["topics__epochs"] == 3
+    fitted = one.fit(texts, labels)
+    assert fitted.score(texts, labels) > 0.9
+    fitted.save(tmp_path / "run")
+    again = textnets.load(tmp_path / "run")
+    np.testing.assert_array_equal(again.predict_proba(texts), fitted.predict_proba(texts))
+    with pytest.raises(InputError, match="no parameter 'phrase__epochs'; did you mean 'phrases'"):
+        TextEnsemble().set_params(phrase__epochs=2)
 
 
 def test_a_clone_is_not_fitted_and_has_the_same_parameters():

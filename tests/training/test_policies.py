@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from textnets.recipe.sections import TrainingSection
 from textnets.training.policies import (
     BestEpoch,
     CheckpointClock,
     EarlyStopping,
+    FitPlan,
     Monitor,
     Plateau,
 )
@@ -76,6 +78,68 @@ def test_the_best_epoch(
     best = BestEpoch(monitor)
     assert [best.follow(record) for record in records(values)] == bests
     assert (best.epoch, best.value) == kept
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ([0.7, 0.5, 0.6], 2),  # alike in accuracy: the lowest loss
+        ([0.5, 0.5, 0.6], 1),
+        ([0.5, NAN, 0.4], 3),
+        ([NAN, 0.5, 0.4], 1),
+        ([None, None, None], 1),  # not measured: the first
+    ],
+)
+def test_epochs_alike_are_told_apart_by_their_loss(losses: list[float | None], kept: int) -> None:
+    history = [
+        {"epoch": number, "score": 0.8} | ({} if loss is None else {"validation_loss": loss})
+        for number, loss in enumerate(losses, start=1)
+    ]
+    best = BestEpoch(HIGHER)
+    for record in history:
+        best.follow(record)
+    assert best.epoch == kept
+    # In another process, after any of the epochs.
+    for done in range(1, len(history)):
+        first = BestEpoch(HIGHER)
+        for record in history[:done]:
+            first.follow(record)
+        second = BestEpoch(HIGHER, first.epoch, first.value, first.loss)
+        for record in history[done:]:
+            second.follow(record)
+        assert second == best
+
+
+def test_a_run_that_was_begun_earlier_keeps_the_first_of_epochs_alike() -> None:
+    best = BestEpoch(HIGHER, first_of_alike=True)
+    assert best.follow({"epoch": 1, "score": 0.8, "validation_loss": 0.3})
+    assert not best.follow({"epoch": 2, "score": 0.8, "validation_loss": 0.1})
+    assert best.follow({"epoch": 3, "score": 0.9, "validation_loss": 0.5})
+
+
+def test_a_better_value_goes_before_a_lower_loss() -> None:
+    best = BestEpoch(HIGHER)
+    assert best.follow({"epoch": 1, "score": 0.8, "validation_loss": 0.3})
+    assert best.follow({"epoch": 2, "score": 0.9, "validation_loss": 0.5})
+    assert not best.follow({"epoch": 3, "score": 0.8, "validation_loss": 0.1})
+
+
+# --- Steps at least ---
+
+
+@pytest.mark.parametrize(
+    ("min_steps", "steps_per_epoch", "epochs"),
+    [(None, 5, 4), (20, 5, 4), (21, 5, 5), (500, 5, 100), (1, 1, 4)],
+)
+def test_few_steps_an_epoch_make_more_epochs(
+    min_steps: int | None, steps_per_epoch: int, epochs: int
+) -> None:
+    section = TrainingSection(epochs=4, min_steps=min_steps)
+    plan = FitPlan(section, seed=1, monitor=None).with_steps(steps_per_epoch)
+    assert plan.epochs == plan.section.epochs == epochs
+    # Of a training that ends after the epoch that another one found.
+    once_more = FitPlan(section, seed=1, monitor=None, last_epoch=3).with_steps(steps_per_epoch)
+    assert (once_more.epochs, once_more.section.epochs) == (3, epochs)
 
 
 # --- The plateau schedule ---

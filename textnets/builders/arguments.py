@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pydantic
 
@@ -35,6 +35,22 @@ def checked(build: Callable[_Parameters, _Built]) -> Callable[_Parameters, _Buil
             raise InputError(_explain(error, build.__name__, tuple(known))) from None
 
     return builder
+
+
+def trained_with(
+    **settings: Any,
+) -> Callable[[Callable[_Parameters, _Built]], Callable[_Parameters, _Built]]:
+    """Say what a recipe's ``training:`` is by default where its model is this builder's.
+
+    Args:
+        settings: keys and values of that section. What a recipe gives itself goes before them.
+    """
+
+    def mark(builder: Callable[_Parameters, _Built]) -> Callable[_Parameters, _Built]:
+        builder.training_defaults = settings  # type: ignore[attr-defined]
+        return builder
+
+    return mark
 
 
 def _explain(error: pydantic.ValidationError, builder: str, known: tuple[str, ...]) -> str:

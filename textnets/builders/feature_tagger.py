@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from textnets.builders.arguments import checked
+from textnets.builders.arguments import checked, trained_with
 from textnets.builders.parameters import Model, NumFeatures, NumTags
 
 
+# Its weights begin at zero and have far to go; of few sentences a few epochs have too few steps.
+@trained_with(learning_rate=0.01, epochs=6, min_steps=600, schedule="cosine")
 @checked
 def build_feature_tagger(*, num_features: NumFeatures, num_tags: NumTags) -> Model:
     """Build a linear-chain conditional random field over features (Lafferty et al. 2001).

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from textnets.builders.arguments import checked
+from textnets.builders.arguments import checked, trained_with
 from textnets.builders.parameters import (
     Model,
     MultiLabel,
@@ -18,6 +18,9 @@ from textnets.builders.parameters import (
 )
 
 
+# A rate for weights that begin at a naive Bayes, each of them seen rarely. Many steps overfit
+# opinions; a few hundred texts want more than four epochs have.
+@trained_with(learning_rate=0.02, batch_size=64, epochs=4, min_steps=500, schedule="cosine")
 @checked
 def build_ngram_bag_classifier(
     *,

@@ -71,8 +71,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]
     @classmethod
     def _parameters_with(cls, builder: Any) -> dict[str, Parameter] | None:
         """All that depend on the recipe; ``None`` where there is no such builder."""
-        of_builder = builder_parameters(builder)
-        return None if of_builder is None else {**cls._section_parameters(), **of_builder}
+        return builder_parameters(builder, cls._section_parameters())
 
     def _store(
         self,

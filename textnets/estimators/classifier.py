@@ -33,16 +33,17 @@ _KIND, _COLUMNS = "label_kind", "label_columns"  # in environment.json
 
 @with_full_signature
 class TextClassifier(ClassifierMixin, TextEstimator):  # type: ignore[misc]
-    """Texts to labels, with a convolutional, recurrent, averaging or attending net.
+    """Texts to labels, with a bag of n-grams, or a convolutional, recurrent, averaging or attending
+    net.
 
     Every key of a classification recipe's ``text:``, ``model:`` and ``training:`` sections is a
     parameter, with the recipe's default: ``max_tokens``, ``units``, ``learning_rate``, ...;
     ``help(TextClassifier)`` lists them.
 
     Args:
-        builder: ``cnn_classifier``, ``rnn_classifier``, ``mlp_classifier``,
-            ``transformer_classifier``, or a function of your own as
-            ``"my_models:build_mine"``.
+        builder: ``ngram_bag_classifier``, ``cnn_classifier``, ``rnn_classifier``,
+            ``mlp_classifier``, ``transformer_classifier``, ``encoder_classifier``, or a function
+            of your own as ``"my_models:build_mine"``.
         random_state: seed of the weights, the order of batches and the validation share. The
             same number as a recipe's ``seed`` gives the same weights as that recipe.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.

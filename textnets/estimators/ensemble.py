@@ -19,6 +19,54 @@ _PARAMETERS = ("members", "seeds", "weights", "validation", "random_state", "dev
 _OF_MEMBERS = ("text", "model", "training")
 
 
+def default_members() -> list[tuple[str, TextClassifier]]:
+    """What answers well together on texts that nothing is known of, many or few.
+
+    Two bags of n-grams, one that begins as naive Bayes, which suits opinions, and one of inverse
+    document frequencies, which suits topics and many classes; and a net that knows order. Each is
+    trained once more on all texts, when the held-out ones have said how much it counts.
+
+    Returns:
+        Pairs of a name and a classifier, not fitted.
+    """
+    bag = "ngram_bag_classifier"
+    return [
+        ("opinions", TextClassifier(bag, refit="all")),
+        (
+            "topics",
+            TextClassifier(
+                bag,
+                weighting="idf",
+                optimizer="momentum",
+                learning_rate=5.0,
+                batch_size=32,
+                epochs=20,
+                refit="all",
+            ),
+        ),
+        (
+            "phrases",
+            TextClassifier(
+                "cnn_classifier",
+                min_count=2,
+                max_length=400,
+                truncate="start",
+                embedding_width=100,
+                maps=100,
+                max_norm=None,
+                embedding_dropout=0.5,
+                dropout=0.5,
+                batch_size=50,
+                epochs=8,
+                min_steps=800,
+                schedule="cosine",
+                warmup_share=0.05,
+                refit="all",
+            ),
+        ),
+    ]
+
+
 class TextEnsemble(TextClassifier):
     """Several :class:`TextClassifier` that are trained apart and answer together.
 
@@ -28,7 +76,8 @@ class TextEnsemble(TextClassifier):
 
     Args:
         members: pairs of a name and a classifier, not fitted; their ``random_state``, ``device``,
-            ``validation`` and ``verbose`` are the ensemble's.
+            ``validation`` and ``verbose`` are the ensemble's. ``None``: those of
+            :func:`default_members`, for texts with one label each.
         seeds: how many times each member is trained, from other starting weights; by name where
             they differ.
         weights: how much each member counts: chosen by the ``validation`` texts, ``equal``, or a
@@ -55,7 +104,7 @@ class TextEnsemble(TextClassifier):
 
     def __init__(
         self,
-        members: Sequence[tuple[str, TextClassifier]] = (),
+        members: Sequence[tuple[str, TextClassifier]] | None = None,
         *,
         seeds: int | Mapping[str, int] = 1,
         weights: Literal["validation", "equal"] | Sequence[float] = "validation",
@@ -71,7 +120,8 @@ class TextEnsemble(TextClassifier):
     @property
     def multi_label(self) -> bool:
         """Whether a text has any number of labels, as the first member says."""
-        return any(bool(getattr(member, "multi_label", False)) for _, member in self.members[:1])
+        first = (self.members or ())[:1]
+        return any(bool(getattr(member, "multi_label", False)) for _, member in first)
 
     # --- Parameters ---
 
@@ -82,7 +132,7 @@ class TextEnsemble(TextClassifier):
             deep: the members too, and their parameters as ``NAME__PARAMETER``.
         """
         found = {name: getattr(self, name) for name in _PARAMETERS}
-        for name, member in self.members if deep else ():
+        for name, member in self._members() if deep else ():
             found[name] = member
             found |= {f"{name}__{key}": value for key, value in member.get_params().items()}
         return found
@@ -95,7 +145,7 @@ class TextEnsemble(TextClassifier):
         """
         for name in [name for name in params if name in _PARAMETERS]:
             setattr(self, name, params.pop(name))
-        members = dict(self.members)
+        members = dict(self._members())
         of_members: dict[str, dict[str, Any]] = {}
         for name, value in params.items():
             member, separator, key = name.partition("__")
@@ -106,11 +156,15 @@ class TextEnsemble(TextClassifier):
                 of_members.setdefault(member, {})[key] = value
             else:
                 members[member] = value
-        if any(name in members for name in params):
+        if params:  # where they were the default ones, these are kept
             self.members = list(members.items())
         for name, values in of_members.items():
             members[name].set_params(**values)
         return self
+
+    def _members(self) -> Sequence[tuple[str, TextClassifier]]:
+        """Those that were given, or else new ones of :func:`default_members`."""
+        return default_members() if self.members is None else self.members
 
     # --- Fitting ---
 
@@ -145,7 +199,7 @@ class TextEnsemble(TextClassifier):
         Raises:
             InputError: they are no pairs of a name and a classifier.
         """
-        members = list(self.members)
+        members = list(self._members())
         if not members:
             raise InputError("members: expected pairs of a name and a TextClassifier, was: none")
         for member in members:

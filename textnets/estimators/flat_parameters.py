@@ -69,19 +69,40 @@ def section_parameters(
     return found
 
 
-def builder_parameters(builder: Any) -> dict[str, Parameter] | None:
-    """The parameters of a builder; ``None`` where there is no such builder."""
+def builder_parameters(
+    builder: Any, of_sections: Mapping[str, Parameter]
+) -> dict[str, Parameter] | None:
+    """All parameters with a builder; ``None`` where there is no such builder.
+
+    Args:
+        builder: its name.
+        of_sections: those that do not depend on it, but for what it makes of training.
+    """
     try:
         found = find_builder(builder) if isinstance(builder, str) else None
-        fields = builder_schema(builder, found).section.model_fields if found else None
+        schema = builder_schema(builder, found) if found else None
     except (InputError, TypeError):  # told, with its reason, when the recipe is checked
         return None
-    if fields is None:
+    if schema is None:
         return None
-    return {
+    own = {
         key: Parameter("model", None if field.default is PydanticUndefined else field.default)
-        for key, field in fields.items()
+        for key, field in schema.section.model_fields.items()
         if key != "builder"
+    }
+    return {**of_sections, **_training_parameters(schema.training), **own}
+
+
+def _training_parameters(defaults: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Parameters of training to which a builder gives a default of its own.
+
+    With as many epochs as ``min_steps`` makes, both are ``None``: a number of epochs that is given
+    is told from the builder's that way, and holds.
+    """
+    open_keys = {"epochs", "min_steps"} if "min_steps" in defaults else set()
+    return {
+        key: Parameter("training", None if key in open_keys else value)
+        for key, value in defaults.items()
     }
 
 

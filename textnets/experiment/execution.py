@@ -156,6 +156,7 @@ def _train_into(
         record = dataclasses.replace(record, initialized=compiled.start)
         write_environment(folder, record.as_json())
     check_measured(plan, compiled.setup)
+    plan = plan.with_steps(len(compiled.setup.batches.of_epoch(0)))
     inference = task.inference(prepared.preprocessor, compiled.model)
     evaluation = task.evaluation(prepared.preprocessor)
     state = fit(

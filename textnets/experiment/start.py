@@ -100,10 +100,11 @@ def decide_start(
     if reopens:
         run = open_run(target.output)
         if not _asks_for_more(recipe, run):
+            trained = max(recipe.training.epochs, len(run.history()))  # more, of training.min_steps
             more = (
                 ""
                 if is_in_steps(recipe)
-                else f"--set training.epochs=N with more than {recipe.training.epochs} trains on, "
+                else f"--set training.epochs=N with more than {trained} trains on, "
             )
             progress.say(
                 f"{run.folder}: is finished; nothing was done. {more}--overwrite starts again"

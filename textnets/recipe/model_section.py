@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
@@ -20,12 +20,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PydanticUserError,
+    ValidationError,
     create_model,
     model_validator,
 )
 
 from textnets.builders.parameters import FromData, WrittenIfSet
-from textnets.recipe.sections import as_tuple, mistake
+from textnets.recipe.sections import TrainingSection, as_tuple, mistake
 
 Builder = Callable[..., Any]
 
@@ -81,11 +82,13 @@ class BuilderSchema:
         section: a frozen pydantic model of its recipe keys, ``builder`` included.
         from_data: names of the parameters that the task fills in.
         required_from_data: those of them without a default.
+        training: what it makes of the recipe's ``training:`` where that does not say.
     """
 
     section: type[ModelSection]
     from_data: frozenset[str]
     required_from_data: frozenset[str]
+    training: Mapping[str, Any]
 
 
 @cache
@@ -134,7 +137,21 @@ def builder_schema(name: str, builder: Builder) -> BuilderSchema:
         raise TypeError(f"builder '{name}': an annotation fits no recipe: {reason}") from error
     section.found_in_data = frozenset(from_data)
     section.written_if_set = frozenset(written_if_set)
-    return BuilderSchema(section, frozenset(from_data), frozenset(required))
+    return BuilderSchema(
+        section, frozenset(from_data), frozenset(required), _training_defaults(name, builder)
+    )
+
+
+def _training_defaults(name: str, builder: Builder) -> dict[str, Any]:
+    """What :func:`textnets.builders.arguments.trained_with` says of a builder."""
+    given = getattr(builder, "training_defaults", {})
+    try:
+        TrainingSection.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise TypeError(f"builder '{name}': training_defaults: {key}: {first['msg']}") from error
+    return dict(given)
 
 
 def _is_marked(hint: Any, mark: type) -> bool:

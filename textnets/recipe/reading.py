@@ -6,6 +6,7 @@ tasks hand in their section classes as :class:`TaskSchema`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ def check_document(
     *,
     tasks: Mapping[str, TaskSchema],
     datasets: Mapping[str, Mapping[str, Any] | None],
+    is_of_run: bool = False,
 ) -> Recipe:
     """Check a recipe that was read, its overrides applied.
 
@@ -78,10 +80,13 @@ def check_document(
         tasks: the tasks that there are, by name.
         datasets: the catalog: for each name the ``data:`` keys it stands for, ``None`` where it is
             none for this task.
+        is_of_run: whether a run wrote it, which says all that it was trained with.
 
     Raises:
         RecipeError: with every mistake that was found.
     """
+    if not is_of_run and not _has_members(document):
+        document = _with_training_of_builder(document)
     problems = _unknown_sections(document)
     schema = _find_task(document, tasks, problems)
     _fill_in_dataset(document, datasets, problems)
@@ -93,7 +98,7 @@ def check_document(
             sections["training"] = _check_section(document, "training", schema.training, problems)
             sections["model"] = _check_model(document, schema, problems)
         else:
-            sections |= _check_ensemble(document, schema, path, problems)
+            sections |= _check_ensemble(document, schema, path, problems, is_of_run)
     evaluation = schema.evaluation if schema is not None else EvaluationSection
     sections["evaluation"] = _check_section(document, "evaluation", evaluation, problems)
     sections["seed"] = _check_seed(document, problems)
@@ -172,6 +177,27 @@ def _fill_in_dataset(
     document.data["data"] = {**keys, **data}
 
 
+def _with_training_of_builder(document: Document) -> Document:
+    """With what its builder makes of ``training``, before which go the recipe's own keys.
+
+    Who says how many epochs there are wants no more of them for the sake of steps.
+    """
+    model, given = document.data.get("model"), document.data.get("training")
+    name = model.get("builder") if isinstance(model, dict) else None
+    if not isinstance(name, str) or not isinstance(given, dict | None):
+        return document
+    try:
+        builder = find_builder(name)
+        defaults = builder_schema(name, builder).training if builder is not None else {}
+    except (InputError, TypeError):  # told where the model is checked
+        return document
+    given = given or {}
+    left_out = {"min_steps"} if "epochs" in given else set()
+    defaults = {key: value for key, value in defaults.items() if key not in left_out}
+    training = {**defaults, **given}
+    return dataclasses.replace(document, data={**document.data, "training": training})
+
+
 def _check_section(
     document: Document, name: str, kind: type[BaseModel], problems: list[Problem]
 ) -> Any:
@@ -233,7 +259,11 @@ def _has_members(document: Document) -> bool:
 
 
 def _check_ensemble(
-    document: Document, schema: TaskSchema, path: Path | None, problems: list[Problem]
+    document: Document,
+    schema: TaskSchema,
+    path: Path | None,
+    problems: list[Problem],
+    is_of_run: bool,
 ) -> dict[str, Any]:
     """The ensemble, and the sections of its first member."""
     section = _check_section(document, "ensemble", EnsembleSection, problems)
@@ -246,6 +276,8 @@ def _check_ensemble(
             (_member_document(document, index, member, path, problems), member)
             for index, member in enumerate(section.members)
         ]
+        if not is_of_run:
+            documents = [(_with_training_of_builder(inner), member) for inner, member in documents]
     members: list[Member] = []
     for inner, member in documents:
         found = {
@@ -253,7 +285,7 @@ def _check_ensemble(
             "training": _check_section(inner, "training", schema.training, problems),
             "model": _check_model(inner, schema, problems),
         }
-        if "model" not in inner.data and inner is not document:
+        if "model" not in inner.data and section.members is not None:
             problems.append(inner.problem(("model",), "this section is missing"))
         if any(part is None for part in found.values()):
             continue

@@ -143,10 +143,23 @@ def _builder(name: str, tasks: Mapping[str, TaskSchema]) -> str:
     builder = BUILDERS[name]
     fitting = [task for task, schema in tasks.items() if name in fitting_builders(schema)]
     summary = (inspect.getdoc(builder) or "").splitlines()[0]
-    found = _keys(builder_schema(name, builder).section)
+    schema = builder_schema(name, builder)
+    found = _keys(schema.section)
     keys = [key for key in found if key.name not in ("builder", *SHARED_KEYS)]
     table = _table(_HEADINGS, map(_cells, keys)) if keys else "It has no keys.\n"
-    return f"### `builder: {name}`\n\nFor {_listed(fitting)}. {summary}\n\n{table}"
+    training = _of_training(schema.training)
+    return f"### `builder: {name}`\n\nFor {_listed(fitting)}. {summary}\n\n{training}{table}"
+
+
+def _of_training(defaults: Mapping[str, Any]) -> str:
+    """What a builder makes of ``training``, as a paragraph; nothing where that is nothing."""
+    if not defaults:
+        return ""
+    keys = ", ".join(
+        f"`{key}: {json.dumps(value)}`".replace('"', "") for key, value in defaults.items()
+    )
+    but = " (`min_steps` only where `epochs` is not given)" if "min_steps" in defaults else ""
+    return f"Where `training` does not say otherwise: {keys}{but}.\n\n"
 
 
 def _keys(kind: type[BaseModel], prefix: str = "") -> Iterator[_Key]:

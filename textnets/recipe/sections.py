@@ -353,6 +353,11 @@ class TrainingSection(Section):
     )
     batch_size: PositiveInt = Field(32, description="Examples a step.")
     epochs: PositiveInt = Field(10, description="At most; early stopping may end sooner.")
+    min_steps: PositiveInt | None = Field(
+        None,
+        description="At least so many steps: where texts are few, more epochs than 'epochs' are "
+        "trained.",
+    )
     schedule: Literal["constant", "halving", "exponential", "cosine", "plateau"] = Field(
         "constant",
         description="halving: half after each epoch; exponential: times decay_rate after each "
@@ -435,7 +440,7 @@ class TrainingSection(Section):
     }
 
     not_written: ClassVar[frozenset[str]] = frozenset(
-        {"refit", "warmup_share", "average", "r_drop", "virtual_adversarial"}
+        {"refit", "warmup_share", "average", "r_drop", "virtual_adversarial", "min_steps"}
     )
 
     @model_validator(mode="after")

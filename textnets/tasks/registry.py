@@ -76,7 +76,7 @@ def read_run(
             )
     apply_overrides(document, overrides)
     with only_modules(allow_builders):
-        return task_from(document, path)
+        return task_from(document, path, is_of_run=True)
 
 
 def builders_of(sections: Mapping[str, Any]) -> list[str]:
@@ -88,13 +88,14 @@ def builders_of(sections: Mapping[str, Any]) -> list[str]:
     return [str(model.get("builder")) for model in models if isinstance(model, dict)]
 
 
-def task_from(document: Document, path: Path | None) -> AnyTask:
-    """The task of a recipe that was read already; see :func:`read_task`."""
+def task_from(document: Document, path: Path | None, *, is_of_run: bool = False) -> AnyTask:
+    """The task of a recipe that was read already; see :func:`read_task`, :func:`read_run`."""
     recipe = check_document(
         document,
         path,
         tasks={name: task.schema for name, task in TASKS.items()},
         datasets=_datasets_for(document.data.get("task")),
+        is_of_run=is_of_run,
     )
     task = task_of(recipe)
     if mistakes := task.mistakes():

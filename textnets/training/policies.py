@@ -7,6 +7,7 @@ of an epoch's record, never a model.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from textnets.recipe.sections import TrainingSection
 
 # A checkpoint that was not asked for at a certain step may cost this share of the time.
 _CHECKPOINT_SHARE = 0.01
+# What decides between epochs in which the monitored metric is the same.
+_TIE_BREAKER = "validation_loss"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class FitPlan:
         """Of the training, where nothing stops it earlier."""
         return self.section.epochs if self.last_epoch is None else self.last_epoch
 
+    def with_steps(self, steps_per_epoch: int) -> FitPlan:
+        """With as many epochs as ``min_steps`` asks for.
+
+        Args:
+            steps_per_epoch: of the training split.
+        """
+        wanted = math.ceil((self.section.min_steps or 0) / steps_per_epoch)
+        if wanted <= self.section.epochs:
+            return self
+        last = None if self.last_epoch is None else min(self.last_epoch, wanted)
+        section = self.section.model_copy(update={"epochs": wanted})
+        return dataclasses.replace(self, section=section, last_epoch=last)
+
 
 @dataclass
 class BestEpoch:
@@ -77,19 +93,34 @@ class BestEpoch:
         monitor: what it is judged by; ``None``: the last epoch is the best.
         epoch: 1-based; 0 before there is one.
         value: of the metric in that epoch.
+        loss: of the validation split in that epoch, where it was measured. It decides between
+            epochs of the same value: of few validation examples many epochs have the same, and
+            the first of them has hardly learned.
+        first_of_alike: whether of epochs with the same value the first is kept instead, as in
+            runs that were begun before there was this rule.
     """
 
     monitor: Monitor | None = None
     epoch: int = 0
     value: float | None = None
+    loss: float | None = None
+    first_of_alike: bool = False
 
     def follow(self, record: Mapping[str, float]) -> bool:
         """Whether an epoch, by its record, is the best so far."""
         value = record[self.monitor.metric] if self.monitor else None
-        if self.monitor and value is not None and not self.monitor.improves(value, self.value):
-            return False
-        self.epoch, self.value = int(record["epoch"]), value
+        loss = record.get(_TIE_BREAKER)
+        if self.monitor is not None and value is not None:
+            is_alike = value == self.value and not self.first_of_alike
+            is_better = self.monitor.improves(value, self.value)
+            if not is_better and not (is_alike and _is_lower(loss, self.loss)):
+                return False
+        self.epoch, self.value, self.loss = int(record["epoch"]), value, loss
         return True
+
+
+def _is_lower(loss: float | None, than: float | None) -> bool:
+    return loss is not None and than is not None and loss < than
 
 
 @dataclass

@@ -97,7 +97,7 @@ class TrainingState:
 
 def to_record(state: TrainingState) -> dict[str, object]:
     """What is saved of a state: these keys, in this order, since version 0.1.0; and two more where
-    weights are averaged."""
+    weights are averaged, and one where a loss decides between epochs that are alike."""
     so_far, best, stopping, plateau = state.so_far, state.best, state.stopping, state.plateau
     return {
         "epoch": state.epoch, "batch": so_far.batches, "step": state.step,
@@ -106,6 +106,7 @@ def to_record(state: TrainingState) -> dict[str, object]:
         "stopping_best": stopping.best, "stopping_waited": stopping.waited,
         "plateau_waited": plateau.waited, "plateau_drops": plateau.drops,
         "parts": state.parts, "history": state.history, "stopped": stopping.stopped,
+        **({} if best.first_of_alike else {"best_loss": best.loss}),
         **({} if state.averaged is None
            else {"averaged": state.averaged, "averaged_by": state.averaged_by}),
     }  # fmt: skip
@@ -132,9 +133,10 @@ class _Record:
     stopped: str
     averaged: int = 0
     averaged_by: str = ""
+    best_loss: float | None = None
 
 
-_OF_AVERAGES = {"averaged", "averaged_by"}
+_NOT_ALWAYS = {"averaged", "averaged_by", "best_loss"}
 
 
 def goes_on_averaging(record: Mapping[str, Any], state: TrainingState) -> bool:
@@ -154,7 +156,7 @@ def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> Trainin
             types.
     """
     state = TrainingState.at_the_start(plan)
-    if differing := sorted((record.keys() ^ to_record(state).keys()) - _OF_AVERAGES):
+    if differing := sorted((record.keys() ^ to_record(state).keys()) - _NOT_ALWAYS):
         raise RunError(
             f"{path}: the checkpoint is of another version of textnets, whose training state "
             f"differs in {', '.join(differing)}; continue with the version that environment.json "
@@ -163,7 +165,13 @@ def from_record(record: Mapping[str, Any], plan: FitPlan, path: Path) -> Trainin
     checked(_Record, record, path)
     state.epoch, state.step, state.parts = record["epoch"], record["step"], record["parts"]
     state.so_far = EpochSoFar(record["batch"], record["sums"], record["seen"], record["seconds"])
-    state.best.epoch, state.best.value = record["best_epoch"], record["best_value"]
+    state.best = BestEpoch(
+        plan.monitor,
+        record["best_epoch"],
+        record["best_value"],
+        record.get("best_loss"),
+        first_of_alike="best_loss" not in record,
+    )
     state.plateau.waited, state.plateau.drops = record["plateau_waited"], record["plateau_drops"]
     state.stopping.go_on(record["stopping_best"], record["stopping_waited"], record["stopped"])
     state.history = record["history"]

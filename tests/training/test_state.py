@@ -68,7 +68,7 @@ def test_a_state_is_read_back_as_it_was() -> None:
     state = TrainingState.at_the_start(plan())
     state.epoch, state.step, state.parts = 2, 31, 4
     state.so_far = EpochSoFar(7, {"loss": 1.5, "accuracy": 8.0}, 56, 0.25)
-    state.best.epoch, state.best.value = 1, 0.625
+    state.best.epoch, state.best.value, state.best.loss = 1, 0.625, 0.875
     state.plateau.waited, state.plateau.drops = 11, 12
     state.stopping.go_on(0.75, 13, "it had to")
     state.history = [{"epoch": 1, "loss": 0.1}, {"epoch": 2, "loss": 0.3}]

@@ -41,7 +41,7 @@ SETTINGS: dict[str, list[str]] = {
                 "training.warmup_steps=4", ONE_SHAPE,
                 "model.dropout=0.2", "model.variational_dropout=true",
                 "training.average={kind: epochs, last: 2}"],
-    "translation": ["training.epochs=2", "model.dropout=0.2", "model.embedding_dropout=0.2",
+    "translation": ["training.epochs=1", "training.min_steps=11", "model.dropout=0.2", "model.embedding_dropout=0.2",
                     "evaluation.beam_size=2", "training.batch_size=12", ONE_SHAPE,
                     "training.early_stopping.patience=3", "training.scheduled_sampling=0.8"],
     "language_modeling": ["training.epochs=2", "training.sampled_softmax=20",

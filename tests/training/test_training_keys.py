@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 import textnets
 from tests.cli.conftest import refuse
+from tests.cli.conftest import textnets as command
 from tests.test_language_modeling import write_project as write_play
 from tests.test_tagging import write_project as write_sentences
 from textnets.errors import InputError
@@ -50,6 +52,29 @@ def test_a_recipe_may_have_all_of_them_and_be_trained_once_more(
         raw = next(arrays[one] for one in arrays if one.startswith("model/") and one.endswith(path))
         assert (raw != arrays[name]).any()
     assert json.loads((run / "evaluation.json").read_text())["splits"]["test"]["scores"]["accuracy"]
+
+
+def test_few_texts_are_trained_as_long_as_min_steps_says(
+    make_cheap_recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    recipe = str(make_cheap_recipe())
+    more = ["--set", "training.epochs=1", "--set", "evaluation.baselines=false"]
+    told = command("check", recipe, *more)
+    steps = int(re.search(r"steps an epoch +(\d+), \1 at most", told.out)[1])
+    more += ["--set", f"training.min_steps={3 * steps - 1}"]
+    assert f"{steps}, {3 * steps} at most" in command("check", recipe, *more).out
+    run = tmp_path / "run"
+    done = command("train", recipe, *more, "--output", str(run))
+    assert done.code == 0, done.err
+    assert "epoch 3/3" in done.err
+    assert len(textnets.Predictor.load(run).run.history()) == 3
+    again = command("train", recipe, *more, "--output", str(run), "--resume")
+    assert "--set training.epochs=N with more than 3 trains on" in again.err
+    longer = command(
+        "train", recipe, *more, "--set", "training.epochs=4", "--output", str(run), "--resume"
+    )
+    assert longer.code == 0, longer.err
+    assert len(textnets.Predictor.load(run).run.history()) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import textnets
+from tests.conftest import ROOT
 from textnets import TextClassifier, TextEnsemble
 from textnets.errors import InputError
 from textnets.estimators.ensemble import default_members
+from textnets.recipe.document import parse_document
+from textnets.tasks import task_from
 
 SMALL = {"epochs": 3, "learning_rate": 0.05, "bucket_width": 64}
 
@@ -107,3 +110,12 @@ def test_wrong_members_are_told(texts, labels, members, message):
 def test_seeds_of_a_member_that_there_is_not(texts, labels):
     with pytest.raises(InputError, match="seeds: no member is called 'bagg'"):
         ensemble(seeds={"bagg": 2}).fit(texts, labels)
+
+
+def test_its_recipe_on_the_page_is_the_same():
+    page = (ROOT / "docs" / "which_model.md").read_text(encoding="utf-8")
+    (block,) = [part for part in page.split("```") if "name: opinions" in part]
+    document = parse_document(block.removeprefix("yaml\n"), "which_model.md")
+    written = task_from(document, None).recipe.ensemble.members
+    made = TextEnsemble(random_state=1)._make_task().recipe.ensemble.members
+    assert made == written

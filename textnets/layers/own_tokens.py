@@ -50,7 +50,7 @@ class OwnTokens(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no typ
         best = ops.cast(best, "int32") + _EOS_ID
         own = ops.concatenate([target_ids[:, :1], best[:, :-1]], axis=1)
         done = ops.cast(ops.maximum(ops.convert_to_tensor(self.begun) - 1, 0), "float32")
-        share = self.share * ops.minimum(done / max(self.epochs - 1, 1), 1.0)
+        share = ops.minimum(self.share * done / max(self.epochs - 1, 1), self.share)
         draws = keras.random.uniform(ops.shape(target_ids), seed=self.seed_generator)
         is_own = ops.logical_and(draws < share, ops.not_equal(target_ids, 0))
         return ops.where(is_own, own, target_ids)  # the first column is the same in both

@@ -115,6 +115,10 @@ from textnets.builders.parameters import Model, NumClasses, VocabularySize
 def build_good(*, vocabulary_size: VocabularySize, num_classes: NumClasses) -> Model: ...
 
 
+@trained_with(warmup_share=0.05)
+def build_warm(*, vocabulary_size: VocabularySize, num_classes: NumClasses) -> Model: ...
+
+
 @trained_with(learning_rate=-1)
 def build_bad(*, vocabulary_size: VocabularySize, num_classes: NumClasses) -> Model: ...
 
@@ -141,6 +145,19 @@ def own_builders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def test_builders_of_ones_own_may_say_it_too(own_builders: None, read: Read) -> None:
     recipe = read(BAG.replace("ngram_bag_classifier", "trained_models:build_good"))
     assert (recipe.training.learning_rate, recipe.training.epochs) == (0.5, 2)
+
+
+def test_what_a_recipe_switched_off_stays_off_in_its_run(
+    own_builders: None, read: Read, tmp_path: Path
+) -> None:
+    """A run leaves out some keys that are off, which the builder would switch on again."""
+    text = BAG.replace("ngram_bag_classifier", "trained_models:build_warm")
+    assert read(text).training.warmup_share == 0.05
+    recipe = read(text + "training: {warmup_share: 0}\n")
+    (tmp_path / "run").mkdir()
+    write_recipe(tmp_path / "run" / "recipe.yaml", recipe)
+    again = read_run(tmp_path / "run", allow_builders=["trained_models"])
+    assert again.recipe.training.warmup_share == 0
 
 
 @pytest.mark.parametrize(
